@@ -1,0 +1,3 @@
+//! The `leveret` program.
+
+fn main() {}
