@@ -1,1 +1,3 @@
 //! The actors of the Leveret broker.
+
+pub mod name;
