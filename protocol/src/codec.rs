@@ -1,0 +1,255 @@
+//! Frames from a stream of reads.
+
+use crate::{
+    decode,
+    exception::Exception,
+    frame::{FRAME_OVERHEAD, FrameBatch},
+    header::ProtocolHeader,
+};
+use bytes::{Buf, Bytes, BytesMut};
+use thiserror::Error;
+use tokio_util::codec::Decoder;
+
+/// What a connection reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inbound {
+    /// The protocol header that opens the connection, or refuses it when a server sends it.
+    Header(ProtocolHeader),
+    /// All frames that one read completed; at least one.
+    Frames(FrameBatch),
+}
+
+/// Why reading ends.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// The peer broke the framing; whatever else it sends is discarded.
+    #[error(transparent)]
+    Protocol(#[from] Exception),
+    /// The socket failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Cuts what a socket yields into batches of complete frames.
+///
+/// The codec also sizes the buffer that [`FramedRead`](tokio_util::codec::FramedRead) reads into: it follows
+/// the size of recent reads between 2 and 256 KiB, and is 1 KiB after a small read, so that a connection
+/// at rest holds little. A batch never shares its memory with bytes that come later.
+#[derive(Debug)]
+pub struct FrameCodec {
+    state: State,
+    frame_max: u32,
+    reads: ReadSize,
+    /// Frames in the last batch: a guess at how many the next will have.
+    expected: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The protocol header is due.
+    Header,
+    /// Frames are due, or the protocol header with which a server refuses ours.
+    FramesOrHeader,
+    /// Frames are due.
+    Frames,
+    /// The exception that follows the frames already yielded.
+    Bad(Exception),
+    /// Nothing that comes is read any more.
+    Discard,
+}
+
+impl FrameCodec {
+    /// For a server: the protocol header is due, then frames of at most `initial_frame_max` bytes.
+    pub fn server(initial_frame_max: u32) -> Self {
+        FrameCodec::new(State::Header, initial_frame_max)
+    }
+
+    /// For a client: frames of at most `frame_max` bytes are due, or a protocol header instead of the first.
+    pub fn client(frame_max: u32) -> Self {
+        FrameCodec::new(State::FramesOrHeader, frame_max)
+    }
+
+    /// Changes the largest frame accepted, in bytes; 0 sets no limit. Holds from the next `decode` on.
+    pub fn set_frame_max(&mut self, frame_max: u32) {
+        self.frame_max = frame_max;
+    }
+
+    fn new(state: State, frame_max: u32) -> Self {
+        FrameCodec {
+            state,
+            frame_max,
+            reads: ReadSize::default(),
+            expected: 0,
+        }
+    }
+
+    fn header(&mut self, src: &mut BytesMut) -> Option<Inbound> {
+        let header = ProtocolHeader::classify(src)?;
+        src.advance(header.length().min(src.len()));
+        self.state = if header.is_0_9_1() {
+            State::Frames
+        } else {
+            State::Discard
+        };
+        Some(Inbound::Header(header))
+    }
+
+    fn frames(&mut self, src: &mut BytesMut) -> Result<Option<Inbound>, DecodeError> {
+        let mut frames = Vec::with_capacity(if src.len() < FRAME_OVERHEAD {
+            0
+        } else {
+            self.expected
+        });
+        let (consumed, exception) = decode::frames(src, self.frame_max, &mut frames);
+        if let Some(exception) = exception {
+            if frames.is_empty() {
+                self.state = State::Discard;
+                return Err(exception.into());
+            }
+            self.state = State::Bad(exception);
+        }
+        if frames.is_empty() {
+            return Ok(None);
+        }
+        self.expected = frames.len().clamp(4, 1024);
+        Ok(Some(Inbound::Frames(FrameBatch {
+            bytes: take_front(src, consumed),
+            frames,
+        })))
+    }
+
+    /// Gives `src` the room the next read should have.
+    fn make_room(&mut self, src: &mut BytesMut) {
+        let room = self.reads.next();
+        if src.is_empty() {
+            if src.capacity() < room || src.capacity() > room * 2 {
+                *src = BytesMut::with_capacity(room);
+            }
+            return;
+        }
+        let due = decode::announced_size(src).map_or(0, |size| size.saturating_sub(src.len()));
+        let needed = due.min(MOST_READ).max(room.min(IDLE_READ));
+        if src.capacity() - src.len() < needed {
+            src.reserve(due.min(MOST_READ).max(room));
+        }
+    }
+}
+
+impl Decoder for FrameCodec {
+    type Item = Inbound;
+    type Error = DecodeError;
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Inbound>, DecodeError> {
+        self.reads.observe(src);
+        if let State::FramesOrHeader = self.state {
+            self.state = match src.first() {
+                None => State::FramesOrHeader,
+                Some(b'A') => State::Header,
+                Some(_) => State::Frames,
+            };
+        }
+        let item = match std::mem::replace(&mut self.state, State::Discard) {
+            State::Header => {
+                self.state = State::Header;
+                self.header(src)
+            }
+            State::FramesOrHeader => {
+                self.state = State::FramesOrHeader;
+                None
+            }
+            State::Frames => {
+                self.state = State::Frames;
+                self.frames(src)?
+            }
+            State::Bad(exception) => return Err(exception.into()),
+            State::Discard => {
+                src.clear();
+                None
+            }
+        };
+        if item.is_none() {
+            self.make_room(src);
+        }
+        self.reads.leave(src);
+        Ok(item)
+    }
+
+    /// At the end of the stream an incomplete frame is forgotten: the peer has gone.
+    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Inbound>, DecodeError> {
+        let item = self.decode(src)?;
+        if item.is_none() {
+            src.clear();
+        }
+        Ok(item)
+    }
+}
+
+/// The room offered to a read on a connection at rest, in bytes.
+const IDLE_READ: usize = 1024;
+/// The smallest and the largest size learned, in bytes.
+const LEAST_READ: usize = 2 * 1024;
+const MOST_READ: usize = 256 * 1024;
+
+/// Learns how much room a read deserves.
+#[derive(Debug)]
+struct ReadSize {
+    /// Doubled by a read that filled its room, halved by one that used less than a quarter.
+    learned: usize,
+    /// The last read was so small that the next may well be too.
+    idle: bool,
+    /// Bytes in the buffer when it was last seen, to know how many were read since.
+    left: usize,
+}
+
+impl Default for ReadSize {
+    fn default() -> Self {
+        ReadSize {
+            learned: LEAST_READ,
+            idle: true,
+            left: 0,
+        }
+    }
+}
+
+impl ReadSize {
+    fn next(&self) -> usize {
+        if self.idle { IDLE_READ } else { self.learned }
+    }
+
+    /// Looks at the buffer after a read.
+    fn observe(&mut self, src: &BytesMut) {
+        let read = src.len().saturating_sub(self.left);
+        if read == 0 {
+            return;
+        }
+        if src.len() == src.capacity() {
+            if read >= self.learned {
+                self.learned = (self.learned * 2).min(MOST_READ);
+            }
+            self.idle = false;
+        } else {
+            if read < self.learned / 4 {
+                self.learned = (self.learned / 2).max(LEAST_READ);
+            }
+            self.idle = read <= IDLE_READ / 2;
+        }
+    }
+
+    /// Looks at the buffer before the next read.
+    fn leave(&mut self, src: &BytesMut) {
+        self.left = src.len();
+    }
+}
+
+/// The first `count` bytes of `src` in memory that `src` does not share.
+fn take_front(src: &mut BytesMut, count: usize) -> Bytes {
+    if count <= src.capacity() / 4 {
+        let front = Bytes::copy_from_slice(src.get(..count).unwrap_or(src));
+        src.advance(front.len());
+        return front;
+    }
+    let rest = src.split_off(count.min(src.len()));
+    let front = std::mem::replace(src, BytesMut::from(&rest[..]));
+    drop(rest);
+    front.freeze()
+}

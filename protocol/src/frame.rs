@@ -1,0 +1,207 @@
+//! Frames: the envelope around methods, content headers, bodies and heartbeats.
+//!
+//! ```text
+//! 0      1         3             7                  size+7
+//! +------+---------+-------------+------------------+------+
+//! | type | channel |    size     |     payload      | 0xCE |
+//! +------+---------+-------------+------------------+------+
+//! ```
+
+use bytes::Bytes;
+use std::collections::HashMap;
+
+/// The octet that ends every frame.
+pub const FRAME_END: u8 = 0xCE;
+/// Octets in front of the payload: type, channel and size.
+pub const FRAME_HEADER_SIZE: usize = 7;
+/// Octets around the payload.
+pub const FRAME_OVERHEAD: usize = 8;
+/// The smallest frame-max that AMQP 0-9-1 lets peers agree on.
+pub const FRAME_MIN_SIZE: u32 = 4096;
+/// A whole heartbeat frame.
+pub const HEARTBEAT: [u8; FRAME_OVERHEAD] = [FrameKind::Heartbeat as u8, 0, 0, 0, 0, 0, 0, FRAME_END];
+
+/// What a frame carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// A method with its arguments.
+    Method = 1,
+    /// The header of a content: size of the body, properties.
+    Header = 2,
+    /// A piece of a content's body.
+    Body = 3,
+    /// A sign of life.
+    Heartbeat = 8,
+}
+
+impl FrameKind {
+    /// The kind with this number on the wire.
+    #[inline]
+    pub fn from_octet(octet: u8) -> Option<FrameKind> {
+        match octet {
+            1 => Some(FrameKind::Method),
+            2 => Some(FrameKind::Header),
+            3 => Some(FrameKind::Body),
+            8 => Some(FrameKind::Heartbeat),
+            _ => None,
+        }
+    }
+}
+
+/// Where one frame's payload lies in the bytes of its batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// What it carries.
+    pub kind: FrameKind,
+    /// The channel it is for.
+    pub channel: u16,
+    /// The offset of the payload's first octet.
+    pub start: u32,
+    /// The offset behind the payload's last octet.
+    pub end: u32,
+}
+
+impl Frame {
+    /// Octets of payload.
+    pub fn size(&self) -> u32 {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// The complete frames of one read, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrameBatch {
+    /// The bytes the frames lie in.
+    pub bytes: Bytes,
+    /// The frames.
+    pub frames: Vec<Frame>,
+}
+
+impl FrameBatch {
+    /// The payload of one of this batch's frames.
+    #[inline]
+    pub fn payload(&self, frame: &Frame) -> &[u8] {
+        self.bytes
+            .get(frame.start as usize..frame.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// The payload as a slice that shares, and keeps alive, the bytes of the batch.
+    pub fn payload_bytes(&self, frame: &Frame) -> Bytes {
+        self.bytes.slice_ref(self.payload(frame))
+    }
+
+    /// Hands out one batch a channel, channels in the order of their first frames.
+    ///
+    /// A batch of one channel is passed on whole. Takes time linear in the number of frames.
+    pub fn by_channel(self, mut each: impl FnMut(u16, FrameBatch)) {
+        let Some(channel) = self.frames.first().map(|frame| frame.channel) else {
+            return;
+        };
+        if self.frames.iter().all(|frame| frame.channel == channel) {
+            return each(channel, self);
+        }
+        let mut groups = Groups::default();
+        for frame in self.frames {
+            groups.of(frame.channel).push(frame);
+        }
+        for (channel, frames) in groups.groups {
+            each(
+                channel,
+                FrameBatch {
+                    bytes: self.bytes.clone(),
+                    frames,
+                },
+            );
+        }
+    }
+}
+
+/// Frames by channel, channels in the order of their first frames.
+#[derive(Default)]
+struct Groups {
+    groups: Vec<(u16, Vec<Frame>)>,
+    /// Where each channel's group is.
+    places: HashMap<u16, usize>,
+    /// The group of the last frame, which the next frame most often belongs to.
+    last: usize,
+}
+
+impl Groups {
+    fn of(&mut self, channel: u16) -> &mut Vec<Frame> {
+        if self.groups.get(self.last).is_none_or(|(of, _)| *of != channel) {
+            self.last = *self.places.entry(channel).or_insert(self.groups.len());
+            if self.last == self.groups.len() {
+                self.groups.push((channel, Vec::new()));
+            }
+        }
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "`last` is the place of a group that exists"
+        )]
+        &mut self.groups[self.last].1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(channels: &[u16]) -> FrameBatch {
+        let frame = |(at, &channel)| Frame {
+            kind: FrameKind::Body,
+            channel,
+            start: at as u32,
+            end: at as u32 + 1,
+        };
+        FrameBatch {
+            bytes: Bytes::from_iter((0..channels.len()).map(|at| at as u8)),
+            frames: channels.iter().enumerate().map(frame).collect(),
+        }
+    }
+
+    fn split(batch: FrameBatch) -> Vec<(u16, Vec<u8>)> {
+        let mut split = Vec::new();
+        batch.by_channel(|channel, batch| {
+            let payloads = batch
+                .frames
+                .iter()
+                .flat_map(|frame| batch.payload(frame).to_vec());
+            split.push((channel, payloads.collect()));
+        });
+        split
+    }
+
+    #[test]
+    fn a_frame_is_twelve_bytes() {
+        assert_eq!(size_of::<Frame>(), 12);
+    }
+
+    #[test]
+    fn a_batch_of_one_channel_is_passed_on_whole() {
+        let whole = batch(&[7, 7, 7]);
+        let expected = whole.clone();
+        let mut seen = Vec::new();
+        whole.by_channel(|channel, batch| seen.push((channel, batch)));
+        assert_eq!(seen, [(7, expected)]);
+    }
+
+    #[test]
+    fn channels_come_in_the_order_of_their_first_frames_and_keep_their_own() {
+        let split = split(batch(&[3, 1, 3, 2, 1, 3]));
+        assert_eq!(split, [(3, vec![0, 2, 5]), (1, vec![1, 4]), (2, vec![3])]);
+    }
+
+    #[test]
+    fn an_empty_batch_has_no_channels() {
+        assert_eq!(split(FrameBatch::default()), []);
+    }
+
+    #[test]
+    fn payload_bytes_share_the_batch() {
+        let batch = batch(&[1, 2]);
+        let frame = batch.frames[1];
+        assert_eq!(batch.payload_bytes(&frame).as_ptr(), batch.bytes[1..].as_ptr());
+    }
+}
