@@ -1,0 +1,270 @@
+//! Publications of a channel in confirm mode that were not answered yet.
+//!
+//! A publication is acked when every queue it went to has stored it, and nacked as soon as one refuses it. Queues
+//! answer "all up to this one"; the client is answered with as few methods as that allows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// In the ring: it was refused, other queues don't matter any more.
+const REFUSED: u32 = u32::MAX;
+/// Answered places the ring may hold behind one that is open.
+const SPARE: usize = 1_024;
+
+/// What happened to publications a queue that is gone never answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The queue was deleted: they count as delivered.
+    Ack,
+    /// The queue crashed: they may be lost.
+    Nack,
+}
+
+/// One `basic.ack` or `basic.nack` to the publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// A `basic.nack`.
+    pub nack: bool,
+    /// The delivery tag: the number of the publication.
+    pub tag: u64,
+    /// All unanswered up to the tag are meant.
+    pub multiple: bool,
+}
+
+/// The ledger of unanswered publications, numbered from 1.
+#[derive(Debug, Default)]
+pub struct Confirms {
+    /// On how many queues each publication after `base` waits; the first one is always open.
+    ring: VecDeque<u32>,
+    /// The number of publications before the ring.
+    base: u64,
+    /// Open publications that fell so far behind that they were taken out of the ring.
+    late: BTreeMap<u64, u32>,
+    /// What is open at each queue, by the channel's number of the queue: runs of numbers, first and last.
+    queues: Vec<VecDeque<(u64, u64)>>,
+    /// The last publication went to no queue so far.
+    unsent: bool,
+    /// Open publications.
+    open: usize,
+    /// Complete and not answered: runs of numbers, first and last.
+    stored: Vec<(u64, u64)>,
+    /// Refused and not answered.
+    refused: Vec<u64>,
+}
+
+impl Confirms {
+    /// A ledger in which the next publication is number 1.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Numbers a publication. It is complete at once unless [`sent`](Self::sent) follows.
+    #[inline]
+    pub fn publish(&mut self) -> u64 {
+        self.complete_unsent();
+        self.unsent = true;
+        self.open += 1;
+        self.ring.push_back(0);
+        self.last()
+    }
+
+    /// The last publication went to a queue, known by the channel's small number for it. Once for each queue.
+    #[inline]
+    pub fn sent(&mut self, seq: u64, queue: u32) {
+        debug_assert_eq!(seq, self.last(), "the last publication is sent");
+        let Some(waits) = self.ring.back_mut() else { return };
+        *waits += 1;
+        self.unsent = false;
+        let queue = queue as usize;
+        if queue >= self.queues.len() {
+            self.queues.resize_with(queue + 1, VecDeque::new);
+        }
+        let Some(runs) = self.queues.get_mut(queue) else {
+            return;
+        };
+        match runs.back_mut() {
+            Some((_, last)) if *last + 1 == seq => *last = seq,
+            _ => runs.push_back((seq, seq)),
+        }
+    }
+
+    /// A queue has stored all it was sent up to this publication.
+    pub fn stored(&mut self, queue: u32, upto: u64) {
+        while let Some((first, last)) = self.take_run(queue, upto) {
+            (first..=last).for_each(|seq| self.stored_one(seq));
+        }
+    }
+
+    /// A queue refused these publications.
+    pub fn refused(&mut self, queue: u32, seqs: &[u64]) {
+        for &seq in seqs {
+            if self.take_one(queue, seq) {
+                self.refused_one(seq);
+            }
+        }
+    }
+
+    /// A queue is gone, and this is what becomes of all that it did not answer for. Its number may be used again.
+    pub fn gone(&mut self, queue: u32, verdict: Verdict) {
+        while let Some((first, last)) = self.take_run(queue, u64::MAX) {
+            match verdict {
+                Verdict::Ack => (first..=last).for_each(|seq| self.stored_one(seq)),
+                Verdict::Nack => (first..=last).for_each(|seq| self.refused_one(seq)),
+            }
+        }
+    }
+
+    /// What to answer now, acks before nacks. Each publication is answered once.
+    pub fn take(&mut self, mut sink: impl FnMut(Answer)) {
+        self.complete_unsent();
+        self.advance();
+        if self.stored.is_empty() && self.refused.is_empty() {
+            return;
+        }
+        let open_from = self.first_open();
+        let refused_from = self.refused.iter().copied().min().unwrap_or(u64::MAX);
+        answer(false, &mut self.stored, open_from.min(refused_from), &mut sink);
+        let mut refused: Vec<(u64, u64)> = self.refused.drain(..).map(|seq| (seq, seq)).collect();
+        answer(true, &mut refused, open_from, &mut sink);
+    }
+
+    /// Publications that are not complete.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// The number of the last publication.
+    fn last(&self) -> u64 {
+        self.base + self.ring.len() as u64
+    }
+
+    fn first_open(&self) -> u64 {
+        self.late.first_key_value().map_or(self.base + 1, |(&seq, _)| seq)
+    }
+
+    fn complete_unsent(&mut self) {
+        if std::mem::take(&mut self.unsent) {
+            self.complete(self.last());
+        }
+    }
+
+    #[inline]
+    fn complete(&mut self, seq: u64) {
+        self.open -= 1;
+        match self.stored.last_mut() {
+            Some((_, last)) if *last + 1 == seq => *last = seq,
+            _ => self.stored.push((seq, seq)),
+        }
+    }
+
+    #[inline]
+    fn stored_one(&mut self, seq: u64) {
+        let Some(waits) = self.waits(seq) else { return };
+        if *waits == REFUSED || *waits == 0 {
+            return;
+        }
+        *waits -= 1;
+        if *waits == 0 {
+            self.late.remove(&seq);
+            self.complete(seq);
+        }
+    }
+
+    fn refused_one(&mut self, seq: u64) {
+        let Some(waits) = self.waits(seq) else { return };
+        if *waits == REFUSED || *waits == 0 {
+            return;
+        }
+        *waits = REFUSED;
+        self.late.remove(&seq);
+        self.open -= 1;
+        self.refused.push(seq);
+    }
+
+    /// On how many queues a publication waits; `None` when it is answered.
+    #[inline]
+    fn waits(&mut self, seq: u64) -> Option<&mut u32> {
+        match seq.checked_sub(self.base + 1) {
+            Some(at) => self.ring.get_mut(usize::try_from(at).ok()?),
+            None => self.late.get_mut(&seq),
+        }
+    }
+
+    /// Removes what is complete from the front of the ring, and stragglers that keep a long ring from getting shorter.
+    fn advance(&mut self) {
+        loop {
+            match self.ring.front() {
+                Some(&(0 | REFUSED)) => {}
+                Some(&waits) if self.ring.len() > 2 * self.open + SPARE => {
+                    self.late.insert(self.base + 1, waits);
+                }
+                _ => break,
+            }
+            self.ring.pop_front();
+            self.base += 1;
+        }
+    }
+
+    /// Takes the first run of what a queue has open, cut at `upto`.
+    fn take_run(&mut self, queue: u32, upto: u64) -> Option<(u64, u64)> {
+        let runs = self.queues.get_mut(queue as usize)?;
+        let (first, last) = runs.front_mut()?;
+        let run = (*first, (*last).min(upto));
+        if *first > upto {
+            return None;
+        }
+        if *last > upto {
+            *first = upto + 1;
+        } else {
+            runs.pop_front();
+        }
+        Some(run)
+    }
+
+    /// Takes one publication out of what a queue has open; `false` when it is not.
+    fn take_one(&mut self, queue: u32, seq: u64) -> bool {
+        let Some(runs) = self.queues.get_mut(queue as usize) else {
+            return false;
+        };
+        let at = runs.partition_point(|&(_, last)| last < seq);
+        let Some(&(first, last)) = runs.get(at).filter(|(first, _)| *first <= seq) else {
+            return false;
+        };
+        runs.remove(at);
+        if last > seq {
+            runs.insert(at, (seq + 1, last));
+        }
+        if first < seq {
+            runs.insert(at, (first, seq - 1));
+        }
+        true
+    }
+}
+
+/// Answers for runs of publications: with one method for those below `limit`, and one each for the others.
+/// No run crosses the limit, which is itself open or answered differently.
+fn answer(nack: bool, runs: &mut Vec<(u64, u64)>, limit: u64, sink: &mut impl FnMut(Answer)) {
+    runs.sort_unstable();
+    let below = runs.partition_point(|&(first, _)| first < limit);
+    let mut covered = 0;
+    let mut tag = 0;
+    for (first, last) in runs.drain(..below) {
+        covered += last - first + 1;
+        tag = last;
+    }
+    if covered > 0 {
+        sink(Answer {
+            nack,
+            tag,
+            multiple: covered > 1,
+        });
+    }
+    for (first, last) in runs.drain(..) {
+        (first..=last).for_each(|tag| {
+            sink(Answer {
+                nack,
+                tag,
+                multiple: false,
+            })
+        });
+    }
+}

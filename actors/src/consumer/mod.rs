@@ -1,0 +1,3 @@
+//! A consumer: one subscription, whose credit turns prefetch and a slow socket into what its queue may hand out.
+
+pub mod credit;

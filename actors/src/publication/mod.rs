@@ -1,0 +1,7 @@
+//! Messages at rest and on their way: compact pages of publications, and handouts that point into them.
+
+mod handout;
+mod page;
+
+pub use handout::{Delivery, Handout, NO_KEY};
+pub use page::{Page, PageBuilder, Publication};

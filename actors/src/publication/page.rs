@@ -1,0 +1,479 @@
+//! Pages: the publications of one batch, copied once into one block that every matched queue shares.
+//!
+//! A read buffer must not be pinned by what waits in a queue, and a waiting message must be small; so a
+//! channel writes each batch into a page, and queues keep only a page and an offset per message.
+//!
+//! ```text
+//! route    exchange length u8 | routing key length u8 | exchange | routing key
+//! record   route offset u32 | properties length u32 | body length u32 | properties | body
+//!                             top bit: persistent     top bit: large
+//! ```
+//!
+//! A route is written once per run of records that share it, just before the first of them. A large body
+//! stays outside the block: its record holds the index (u32) into the page's large bodies.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use leveret_protocol::Body;
+
+/// Bodies above this many bytes are shared by reference instead of copied.
+const LARGE: usize = 32 * 1024;
+/// The top bit of a length: persistent, or large.
+const FLAG: u32 = 1 << 31;
+/// Bytes of a record before its properties.
+const HEADER: usize = 12;
+/// Bytes of a route before its exchange.
+const ROUTE_HEADER: usize = 2;
+
+/// An immutable block of publications, see the [module](self).
+pub struct Page {
+    records: Vec<u8>,
+    large: Vec<Bytes>,
+    bytes: u64,
+}
+
+/// A view of one publication in its page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication<'a> {
+    /// The exchange it was published to, UTF-8.
+    pub exchange: &'a [u8],
+    /// Its routing key, UTF-8.
+    pub routing_key: &'a [u8],
+    /// Its properties as they came: flags and values.
+    pub properties: &'a [u8],
+    /// Its body.
+    pub body: Body<'a>,
+    /// Whether it was published with delivery mode 2.
+    pub persistent: bool,
+    /// Length of the body in bytes.
+    pub body_len: u32,
+}
+
+impl Page {
+    /// The publication at an offset that [`PageBuilder::push`] gave for this page.
+    ///
+    /// With any other offset the result is meaningless, often empty.
+    #[inline]
+    pub fn get(&self, offset: u32) -> Publication<'_> {
+        let header = self.header(offset);
+        let (exchange, routing_key) = self.route(header.route);
+        let properties_at = offset as usize + HEADER;
+        let body_at = properties_at + header.properties_len as usize;
+        let body = match header.large {
+            false => Body::Slice(self.slice(body_at, header.body_len as usize)),
+            true => Body::Shared(
+                self.large
+                    .get(self.large_index(body_at))
+                    .cloned()
+                    .unwrap_or_default(),
+            ),
+        };
+        Publication {
+            exchange,
+            routing_key,
+            properties: self.slice(properties_at, header.properties_len as usize),
+            body,
+            persistent: header.persistent,
+            body_len: header.body_len,
+        }
+    }
+
+    /// What the publication at `offset` costs: its record with its body, and its route when it is the first of a run.
+    /// The costs of all publications of a page add up to its [`bytes`](Self::bytes).
+    #[inline]
+    pub fn cost(&self, offset: u32) -> u32 {
+        let header = self.header(offset);
+        let route_len = self.route_len(header.route);
+        let own_route = if header.route as usize + route_len == offset as usize {
+            route_len
+        } else {
+            0
+        };
+        let index = if header.large { size_of::<u32>() } else { 0 };
+        let inside = HEADER + own_route + index;
+        (inside as u32)
+            .saturating_add(header.properties_len)
+            .saturating_add(header.body_len)
+    }
+
+    /// Bytes of all its publications, large bodies included.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    #[inline]
+    fn header(&self, offset: u32) -> Header {
+        let bytes = self
+            .records
+            .get(offset as usize..)
+            .and_then(|rest| rest.first_chunk::<HEADER>());
+        bytes.map_or_else(Header::default, Header::read)
+    }
+
+    #[inline]
+    fn route(&self, offset: u32) -> (&[u8], &[u8]) {
+        let (exchange_len, key_len) = self.route_lengths(offset);
+        let exchange_at = offset as usize + ROUTE_HEADER;
+        (
+            self.slice(exchange_at, exchange_len),
+            self.slice(exchange_at + exchange_len, key_len),
+        )
+    }
+
+    #[inline]
+    fn route_len(&self, offset: u32) -> usize {
+        let (exchange_len, key_len) = self.route_lengths(offset);
+        ROUTE_HEADER + exchange_len + key_len
+    }
+
+    #[inline]
+    fn route_lengths(&self, offset: u32) -> (usize, usize) {
+        route_lengths(&self.records, offset)
+    }
+
+    fn large_index(&self, at: usize) -> usize {
+        let bytes = self.records.get(at..).and_then(|rest| rest.first_chunk::<4>());
+        bytes.map_or(usize::MAX, |bytes| u32::from_le_bytes(*bytes) as usize)
+    }
+
+    #[inline]
+    fn slice(&self, at: usize, len: usize) -> &[u8] {
+        self.records.get(at..at + len).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page")
+            .field("bytes", &self.bytes)
+            .field("large", &self.large.len())
+            .finish()
+    }
+}
+
+/// The fixed part of a record.
+#[derive(Clone, Copy, Default)]
+struct Header {
+    route: u32,
+    properties_len: u32,
+    persistent: bool,
+    body_len: u32,
+    large: bool,
+}
+
+impl Header {
+    #[inline]
+    fn read(bytes: &[u8; HEADER]) -> Self {
+        let [r0, r1, r2, r3, p0, p1, p2, p3, b0, b1, b2, b3] = *bytes;
+        let properties = u32::from_le_bytes([p0, p1, p2, p3]);
+        let body = u32::from_le_bytes([b0, b1, b2, b3]);
+        Self {
+            route: u32::from_le_bytes([r0, r1, r2, r3]),
+            properties_len: properties & !FLAG,
+            persistent: properties & FLAG != 0,
+            body_len: body & !FLAG,
+            large: body & FLAG != 0,
+        }
+    }
+
+    #[inline]
+    fn write(self, to: &mut Vec<u8>) {
+        let properties = self.properties_len | if self.persistent { FLAG } else { 0 };
+        let body = self.body_len | if self.large { FLAG } else { 0 };
+        let mut bytes = [0; HEADER];
+        for (field, value) in bytes.chunks_exact_mut(4).zip([self.route, properties, body]) {
+            field.copy_from_slice(&value.to_le_bytes());
+        }
+        to.extend_from_slice(&bytes);
+    }
+}
+
+#[inline]
+fn route_lengths(records: &[u8], offset: u32) -> (usize, usize) {
+    match records
+        .get(offset as usize..)
+        .and_then(|rest| rest.first_chunk::<ROUTE_HEADER>())
+    {
+        Some(&[exchange_len, key_len]) => (exchange_len.into(), key_len.into()),
+        None => (0, 0),
+    }
+}
+
+/// Writes a page.
+///
+/// Bounds: the part of a page that is not large bodies must stay below 4 GiB, properties and body of one
+/// publication below 2 GiB each. A batch is far smaller than that.
+#[derive(Debug, Default)]
+pub struct PageBuilder {
+    records: Vec<u8>,
+    large: Vec<Bytes>,
+    large_bytes: u64,
+    route: Option<u32>,
+}
+
+impl PageBuilder {
+    /// An empty page.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a publication and returns its offset.
+    ///
+    /// `exchange` and `routing_key` are short strings: what exceeds 255 bytes is cut off.
+    /// `properties` are raw: flags and values.
+    pub fn push(
+        &mut self,
+        exchange: &str,
+        routing_key: &str,
+        properties: &[u8],
+        persistent: bool,
+        body: Body<'_>,
+    ) -> u32 {
+        self.push_raw(
+            short(exchange.as_bytes()),
+            short(routing_key.as_bytes()),
+            properties,
+            persistent,
+            body,
+        )
+    }
+
+    /// Adds a copy of a publication of another page and returns its offset here.
+    pub fn copy(&mut self, publication: Publication<'_>) -> u32 {
+        let Publication {
+            exchange,
+            routing_key,
+            properties,
+            persistent,
+            body,
+            ..
+        } = publication;
+        self.push_raw(exchange, routing_key, properties, persistent, body)
+    }
+
+    /// Bytes written so far, large bodies included.
+    pub fn len(&self) -> u64 {
+        self.records.len() as u64 + self.large_bytes
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The page of what was written; the builder is empty again.
+    pub fn finish(&mut self) -> Arc<Page> {
+        let bytes = self.len();
+        let large = std::mem::take(&mut self.large);
+        self.large_bytes = 0;
+        self.route = None;
+        Arc::new(Page {
+            records: self.take_records(),
+            large,
+            bytes,
+        })
+    }
+
+    /// A page may wait for long, so it must not carry much spare room: a badly filled block is copied to one
+    /// of the right size and stays here for the next page.
+    fn take_records(&mut self) -> Vec<u8> {
+        let spare = self.records.capacity() - self.records.len();
+        if spare <= self.records.len() / 4 {
+            return std::mem::take(&mut self.records);
+        }
+        let records = self.records.as_slice().to_vec();
+        self.records.clear();
+        records
+    }
+
+    fn push_raw(
+        &mut self,
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: &[u8],
+        persistent: bool,
+        body: Body<'_>,
+    ) -> u32 {
+        let route = self.write_route(exchange, routing_key);
+        let offset = self.here();
+        let bytes = body.as_slice();
+        let large = bytes.len() > LARGE;
+        let header = Header {
+            route,
+            properties_len: properties.len() as u32 & !FLAG,
+            persistent,
+            body_len: bytes.len() as u32 & !FLAG,
+            large,
+        };
+        header.write(&mut self.records);
+        self.records.extend_from_slice(properties);
+        if large {
+            self.push_large(own(body));
+        } else {
+            self.records.extend_from_slice(bytes);
+        }
+        offset
+    }
+
+    fn push_large(&mut self, body: Bytes) {
+        self.records
+            .extend_from_slice(&(self.large.len() as u32).to_le_bytes());
+        self.large_bytes += body.len() as u64;
+        self.large.push(body);
+    }
+
+    /// The offset of this route: the last one written when it is the same.
+    fn write_route(&mut self, exchange: &[u8], routing_key: &[u8]) -> u32 {
+        if let Some(route) = self.route
+            && self.is_route(route, exchange, routing_key)
+        {
+            return route;
+        }
+        let route = self.here();
+        self.records
+            .extend_from_slice(&[exchange.len() as u8, routing_key.len() as u8]);
+        self.records.extend_from_slice(exchange);
+        self.records.extend_from_slice(routing_key);
+        self.route = Some(route);
+        route
+    }
+
+    fn is_route(&self, route: u32, exchange: &[u8], routing_key: &[u8]) -> bool {
+        let at = route as usize + ROUTE_HEADER;
+        let names = self.records.get(at..at + exchange.len() + routing_key.len());
+        route_lengths(&self.records, route) == (exchange.len(), routing_key.len())
+            && names
+                .and_then(|names| names.split_at_checked(exchange.len()))
+                .is_some_and(|names| names == (exchange, routing_key))
+    }
+
+    fn here(&self) -> u32 {
+        self.records.len() as u32
+    }
+}
+
+/// A body on its own, copied when it was borrowed.
+fn own(body: Body<'_>) -> Bytes {
+    match body {
+        Body::Slice(bytes) => Bytes::copy_from_slice(bytes),
+        Body::Shared(bytes) => bytes,
+    }
+}
+
+fn short(bytes: &[u8]) -> &[u8] {
+    bytes.get(..255).unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small(body: &[u8]) -> Body<'_> {
+        Body::Slice(body)
+    }
+
+    #[test]
+    fn a_publication_reads_back_as_it_was_written() {
+        let mut builder = PageBuilder::new();
+        let first = builder.push("orders", "eu.new", &[0x10, 0, 2], true, small(b"hello"));
+        let second = builder.push("", "q", &[0, 0], false, small(b""));
+        let page = builder.finish();
+        let publication = page.get(first);
+        assert_eq!(publication.exchange, b"orders");
+        assert_eq!(publication.routing_key, b"eu.new");
+        assert_eq!(publication.properties, [0x10, 0, 2]);
+        assert!(publication.persistent);
+        assert_eq!(publication.body, Body::Slice(b"hello"));
+        assert_eq!(publication.body_len, 5);
+        let publication = page.get(second);
+        assert_eq!(
+            (publication.exchange, publication.routing_key),
+            (&b""[..], &b"q"[..])
+        );
+        assert!(!publication.persistent);
+        assert_eq!(publication.body_len, 0);
+    }
+
+    #[test]
+    fn a_run_of_equal_routes_is_written_once() {
+        let mut builder = PageBuilder::new();
+        builder.push("exchange", "key", &[0, 0], false, small(b"body"));
+        let one = builder.len();
+        builder.push("exchange", "key", &[0, 0], false, small(b"body"));
+        let two = builder.len();
+        builder.push("exchangek", "ey", &[0, 0], false, small(b"body"));
+        let three = builder.len();
+        assert_eq!(two - one, HEADER as u64 + 2 + 4);
+        assert_eq!(three - two, one);
+    }
+
+    #[test]
+    fn a_large_body_is_shared_by_reference() {
+        let body = Bytes::from(vec![7; LARGE + 1]);
+        let mut builder = PageBuilder::new();
+        let offset = builder.push("", "q", &[0, 0], false, Body::Shared(body.clone()));
+        let page = builder.finish();
+        let Body::Shared(shared) = page.get(offset).body else {
+            panic!("copied")
+        };
+        assert_eq!(shared.as_ptr(), body.as_ptr());
+        assert_eq!(page.bytes(), u64::from(page.cost(offset)));
+    }
+
+    #[test]
+    fn a_small_shared_body_is_copied_so_that_it_pins_nothing() {
+        let mut builder = PageBuilder::new();
+        let offset = builder.push("", "q", &[0, 0], false, Body::Shared(Bytes::from_static(b"abc")));
+        assert_eq!(builder.finish().get(offset).body, Body::Slice(b"abc"));
+    }
+
+    #[test]
+    fn costs_add_up_to_the_page() {
+        let mut builder = PageBuilder::new();
+        let big = vec![1; LARGE * 2];
+        let mut offsets = Vec::new();
+        for key in ["a", "a", "b", "a", "a", "a"] {
+            offsets.push(builder.push("x", key, &[0, 0], false, small(b"12345")));
+        }
+        offsets.push(builder.push("x", "a", &[0, 0], false, small(&big)));
+        let page = builder.finish();
+        let costs: u64 = offsets.iter().map(|&offset| u64::from(page.cost(offset))).sum();
+        assert_eq!(costs, page.bytes());
+    }
+
+    #[test]
+    fn a_finished_builder_starts_over() {
+        let mut builder = PageBuilder::new();
+        builder.push("x", "k", &[0, 0], false, small(b"first"));
+        builder.finish();
+        assert!(builder.is_empty());
+        let offset = builder.push("x", "k", &[0, 0], false, small(b"second"));
+        let page = builder.finish();
+        assert_eq!(page.get(offset).exchange, b"x");
+        assert_eq!(page.get(offset).body, Body::Slice(b"second"));
+    }
+
+    #[test]
+    fn a_page_carries_little_spare_room() {
+        let mut builder = PageBuilder::new();
+        for _ in 0..1_000 {
+            builder.push("", "q", &[0, 0], false, small(&[0; 100]));
+        }
+        builder.finish();
+        builder.push("", "q", &[0, 0], false, small(&[0; 16]));
+        let page = builder.finish();
+        assert!(page.records.capacity() <= page.records.len() * 5 / 4);
+    }
+
+    #[test]
+    fn a_foreign_offset_does_no_harm() {
+        let mut builder = PageBuilder::new();
+        builder.push("", "q", &[0, 0], false, small(b"abc"));
+        let page = builder.finish();
+        for offset in [1, 5, 17, 4_000, u32::MAX] {
+            page.get(offset);
+            page.cost(offset);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One pass over what waits and who can take it.
+
+use std::sync::Arc;
+
+use super::{
+    holders::{Held, Holders},
+    pages::Pages,
+    ready::Ready,
+    state::QueueState,
+    subscribers::Subscriber,
+};
+use crate::{
+    id::ConsumerId,
+    publication::{Delivery, Handout, NO_KEY},
+};
+
+/// What came of a pass.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// Messages for consumers; one handout for each that got any.
+    pub handouts: Vec<(ConsumerId, Handout)>,
+    /// Consumers on offer that messages wait for; each answers with credit, as soon as it has some.
+    pub offers: Vec<ConsumerId>,
+    /// Messages of credit taken back from consumers on offer, since there was nothing to use it for.
+    pub unused: Vec<(ConsumerId, u32)>,
+    /// The limit was reached: another pass would hand out more.
+    pub more: bool,
+}
+
+impl QueueState {
+    /// Hands out ready messages while there is credit, at most `limit`.
+    pub fn dispatch(&mut self, limit: usize) -> Pass {
+        let mut pass = Pass::default();
+        self.passes += 1;
+        if self.ready.len() > 0 {
+            self.subscribers.offer(&mut pass.offers);
+        }
+        pass.more = self.serve_all(limit, &mut pass.handouts);
+        if !pass.more {
+            self.subscribers.take_back();
+        }
+        if self.ready.len() > 0 {
+            self.subscribers.offer(&mut pass.offers);
+        }
+        pass.unused = self.subscribers.taken_back();
+        self.compact_pages();
+        pass
+    }
+
+    /// Whether there is more to serve when the limit is reached.
+    fn serve_all(&mut self, limit: usize, handouts: &mut Vec<(ConsumerId, Handout)>) -> bool {
+        let mut left = limit;
+        while self.ready.len() > 0 {
+            let equals = self.subscribers.equals();
+            let Some(subscriber) = self.subscribers.next() else {
+                return false;
+            };
+            if left == 0 {
+                return true;
+            }
+            let turn = if equals == 1 { left } else { 1 };
+            let mut service = Service {
+                ready: &mut self.ready,
+                pages: &mut self.pages,
+                holders: &mut self.holders,
+                handouts,
+                pass: self.passes,
+                share: left / equals + 1,
+            };
+            left -= service.serve(subscriber, turn);
+            self.subscribers.end_turn();
+        }
+        false
+    }
+}
+
+/// What serving a consumer works on.
+struct Service<'a> {
+    ready: &'a mut Ready,
+    pages: &'a mut Pages,
+    holders: &'a mut Holders,
+    handouts: &'a mut Vec<(ConsumerId, Handout)>,
+    pass: u64,
+    /// How many messages the consumer may get in this pass, roughly.
+    share: usize,
+}
+
+impl Service<'_> {
+    /// Hands a consumer up to `turn` messages, as far as its credit goes, and returns how many.
+    #[inline]
+    fn serve(&mut self, subscriber: &mut Subscriber, turn: usize) -> usize {
+        self.open(subscriber);
+        let Some((_, handout)) = self.handouts.get_mut(subscriber.open.handout as usize) else {
+            return 0;
+        };
+        let mut served = 0;
+        while served < turn && subscriber.credit.covers() {
+            let Some((position, entry)) = self.ready.pop() else {
+                break;
+            };
+            served += 1;
+            subscriber.credit.spend(entry.cost);
+            if handout.pages.is_empty() || subscriber.open.page != entry.page {
+                subscriber.open.page = entry.page;
+                handout.pages.extend(self.pages.get(&entry).map(Arc::clone));
+            }
+            let key = if subscriber.subscription.no_ack {
+                self.pages.release(&entry);
+                NO_KEY
+            } else {
+                self.holders
+                    .hold(subscriber.holder, Held { position, entry })
+                    .unwrap_or(NO_KEY)
+            };
+            let page = handout.pages.len() as u32 - 1;
+            handout.bytes += u64::from(entry.cost);
+            handout.deliveries.push(Delivery {
+                page,
+                offset: entry.offset,
+                key,
+                redelivered: entry.redelivered,
+            });
+        }
+        served
+    }
+
+    /// Sees that the consumer has a handout in this pass.
+    #[inline]
+    fn open(&mut self, subscriber: &mut Subscriber) {
+        if subscriber.open.pass == self.pass {
+            return;
+        }
+        subscriber.open.pass = self.pass;
+        subscriber.open.handout = self.handouts.len() as u32;
+        let room = self
+            .share
+            .min(self.ready.len())
+            .min(subscriber.credit.messages as usize);
+        let handout = Handout {
+            deliveries: Vec::with_capacity(room),
+            ..Handout::default()
+        };
+        self.handouts.push((subscriber.id, handout));
+    }
+}

@@ -1,0 +1,158 @@
+//! Messages handed out and not settled, by the channel that answers for them.
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use super::fifo::Entry;
+use crate::id::ChannelId;
+
+/// Room for this many unsettled messages is kept when the last of them is settled.
+const KEPT: usize = 4_096;
+
+/// An unsettled message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) position: u64,
+    pub(super) entry: Entry,
+}
+
+/// What each attached channel holds. The key of an unsettled message is its slab key.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    slots: FxHashMap<ChannelId, u32>,
+    unacked: Slab<Slab<Held>>,
+    len: usize,
+}
+
+impl Holders {
+    /// Unsettled messages of all channels.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The slot of a channel, a new one when it had none.
+    pub(super) fn attach(&mut self, channel: ChannelId) -> u32 {
+        *self
+            .slots
+            .entry(channel)
+            .or_insert_with(|| self.unacked.insert(Slab::new()) as u32)
+    }
+
+    /// Forgets a channel and returns what it held, in order of position.
+    pub(super) fn detach(&mut self, channel: ChannelId) -> Vec<Held> {
+        let slot = self.slots.remove(&channel);
+        let Some(unacked) = slot.and_then(|slot| self.unacked.try_remove(slot as usize)) else {
+            return Vec::new();
+        };
+        let mut held: Vec<Held> = unacked.into_iter().map(|(_, held)| held).collect();
+        held.sort_unstable_by_key(|held| held.position);
+        self.len -= held.len();
+        held
+    }
+
+    /// Holds a message for the channel in `slot`, and returns its key.
+    #[inline]
+    pub(super) fn hold(&mut self, slot: u32, held: Held) -> Option<u32> {
+        let key = self.unacked.get_mut(slot as usize)?.insert(held);
+        self.len += 1;
+        Some(key as u32)
+    }
+
+    /// Releases the messages with these keys to `sink` and returns how many there were; unknown keys are skipped.
+    pub(super) fn release(&mut self, channel: ChannelId, keys: &[u32], mut sink: impl FnMut(Held)) -> usize {
+        let slot = self.slots.get(&channel);
+        let Some(unacked) = slot.and_then(|&slot| self.unacked.get_mut(slot as usize)) else {
+            return 0;
+        };
+        let before = unacked.len();
+        keys.iter()
+            .filter_map(|&key| unacked.try_remove(key as usize))
+            .for_each(&mut sink);
+        let released = before - unacked.len();
+        if unacked.is_empty() && unacked.capacity() > KEPT {
+            *unacked = Slab::new();
+        }
+        self.len -= released;
+        released
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.unacked
+            .iter_mut()
+            .flat_map(|(_, unacked)| unacked.iter_mut().map(|(_, held)| &mut held.entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(position: u64) -> Held {
+        Held {
+            position,
+            entry: Entry {
+                page: 0,
+                offset: 0,
+                cost: 1,
+                redelivered: false,
+            },
+        }
+    }
+
+    #[test]
+    fn an_unsettled_message_takes_twenty_four_bytes() {
+        let mut slab = Slab::with_capacity(1);
+        slab.insert(held(1));
+        assert_eq!(size_of::<Held>(), 24);
+    }
+
+    #[test]
+    fn one_stuck_message_among_millions_settled_takes_no_room() {
+        let mut holders = Holders::default();
+        let channel = ChannelId::next();
+        let slot = holders.attach(channel);
+        holders.hold(slot, held(0));
+        for position in 1..2_000_000 {
+            let key = holders.hold(slot, held(position)).unwrap();
+            assert_eq!(holders.release(channel, &[key], drop), 1);
+        }
+        assert_eq!(holders.len(), 1);
+        assert!(holders.unacked[slot as usize].capacity() < 16);
+    }
+
+    #[test]
+    fn room_for_a_flood_is_given_up_once_it_is_settled() {
+        let mut holders = Holders::default();
+        let channel = ChannelId::next();
+        let slot = holders.attach(channel);
+        let keys: Vec<u32> = (0..1_000_000)
+            .filter_map(|position| holders.hold(slot, held(position)))
+            .collect();
+        holders.release(channel, &keys, drop);
+        assert!(holders.unacked[slot as usize].capacity() <= KEPT);
+    }
+
+    #[test]
+    fn a_channel_settles_only_what_it_holds() {
+        let mut holders = Holders::default();
+        let (one, other) = (ChannelId::next(), ChannelId::next());
+        let slot = holders.attach(one);
+        holders.attach(other);
+        let key = holders.hold(slot, held(7)).unwrap();
+        assert_eq!(holders.release(other, &[key], |_| panic!("not its own")), 0);
+        assert_eq!(holders.release(one, &[key, key], drop), 1);
+    }
+
+    #[test]
+    fn a_detached_channel_returns_what_it_held_in_order() {
+        let mut holders = Holders::default();
+        let channel = ChannelId::next();
+        let slot = holders.attach(channel);
+        for position in [5, 1, 9, 3] {
+            holders.hold(slot, held(position));
+        }
+        let positions: Vec<u64> = holders.detach(channel).iter().map(|held| held.position).collect();
+        assert_eq!(positions, [1, 3, 5, 9]);
+        assert_eq!(holders.len(), 0);
+    }
+}

@@ -1,0 +1,24 @@
+//! A queue: what waits, what is held unsettled, and who gets the next message.
+//!
+//! [`QueueState`] is the whole of it without a runtime: commands go in, a [`Pass`] of handouts comes out.
+//! It keeps these promises:
+//!
+//! - messages are handed out in the order of their arrival; one that returns takes its old place again
+//! - each message is in one place: ready, or held for the channel that got it, or gone
+//! - a consumer never gets more than its credit; higher priorities first, equals by turn, message by message
+//! - what waits is compact: a page that only a few messages keep alive is given up for a copy of them
+
+mod credit;
+mod dispatch;
+mod fifo;
+mod holders;
+mod pages;
+mod ready;
+mod state;
+mod subscribers;
+mod turns;
+
+pub use credit::Grant;
+pub use dispatch::Pass;
+pub use state::{Outcome, QueueSettings, QueueState};
+pub use subscribers::{InExclusiveUse, Subscription};

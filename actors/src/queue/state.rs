@@ -1,0 +1,215 @@
+//! The state of a queue, and the commands that change it.
+
+use std::sync::Arc;
+
+use super::{
+    credit::Grant,
+    holders::{Held, Holders},
+    pages::Pages,
+    ready::Ready,
+    subscribers::{InExclusiveUse, Subscribers, Subscription},
+};
+use crate::{
+    id::{ChannelId, ConsumerId},
+    publication::{Delivery, Handout, NO_KEY, Page},
+};
+
+/// What a queue is told when it is declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Only one consumer at a time is served; the others wait to take its place.
+    pub single_active_consumer: bool,
+    /// The queue is to be deleted when its last consumer leaves.
+    pub auto_delete: bool,
+}
+
+/// What becomes of a settled message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done.
+    Ack,
+    /// It goes back to its place, marked as redelivered.
+    Requeue,
+    /// It was refused, and is dropped.
+    Reject,
+}
+
+/// A queue without its actor, see the [module](super).
+///
+/// Counts are as the wire carries them: above `u32::MAX` they stay there.
+#[derive(Debug, Default)]
+pub struct QueueState {
+    settings: QueueSettings,
+    pub(super) ready: Ready,
+    pub(super) pages: Pages,
+    pub(super) holders: Holders,
+    pub(super) subscribers: Subscribers,
+    /// Number of the last pass.
+    pub(super) passes: u64,
+}
+
+impl QueueState {
+    /// An empty queue.
+    pub fn new(settings: QueueSettings) -> Self {
+        Self {
+            settings,
+            subscribers: Subscribers::new(settings.single_active_consumer),
+            ..Self::default()
+        }
+    }
+
+    /// A channel will use this queue. Attaching again changes nothing.
+    pub fn attach(&mut self, channel: ChannelId) {
+        self.holders.attach(channel);
+    }
+
+    /// A channel is gone: so are its consumers, and what it held returns to its place, marked as redelivered.
+    pub fn detach(&mut self, channel: ChannelId) {
+        self.subscribers.remove_of(channel);
+        for Held { position, mut entry } in self.holders.detach(channel) {
+            entry.redelivered = true;
+            self.ready.put_back(position, entry);
+        }
+    }
+
+    /// Takes the messages at `offsets` of a page, in that order.
+    pub fn enqueue(&mut self, page: Arc<Page>, offsets: &[u32]) {
+        let ready = &mut self.ready;
+        self.pages.insert(page, offsets, |entry| ready.push(entry));
+        self.compact_pages();
+    }
+
+    /// A channel settles messages it holds, by their keys; returns how many. Unknown keys are skipped.
+    pub fn settle(&mut self, channel: ChannelId, outcome: Outcome, keys: &[u32]) -> usize {
+        let (ready, pages) = (&mut self.ready, &mut self.pages);
+        let settled = match outcome {
+            Outcome::Ack | Outcome::Reject => self
+                .holders
+                .release(channel, keys, |held| pages.release(&held.entry)),
+            Outcome::Requeue => self
+                .holders
+                .release(channel, keys, |Held { position, mut entry }| {
+                    entry.redelivered = true;
+                    ready.put_back(position, entry);
+                }),
+        };
+        self.compact_pages();
+        settled
+    }
+
+    /// A channel returns messages that never reached the client: they go back to their places unmarked.
+    pub fn give_back(&mut self, channel: ChannelId, keys: &[u32]) -> usize {
+        let ready = &mut self.ready;
+        self.holders
+            .release(channel, keys, |held| ready.put_back(held.position, held.entry))
+    }
+
+    /// A consumer of a channel joins; it is served once it has credit.
+    pub fn subscribe(
+        &mut self,
+        channel: ChannelId,
+        consumer: ConsumerId,
+        subscription: Subscription,
+    ) -> Result<(), InExclusiveUse> {
+        let holder = self.holders.attach(channel);
+        self.subscribers.add(consumer, channel, holder, subscription)
+    }
+
+    /// A consumer leaves. What it got stays with its channel. `false` when there is no such consumer.
+    pub fn unsubscribe(&mut self, consumer: ConsumerId) -> bool {
+        self.subscribers.remove(consumer)
+    }
+
+    /// Moves a consumer to or from being served on offer. The next pass reports what credit this took back.
+    pub fn set_on_offer(&mut self, consumer: ConsumerId, on_offer: bool) {
+        self.subscribers.set_on_offer(consumer, on_offer);
+    }
+
+    /// A consumer can take more. A grant of messages answers an offer.
+    pub fn credit(&mut self, consumer: ConsumerId, grant: Grant) {
+        self.subscribers.credit(consumer, grant);
+    }
+
+    /// The first ready message for a channel that asked for one, and how many are left.
+    pub fn get(&mut self, channel: ChannelId, no_ack: bool) -> Option<(Handout, u32)> {
+        let (position, entry) = self.ready.pop()?;
+        let page = Arc::clone(self.pages.get(&entry)?);
+        let key = if no_ack {
+            self.pages.release(&entry);
+            NO_KEY
+        } else {
+            let holder = self.holders.attach(channel);
+            self.holders.hold(holder, Held { position, entry })?
+        };
+        let delivery = Delivery {
+            page: 0,
+            offset: entry.offset,
+            key,
+            redelivered: entry.redelivered,
+        };
+        let handout = Handout {
+            pages: vec![page],
+            deliveries: vec![delivery],
+            bytes: entry.cost.into(),
+        };
+        Some((handout, self.ready()))
+    }
+
+    /// Drops all ready messages and returns how many there were.
+    pub fn purge(&mut self) -> u32 {
+        let purged = self.ready();
+        while let Some((_, entry)) = self.ready.pop() {
+            self.pages.release(&entry);
+        }
+        self.compact_pages();
+        purged
+    }
+
+    /// Messages that wait.
+    pub fn ready(&self) -> u32 {
+        count(self.ready.len())
+    }
+
+    /// Messages handed out and not settled.
+    pub fn unacked(&self) -> u32 {
+        count(self.holders.len())
+    }
+
+    /// Consumers.
+    pub fn consumers(&self) -> u32 {
+        count(self.subscribers.len())
+    }
+
+    /// The consumers, in no particular order.
+    pub fn consumer_ids(&self) -> impl Iterator<Item = ConsumerId> {
+        self.subscribers.ids()
+    }
+
+    /// The consumer that is served, on a queue with a single active one.
+    pub fn active_consumer(&self) -> Option<ConsumerId> {
+        self.subscribers.active()
+    }
+
+    /// Bytes of memory the messages keep alive, unsettled ones included.
+    pub fn bytes(&self) -> u64 {
+        self.pages.bytes()
+    }
+
+    /// Whether an auto-delete queue lost its last consumer.
+    pub fn abandoned(&self) -> bool {
+        self.settings.auto_delete && self.subscribers.had_any() && self.subscribers.len() == 0
+    }
+
+    /// Gives up pages that few messages keep alive, when that pays.
+    #[inline]
+    pub(super) fn compact_pages(&mut self) {
+        if self.pages.wasteful() {
+            self.pages
+                .compact(self.ready.iter_mut().chain(self.holders.iter_mut()));
+        }
+    }
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

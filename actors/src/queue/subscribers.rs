@@ -1,0 +1,309 @@
+//! The consumers of a queue, their credit, and which of them may be handed messages.
+
+use std::fmt;
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use super::{
+    credit::{Credit, Grant},
+    turns::Turns,
+};
+use crate::id::{ChannelId, ConsumerId};
+
+/// How a consumer wants to be served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subscription {
+    /// Messages are settled by being handed out.
+    pub no_ack: bool,
+    /// No other consumer is allowed.
+    pub exclusive: bool,
+    /// Consumers of a higher priority are served first while they have credit.
+    pub priority: i64,
+    /// It has no standing credit: it is offered messages, and answers with credit for them.
+    pub on_offer: bool,
+}
+
+/// An exclusive consumer is here, or an exclusive one came where it can't be alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InExclusiveUse;
+
+impl fmt::Display for InExclusiveUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("in exclusive use")
+    }
+}
+
+impl std::error::Error for InExclusiveUse {}
+
+/// One consumer.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    pub(super) id: ConsumerId,
+    pub(super) channel: ChannelId,
+    /// Slot of its channel among the [`Holders`](super::holders::Holders).
+    pub(super) holder: u32,
+    pub(super) subscription: Subscription,
+    pub(super) credit: Credit,
+    /// Where its handout of the running pass is.
+    pub(super) open: Open,
+    /// Rank by age.
+    order: u64,
+    /// Whether it is among the [`Turns`]: when it may be served and has credit.
+    in_turn: bool,
+    /// Whether an offer to it is unanswered.
+    offered: bool,
+}
+
+/// The handout a subscriber got last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Open {
+    /// The pass it belongs to.
+    pub(super) pass: u64,
+    /// Its index in that pass.
+    pub(super) handout: u32,
+    /// Slot of the page used last.
+    pub(super) page: u32,
+}
+
+/// All consumers of a queue.
+#[derive(Debug, Default)]
+pub(super) struct Subscribers {
+    slots: Slab<Subscriber>,
+    index: FxHashMap<ConsumerId, u32>,
+    turns: Turns,
+    /// Slots of those on offer.
+    on_offer: Vec<u32>,
+    /// Credit taken back and not reported yet.
+    taken_back: Vec<(ConsumerId, u32)>,
+    single_active: bool,
+    /// With a single active consumer: the one.
+    active: Option<u32>,
+    /// How many there ever were.
+    ever: u64,
+}
+
+impl Subscribers {
+    pub(super) fn new(single_active: bool) -> Self {
+        Self {
+            single_active,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there ever was one.
+    pub(super) fn had_any(&self) -> bool {
+        self.ever > 0
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = ConsumerId> {
+        self.slots.iter().map(|(_, subscriber)| subscriber.id)
+    }
+
+    /// The single active consumer, where there is one.
+    pub(super) fn active(&self) -> Option<ConsumerId> {
+        Some(self.slots.get(self.active? as usize)?.id)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        id: ConsumerId,
+        channel: ChannelId,
+        holder: u32,
+        subscription: Subscription,
+    ) -> Result<(), InExclusiveUse> {
+        if subscription.exclusive && (self.single_active || !self.slots.is_empty()) || self.is_exclusive() {
+            return Err(InExclusiveUse);
+        }
+        let credit = Credit::default();
+        let (order, open) = (self.ever, Open::default());
+        self.ever += 1;
+        let subscriber = Subscriber {
+            id,
+            channel,
+            holder,
+            subscription,
+            credit,
+            open,
+            order,
+            in_turn: false,
+            offered: false,
+        };
+        let slot = self.slots.insert(subscriber) as u32;
+        self.index.insert(id, slot);
+        if subscription.on_offer {
+            self.on_offer.push(slot);
+        }
+        if self.single_active && self.active.is_none() {
+            self.active = Some(slot);
+        }
+        Ok(())
+    }
+
+    /// Removes a consumer; `false` when there is none of that identity.
+    pub(super) fn remove(&mut self, id: ConsumerId) -> bool {
+        let Some(slot) = self.index.remove(&id) else {
+            return false;
+        };
+        if let Some(subscriber) = self.slots.try_remove(slot as usize)
+            && subscriber.in_turn
+        {
+            self.turns.retain(|other| other != slot);
+        }
+        self.on_offer.retain(|&other| other != slot);
+        if self.active == Some(slot) {
+            self.promote();
+        }
+        true
+    }
+
+    /// Removes the consumers of a channel.
+    pub(super) fn remove_of(&mut self, channel: ChannelId) {
+        let of_channel = self
+            .slots
+            .iter()
+            .filter(|(_, subscriber)| subscriber.channel == channel);
+        let ids: Vec<ConsumerId> = of_channel.map(|(_, subscriber)| subscriber.id).collect();
+        for id in ids {
+            self.remove(id);
+        }
+    }
+
+    /// Adds credit; an offer is answered when it grants messages.
+    pub(super) fn credit(&mut self, id: ConsumerId, grant: Grant) {
+        let Some(&slot) = self.index.get(&id) else { return };
+        let Some(subscriber) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        subscriber.credit.add(grant);
+        subscriber.offered &= grant.messages == 0;
+        self.join(slot);
+    }
+
+    /// Moves a consumer to or from standing credit. Standing credit is taken back.
+    pub(super) fn set_on_offer(&mut self, id: ConsumerId, on_offer: bool) {
+        let Some(&slot) = self.index.get(&id) else { return };
+        let Some(subscriber) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        if subscriber.subscription.on_offer == on_offer {
+            return;
+        }
+        subscriber.subscription.on_offer = on_offer;
+        subscriber.offered = false;
+        if on_offer {
+            self.on_offer.push(slot);
+            self.take_back();
+        } else {
+            self.on_offer.retain(|&other| other != slot);
+        }
+    }
+
+    /// Who is to be handed the next message.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<&mut Subscriber> {
+        self.slots.get_mut(self.turns.first()? as usize)
+    }
+
+    /// How many take turns with the next, itself included.
+    #[inline]
+    pub(super) fn equals(&self) -> usize {
+        self.turns.equals()
+    }
+
+    /// The next one had its turn.
+    #[inline]
+    pub(super) fn end_turn(&mut self) {
+        let Some(subscriber) = self.next() else { return };
+        if subscriber.credit.covers() {
+            self.turns.rotate();
+        } else {
+            subscriber.in_turn = false;
+            self.turns.leave();
+        }
+    }
+
+    /// Offers messages to those on offer who have neither credit nor an unanswered offer.
+    pub(super) fn offer(&mut self, offers: &mut Vec<ConsumerId>) {
+        for &slot in &self.on_offer {
+            if self.single_active && self.active != Some(slot) {
+                continue;
+            }
+            let Some(subscriber) = self.slots.get_mut(slot as usize) else {
+                continue;
+            };
+            if subscriber.credit.messages == 0 && !subscriber.offered {
+                subscriber.offered = true;
+                offers.push(subscriber.id);
+            }
+        }
+    }
+
+    /// Takes back the credit of all who are on offer.
+    pub(super) fn take_back(&mut self) {
+        let before = self.taken_back.len();
+        for &slot in &self.on_offer {
+            let Some(subscriber) = self.slots.get_mut(slot as usize) else {
+                continue;
+            };
+            if subscriber.credit.messages > 0 {
+                self.taken_back
+                    .push((subscriber.id, subscriber.credit.take_messages()));
+                subscriber.in_turn = false;
+            }
+        }
+        if self.taken_back.len() > before {
+            let slots = &self.slots;
+            self.turns.retain(|slot| {
+                slots
+                    .get(slot as usize)
+                    .is_some_and(|subscriber| subscriber.in_turn)
+            });
+        }
+    }
+
+    /// The credit taken back since it was asked last.
+    pub(super) fn taken_back(&mut self) -> Vec<(ConsumerId, u32)> {
+        std::mem::take(&mut self.taken_back)
+    }
+
+    fn is_exclusive(&self) -> bool {
+        // An exclusive consumer is alone.
+        self.slots.len() == 1
+            && self
+                .slots
+                .iter()
+                .any(|(_, subscriber)| subscriber.subscription.exclusive)
+    }
+
+    /// Lets the waiting consumer of the highest priority, the oldest among equals, become the active one.
+    fn promote(&mut self) {
+        let rank = |subscriber: &Subscriber| {
+            (
+                std::cmp::Reverse(subscriber.subscription.priority),
+                subscriber.order,
+            )
+        };
+        let first = self.slots.iter().min_by_key(|(_, subscriber)| rank(subscriber));
+        self.active = first.map(|(slot, _)| slot as u32);
+        if let Some(slot) = self.active {
+            self.join(slot);
+        }
+    }
+
+    /// Lets a consumer join the turns when it may be served, has credit, and is not there yet.
+    fn join(&mut self, slot: u32) {
+        let may_be_served = !self.single_active || self.active == Some(slot);
+        let Some(subscriber) = self.slots.get_mut(slot as usize) else {
+            return;
+        };
+        if may_be_served && subscriber.credit.covers() && !subscriber.in_turn {
+            subscriber.in_turn = true;
+            self.turns.join(subscriber.subscription.priority, slot);
+        }
+    }
+}
