@@ -1,8 +1,5 @@
 //! The actors of the Leveret broker.
 
-pub mod channel;
-pub mod consumer;
-pub mod id;
+pub mod exchange;
 pub mod name;
-pub mod publication;
-pub mod queue;
+pub mod vhost;

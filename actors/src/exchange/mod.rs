@@ -1,0 +1,3 @@
+//! Exchanges: which queues a publication goes to.
+
+pub mod kind;
