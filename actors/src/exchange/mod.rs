@@ -1,3 +1,12 @@
 //! Exchanges: which queues a publication goes to.
+//!
+//! An exchange is the single writer of its [`bindings`]; after each change it lends a snapshot of its
+//! [`routes`], which publishers [`walk`] without asking it.
 
+pub mod binding;
+pub mod bindings;
+mod canonical;
 pub mod kind;
+pub mod routes;
+mod shared_map;
+pub mod walk;
