@@ -7,6 +7,7 @@ pub mod binding;
 pub mod bindings;
 mod canonical;
 pub mod kind;
+pub mod options;
 pub mod routes;
 mod shared_map;
 pub mod walk;

@@ -1,0 +1,199 @@
+//! What an exchange was declared as.
+
+use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode, method::exchange::Declare};
+
+use crate::{
+    exchange::kind::ExchangeKind,
+    name::Name,
+    vhost::{
+        equivalence::{check_argument, check_attribute},
+        names,
+    },
+};
+
+/// The argument that names the exchange for what nothing else matches.
+const ALTERNATE: &str = "alternate-exchange";
+
+/// The attributes of an exchange, read once from its declaration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExchangeOptions {
+    /// Its type.
+    pub kind: ExchangeKind,
+    /// Whether it survives a restart.
+    pub durable: bool,
+    /// Whether it goes with the last binding it is the source of.
+    pub auto_delete: bool,
+    /// Whether clients may not publish to it.
+    pub internal: bool,
+    /// The exchange that takes what no binding matches; it need not exist.
+    pub alternate: Option<Name>,
+    /// The arguments, as declared.
+    pub arguments: FieldTable,
+}
+
+impl ExchangeOptions {
+    /// Reads the attributes of `exchange.declare`.
+    ///
+    /// # Errors
+    ///
+    /// 406 when the type is unknown or the alternate exchange is not named by a string.
+    pub fn parse(declare: &Declare<'_>, vhost: &str) -> Result<Self, Exception> {
+        let Some(kind) = ExchangeKind::parse(declare.kind) else {
+            return Err(Exception::new(
+                ReplyCode::PreconditionFailed,
+                format!("unknown exchange type '{}'", declare.kind),
+            ));
+        };
+        let alternate = declare.arguments.get(ALTERNATE);
+        Ok(Self {
+            kind,
+            durable: declare.durable,
+            auto_delete: declare.auto_delete,
+            internal: declare.internal,
+            alternate: alternate
+                .map(|value| named(value, declare.exchange, vhost))
+                .transpose()?,
+            arguments: declare.arguments.clone(),
+        })
+    }
+
+    /// A durable exchange without arguments, like those every virtual host begins with.
+    #[must_use]
+    pub fn predeclared(kind: ExchangeKind, internal: bool) -> Self {
+        Self {
+            kind,
+            durable: true,
+            auto_delete: false,
+            internal,
+            alternate: None,
+            arguments: FieldTable::new(),
+        }
+    }
+
+    /// Whether a declaration with the attributes `wanted` may stand for this existing exchange. Of the
+    /// arguments only the alternate exchange counts.
+    ///
+    /// # Errors
+    ///
+    /// 406 that names the first attribute that differs: type, durable, auto_delete, internal, then the
+    /// alternate exchange.
+    pub fn check_equivalent(&self, wanted: &Self, name: &str, vhost: &str) -> Result<(), Exception> {
+        let entity = names::exchange(name, vhost);
+        check_attribute("type", &entity, wanted.kind, self.kind)?;
+        check_attribute("durable", &entity, wanted.durable, self.durable)?;
+        check_attribute("auto_delete", &entity, wanted.auto_delete, self.auto_delete)?;
+        check_attribute("internal", &entity, wanted.internal, self.internal)?;
+        check_argument(ALTERNATE, &entity, &wanted.arguments, &self.arguments)
+    }
+}
+
+fn named(value: &FieldValue, exchange: &str, vhost: &str) -> Result<Name, Exception> {
+    value.as_str().map(Name::from).ok_or_else(|| {
+        Exception::new(
+            ReplyCode::PreconditionFailed,
+            format!(
+                "invalid type '{}' for arg '{ALTERNATE}' in {}",
+                value.type_name(),
+                names::exchange(exchange, vhost)
+            ),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declare<'a>(kind: &'a str, arguments: FieldTable) -> Declare<'a> {
+        Declare {
+            exchange: "e",
+            kind,
+            passive: false,
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            nowait: false,
+            arguments,
+        }
+    }
+
+    fn parsed(declare: &Declare<'_>) -> ExchangeOptions {
+        ExchangeOptions::parse(declare, "/").unwrap()
+    }
+
+    fn mismatch(current: &ExchangeOptions, wanted: &ExchangeOptions) -> String {
+        current
+            .check_equivalent(wanted, "e", "/")
+            .unwrap_err()
+            .reply_text()
+    }
+
+    #[test]
+    fn an_unknown_type_is_refused() {
+        let refusal = ExchangeOptions::parse(&declare("x-hash", FieldTable::new()), "/").unwrap_err();
+        assert_eq!(
+            refusal.reply_text(),
+            "PRECONDITION_FAILED - unknown exchange type 'x-hash'"
+        );
+    }
+
+    #[test]
+    fn the_alternate_exchange_is_named_by_a_string() {
+        let options = parsed(&declare("topic", FieldTable::from_iter([(ALTERNATE, "ae")])));
+        assert_eq!(options.alternate, Some(Name::from("ae")));
+        let wrong = declare("topic", FieldTable::from_iter([(ALTERNATE, 5)]));
+        assert_eq!(
+            ExchangeOptions::parse(&wrong, "/").unwrap_err().reply_text(),
+            "PRECONDITION_FAILED - invalid type 'signedint' for arg 'alternate-exchange' \
+             in exchange 'e' in vhost '/'"
+        );
+    }
+
+    #[test]
+    fn attributes_are_compared_in_order() {
+        let current = parsed(&declare("direct", FieldTable::new()));
+        let mut wanted = ExchangeOptions {
+            kind: ExchangeKind::Fanout,
+            durable: false,
+            auto_delete: true,
+            internal: true,
+            alternate: Some(Name::from("ae")),
+            arguments: FieldTable::from_iter([(ALTERNATE, "ae")]),
+        };
+        let begin = "PRECONDITION_FAILED - inequivalent arg ";
+        let end = "for exchange 'e' in vhost '/': received ";
+        assert_eq!(
+            mismatch(&current, &wanted),
+            format!("{begin}'type' {end}'fanout' but current is 'direct'")
+        );
+        wanted.kind = ExchangeKind::Direct;
+        assert_eq!(
+            mismatch(&current, &wanted),
+            format!("{begin}'durable' {end}'false' but current is 'true'")
+        );
+        wanted.durable = true;
+        assert_eq!(
+            mismatch(&current, &wanted),
+            format!("{begin}'auto_delete' {end}'true' but current is 'false'")
+        );
+        wanted.auto_delete = false;
+        assert_eq!(
+            mismatch(&current, &wanted),
+            format!("{begin}'internal' {end}'true' but current is 'false'")
+        );
+        wanted.internal = false;
+        assert_eq!(
+            mismatch(&current, &wanted),
+            format!("{begin}'alternate-exchange' {end}the value 'ae' of type 'longstr' but current is none")
+        );
+        wanted.arguments = FieldTable::from_iter([("anything", "else")]);
+        assert!(current.check_equivalent(&wanted, "e", "/").is_ok());
+    }
+
+    #[test]
+    fn a_predeclared_exchange_may_be_declared_as_it_is() {
+        let current = ExchangeOptions::predeclared(ExchangeKind::Topic, false);
+        let wanted = parsed(&declare("topic", FieldTable::new()));
+        assert!(current.check_equivalent(&wanted, "amq.topic", "/").is_ok());
+    }
+}

@@ -1,0 +1,128 @@
+//! Reading the arguments of a queue declaration, with the refusals clients know.
+
+use std::time::Duration;
+
+use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode};
+
+use crate::{name::Name, vhost::names};
+
+/// Ten years: the longest time a queue or a message may be given to live.
+const LONGEST: i64 = 315_360_000_000;
+
+/// The arguments of one declaration, and what it declares, for the refusals.
+pub(super) struct Arguments<'d> {
+    pub(super) table: &'d FieldTable,
+    pub(super) queue: &'d str,
+    pub(super) vhost: &'d str,
+}
+
+impl<'d> Arguments<'d> {
+    /// An integer of any width that is not negative.
+    pub(super) fn number(&self, key: &str) -> Result<Option<u64>, Exception> {
+        let Some(number) = self.integer(key)? else {
+            return Ok(None);
+        };
+        match u64::try_from(number) {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(self.invalid(key, &format!("{{value_negative,{number}}}"))),
+        }
+    }
+
+    /// A number no larger than `most`.
+    pub(super) fn small_number(&self, key: &str, most: u8) -> Result<Option<u8>, Exception> {
+        let Some(number) = self.number(key)? else {
+            return Ok(None);
+        };
+        match u8::try_from(number) {
+            Ok(small) if small <= most => Ok(Some(small)),
+            _ => Err(self.invalid(key, &format!("{{max_value_exceeded,{number}}}"))),
+        }
+    }
+
+    /// Milliseconds of at most ten years.
+    pub(super) fn time(&self, key: &str) -> Result<Option<Duration>, Exception> {
+        match self.integer(key)? {
+            Some(number) if number > LONGEST => {
+                Err(self.invalid(key, &format!("{{value_too_big,{number}}}")))
+            }
+            _ => Ok(self.number(key)?.map(Duration::from_millis)),
+        }
+    }
+
+    /// Like [`time`](Self::time), but not zero.
+    pub(super) fn time_above_zero(&self, key: &str) -> Result<Option<Duration>, Exception> {
+        match self.time(key)? {
+            Some(Duration::ZERO) => Err(self.invalid(key, "{value_zero,0}")),
+            time => Ok(time),
+        }
+    }
+
+    pub(super) fn truth(&self, key: &str) -> Result<Option<bool>, Exception> {
+        let Some(value) = self.table.get(key) else {
+            return Ok(None);
+        };
+        value
+            .as_bool()
+            .map(Some)
+            .ok_or_else(|| self.unacceptable_type(key, value))
+    }
+
+    /// A long string; bytes that are not UTF-8 are refused like another type.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&'d str>, Exception> {
+        let Some(value) = self.table.get(key) else {
+            return Ok(None);
+        };
+        value
+            .as_str()
+            .map(Some)
+            .ok_or_else(|| self.unacceptable_type(key, value))
+    }
+
+    /// The name of an exchange, which clients see refused in words of their own.
+    pub(super) fn exchange(&self, key: &str) -> Result<Option<Name>, Exception> {
+        let Some(value) = self.table.get(key) else {
+            return Ok(None);
+        };
+        value.as_str().map(|name| Some(Name::from(name))).ok_or_else(|| {
+            unmet(format!(
+                "invalid type '{}' for arg '{key}' in {}",
+                value.type_name(),
+                names::queue(self.queue, self.vhost)
+            ))
+        })
+    }
+
+    /// 406: the value of `key` is out of the question, for this reason.
+    pub(super) fn invalid(&self, key: &str, reason: &str) -> Exception {
+        unmet(format!(
+            "invalid arg '{key}' for {}: {reason}",
+            names::queue(self.queue, self.vhost)
+        ))
+    }
+
+    /// 406: queues of this type do not have the argument `key`.
+    pub(super) fn foreign(&self, key: &str) -> Exception {
+        unmet(format!(
+            "invalid arg '{key}' for {} of queue type rabbit_classic_queue",
+            names::queue(self.queue, self.vhost)
+        ))
+    }
+
+    fn integer(&self, key: &str) -> Result<Option<i64>, Exception> {
+        let Some(value) = self.table.get(key) else {
+            return Ok(None);
+        };
+        value
+            .as_i64()
+            .map(Some)
+            .ok_or_else(|| self.invalid(key, &format!("\"expected integer, got {}\"", value.type_name())))
+    }
+
+    fn unacceptable_type(&self, key: &str, value: &FieldValue) -> Exception {
+        self.invalid(key, &format!("{{unacceptable_type,{}}}", value.type_name()))
+    }
+}
+
+fn unmet(text: String) -> Exception {
+    Exception::new(ReplyCode::PreconditionFailed, text)
+}
