@@ -1,0 +1,14 @@
+//! What AMQP 0-9-1 and RabbitMQ's extensions promise, on the wire: one file for each class and subject.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod connection;

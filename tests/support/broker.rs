@@ -1,0 +1,68 @@
+//! A broker for one test, stopped when dropped.
+
+use std::net::SocketAddr;
+
+use super::connection::Connection;
+use super::reference::Reference;
+
+/// A running broker.
+pub(crate) struct Broker {
+    address: SocketAddr,
+    kind: Kind,
+}
+
+enum Kind {
+    /// Started by this test.
+    Own,
+    /// A virtual host of its own in the RabbitMQ that `LEVERET_TEST_URI` names.
+    Reference(Reference),
+}
+
+impl Broker {
+    /// Starts a broker inside this process.
+    pub(crate) fn start() -> Broker {
+        match Reference::from_environment() {
+            Some(reference) => Broker {
+                address: reference.address(),
+                kind: Kind::Reference(reference),
+            },
+            None => panic!("set LEVERET_TEST_URI"),
+        }
+    }
+
+    /// Where it listens for AMQP.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The virtual host the test may use.
+    pub(crate) fn vhost(&self) -> &str {
+        match &self.kind {
+            Kind::Own => "/",
+            Kind::Reference(reference) => reference.vhost(),
+        }
+    }
+
+    /// The URL a client library connects to.
+    pub(crate) fn url(&self) -> String {
+        format!(
+            "amqp://guest:guest@{}/{}",
+            self.address,
+            self.vhost().replace('/', "%2f")
+        )
+    }
+
+    /// An open connection of `guest`.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Connection {
+        let connection = self.socket();
+        connection.open(self.vhost());
+        connection
+    }
+
+    /// A connection on which nothing has been sent yet.
+    #[track_caller]
+    pub(crate) fn socket(&self) -> Connection {
+        Connection::over_tcp(self.address, self.vhost())
+    }
+}
