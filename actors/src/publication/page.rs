@@ -19,6 +19,8 @@ use leveret_protocol::Body;
 
 /// Bodies above this many bytes are shared by reference instead of copied.
 const LARGE: usize = 32 * 1024;
+/// A block of up to so many bytes stays with its builder, which may be idle for long.
+const KEPT: usize = 16 * 1024;
 /// The top bit of a length: persistent, or large.
 const FLAG: u32 = 1 << 31;
 /// Bytes of a record before its properties.
@@ -209,7 +211,10 @@ pub struct PageBuilder {
     records: Vec<u8>,
     large: Vec<Bytes>,
     large_bytes: u64,
+    /// Where the last route is.
     route: Option<u32>,
+    /// Size of the page before, and likely of this one.
+    expected: usize,
 }
 
 impl PageBuilder {
@@ -276,14 +281,19 @@ impl PageBuilder {
     }
 
     /// A page may wait for long, so it must not carry much spare room: a badly filled block is copied to one
-    /// of the right size and stays here for the next page.
+    /// of the right size, and serves the next page if it is small.
     fn take_records(&mut self) -> Vec<u8> {
-        let spare = self.records.capacity() - self.records.len();
-        if spare <= self.records.len() / 4 {
+        let len = self.records.len();
+        self.expected = len;
+        if self.records.capacity() - len <= len / 4 {
             return std::mem::take(&mut self.records);
         }
         let records = self.records.as_slice().to_vec();
-        self.records.clear();
+        if self.records.capacity() <= KEPT {
+            self.records.clear();
+        } else {
+            self.records = Vec::new();
+        }
         records
     }
 
@@ -339,13 +349,20 @@ impl PageBuilder {
         route
     }
 
+    #[inline]
     fn is_route(&self, route: u32, exchange: &[u8], routing_key: &[u8]) -> bool {
-        let at = route as usize + ROUTE_HEADER;
-        let names = self.records.get(at..at + exchange.len() + routing_key.len());
+        let exchange_at = route as usize + ROUTE_HEADER;
+        let key_at = exchange_at + exchange.len();
         route_lengths(&self.records, route) == (exchange.len(), routing_key.len())
-            && names
-                .and_then(|names| names.split_at_checked(exchange.len()))
-                .is_some_and(|names| names == (exchange, routing_key))
+            && self.has(exchange_at, exchange)
+            && self.has(key_at, routing_key)
+    }
+
+    /// Whether `bytes` were written at `at`.
+    #[inline]
+    fn has(&self, at: usize, bytes: &[u8]) -> bool {
+        // The empty name is common and may dangle: comparing nothing at an unmapped address takes some processors long.
+        bytes.is_empty() || self.records.get(at..at + bytes.len()) == Some(bytes)
     }
 
     fn here(&self) -> u32 {
