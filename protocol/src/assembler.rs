@@ -25,7 +25,7 @@ pub struct Command<'a> {
     pub content: Option<Content<'a>>,
 }
 
-/// Assembles the commands of one channel; one pointer wide while no content is under way.
+/// Assembles the commands of one channel; small while no content is under way.
 #[derive(Debug)]
 pub struct Assembler {
     state: State,
@@ -39,20 +39,20 @@ enum State {
     Method,
     /// A content is under way, cut by the end of a batch.
     Content(Box<Partial>),
-    /// The content handed out last; it lends the command its method and properties.
+    /// The content handed out last: it lends the command its method and properties.
     Lent(Box<Partial>),
-    /// A content that was refused; so many bytes of its body are still to come.
-    Skip(u64),
+    /// A content that was refused: so many bytes of its body are still to come.
+    Skip { left: u64, ids: (u16, u16) },
 }
 
 /// A content of which some frames have not arrived.
 #[derive(Debug)]
 struct Partial {
+    /// The payload of the method frame.
     method: Bytes,
     ids: (u16, u16),
-    /// Absent while the header is due.
-    header: Option<Bytes>,
-    body: Gathered,
+    /// The properties and what there is of the body; absent while the header is due.
+    content: Option<(Bytes, Gathered)>,
 }
 
 impl Assembler {
@@ -79,35 +79,20 @@ impl Assembler {
         batch: &'a FrameBatch,
         at: &mut usize,
     ) -> Option<Result<Command<'a>, Exception>> {
-        loop {
-            match std::mem::take(&mut self.state) {
-                State::Method => {}
-                State::Lent(_) => {}
-                State::Content(partial) => {
-                    let mut frames = Frames { batch, at };
-                    return match self.resume(partial, &mut frames) {
-                        Ok(true) => self.lent(),
-                        Ok(false) => None,
-                        Err(exception) => Some(Err(exception)),
-                    };
-                }
-                State::Skip(left) => {
-                    let mut frames = Frames { batch, at };
-                    if let Err(exception) = self.skip(left, &mut frames) {
-                        return Some(Err(exception));
-                    }
-                    if let State::Skip(_) = self.state {
-                        return None;
-                    }
-                    continue;
-                }
-            }
-            let mut frames = Frames { batch, at };
-            return self.method(&mut frames).transpose();
+        let mut frames = Frames { batch, at };
+        match std::mem::take(&mut self.state) {
+            State::Method | State::Lent(_) => self.start(&mut frames).transpose(),
+            State::Content(partial) => self.resume(partial, &mut frames).transpose(),
+            State::Skip { left, ids } => match self.skip(left, ids, &mut frames) {
+                Ok(true) => self.start(&mut frames).transpose(),
+                Ok(false) => None,
+                Err(exception) => Some(Err(exception)),
+            },
         }
     }
 
-    fn method<'a>(&mut self, frames: &mut Frames<'a, '_>) -> Result<Option<Command<'a>>, Exception> {
+    /// Begins a command; what its frames in this batch suffice for is borrowed from the batch.
+    fn start<'a>(&mut self, frames: &mut Frames<'a, '_>) -> Result<Option<Command<'a>>, Exception> {
         let Some((frame, payload)) = frames.next() else {
             return Ok(None);
         };
@@ -123,78 +108,76 @@ impl Assembler {
             }));
         }
         let ids = method.ids();
-        let partial = |header: Option<&[u8]>, body| {
-            let header = header.map(Bytes::copy_from_slice);
-            Box::new(Partial {
+        let keep = |content| {
+            State::Content(Box::new(Partial {
                 method: Bytes::copy_from_slice(payload),
                 ids,
-                header,
-                body,
-            })
+                content,
+            }))
         };
         let Some((frame, header)) = frames.next() else {
-            self.state = State::Content(partial(None, Gathered::default()));
+            self.state = keep(None);
             return Ok(None);
         };
         let (size, properties) = self.header(frame, header, ids)?;
-        if let Some(body) = frames.whole_body(size) {
-            return Ok(Some(Command {
+        let mut gathered = Gathered::new(size);
+        match gathered.body(frames, ids)? {
+            Some(body) => Ok(Some(Command {
                 method,
-                content: Some(Content {
-                    properties,
-                    body: Body::Slice(body),
-                }),
-            }));
+                content: Some(Content { properties, body }),
+            })),
+            None => {
+                self.state = keep(Some((Bytes::copy_from_slice(properties), gathered)));
+                Ok(None)
+            }
         }
-        let mut body = Gathered::new(size);
-        while !body.is_complete() {
-            let Some((frame, piece)) = frames.next() else {
-                self.state = State::Content(partial(Some(properties), body));
-                return Ok(None);
-            };
-            body.add(frame, piece, ids)?;
-        }
-        let body = Body::Shared(body.take());
-        Ok(Some(Command {
-            method,
-            content: Some(Content { properties, body }),
-        }))
     }
 
-    /// Goes on with a content; true when it is complete and lies in `State::Lent`.
-    fn resume(&mut self, mut partial: Box<Partial>, frames: &mut Frames<'_, '_>) -> Result<bool, Exception> {
-        if partial.header.is_none() {
-            let Some((frame, payload)) = frames.next() else {
-                self.state = State::Content(partial);
-                return Ok(false);
-            };
-            let (size, properties) = self.header(frame, payload, partial.ids)?;
-            partial.header = Some(Bytes::copy_from_slice(properties));
-            partial.body = Gathered::new(size);
-        }
-        while !partial.body.is_complete() {
-            let Some((frame, piece)) = frames.next() else {
-                self.state = State::Content(partial);
-                return Ok(false);
-            };
-            partial.body.add(frame, piece, partial.ids)?;
-        }
-        self.state = State::Lent(partial);
-        Ok(true)
-    }
-
-    /// The command made of what lies in `State::Lent`.
-    fn lent(&mut self) -> Option<Result<Command<'_>, Exception>> {
-        let State::Lent(partial) = &mut self.state else {
-            return None;
+    /// Goes on with a content of which an earlier batch held the beginning.
+    fn resume<'a>(
+        &'a mut self,
+        mut partial: Box<Partial>,
+        frames: &mut Frames<'a, '_>,
+    ) -> Result<Option<Command<'a>>, Exception> {
+        let (properties, mut gathered) = match partial.content.take() {
+            Some(content) => content,
+            None => {
+                let Some((frame, payload)) = frames.next() else {
+                    self.state = State::Content(partial);
+                    return Ok(None);
+                };
+                let (size, properties) = self.header(frame, payload, partial.ids)?;
+                (Bytes::copy_from_slice(properties), Gathered::new(size))
+            }
         };
-        let body = Body::Shared(partial.body.take());
-        let properties = partial.header.as_deref().unwrap_or_default();
-        let method = Method::decode(&partial.method);
-        Some(method.map(|method| Command {
+        let body = gathered.body(frames, partial.ids)?;
+        partial.content = Some((properties, gathered));
+        match body {
+            Some(body) => {
+                self.state = State::Lent(partial);
+                self.lend(body).map(Some)
+            }
+            None => {
+                self.state = State::Content(partial);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The command made of `body` and what lies in `State::Lent`.
+    fn lend<'a>(&'a self, body: Body<'a>) -> Result<Command<'a>, Exception> {
+        let (method, properties): (&[u8], &[u8]) = match &self.state {
+            State::Lent(partial) => (
+                &partial.method,
+                partial.content.as_ref().map_or(&[], |(properties, _)| properties),
+            ),
+            _ => (&[], &[]),
+        };
+        let method = Method::decode(method)?;
+        Ok(Command {
             method,
             content: Some(Content { properties, body }),
-        }))
+        })
     }
 
     /// Body size and raw properties of a content header.
@@ -237,7 +220,7 @@ impl Assembler {
         }
         let max = self.max_message_size;
         if size > max {
-            self.state = State::Skip(size);
+            self.state = State::Skip { left: size, ids };
             let text = format!("message size {size} is larger than configured max size {max}");
             return Err(Exception::new(ReplyCode::PreconditionFailed, text)
                 .at(Scope::Channel)
@@ -246,18 +229,23 @@ impl Assembler {
         Ok(())
     }
 
-    /// Reads past the body of a refused content.
-    fn skip(&mut self, mut left: u64, frames: &mut Frames<'_, '_>) -> Result<(), Exception> {
+    /// Reads past the body of a refused content; true when it has passed.
+    fn skip(
+        &mut self,
+        mut left: u64,
+        ids: (u16, u16),
+        frames: &mut Frames<'_, '_>,
+    ) -> Result<bool, Exception> {
         while left > 0 {
             let Some((frame, piece)) = frames.next() else {
-                self.state = State::Skip(left);
-                return Ok(());
+                self.state = State::Skip { left, ids };
+                return Ok(false);
             };
             left = left
-                .checked_sub(body_size(frame, piece, (0, 0))?)
-                .ok_or_else(|| too_long((0, 0)))?;
+                .checked_sub(body_size(frame, piece, ids)?)
+                .ok_or_else(|| too_long(ids))?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -274,63 +262,57 @@ impl<'a> Frames<'a, '_> {
         *self.at += 1;
         Some((*frame, self.batch.payload(frame)))
     }
-
-    /// The body of `size` bytes if the next frame is all of it.
-    #[inline]
-    fn whole_body(&mut self, size: u64) -> Option<&'a [u8]> {
-        if size == 0 {
-            return Some(&[]);
-        }
-        let frame = self.batch.frames.get(*self.at)?;
-        if frame.kind != FrameKind::Body || u64::from(frame.size()) != size {
-            return None;
-        }
-        *self.at += 1;
-        Some(self.batch.payload(frame))
-    }
 }
 
 /// A body gathered from its frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Gathered {
     bytes: Vec<u8>,
+    /// Bytes still to come.
     left: u64,
 }
 
 impl Gathered {
     fn new(size: u64) -> Self {
-        let trusted = usize::try_from(size).unwrap_or(usize::MAX).min(TRUSTED_SIZE);
         Gathered {
-            bytes: Vec::with_capacity(trusted),
+            bytes: Vec::new(),
             left: size,
         }
     }
 
-    fn is_complete(&self) -> bool {
-        self.left == 0
-    }
-
-    fn add(&mut self, frame: Frame, piece: &[u8], ids: (u16, u16)) -> Result<(), Exception> {
-        let left = self
-            .left
-            .checked_sub(body_size(frame, piece, ids)?)
-            .ok_or_else(|| too_long(ids))?;
-        self.reserve(piece.len());
-        self.bytes.extend_from_slice(piece);
-        self.left = left;
-        Ok(())
-    }
-
-    /// Makes room for `more` bytes: doubles what has arrived, but never beyond the announced size.
-    fn reserve(&mut self, more: usize) {
-        if self.bytes.capacity() - self.bytes.len() < more {
-            let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-            self.bytes.reserve_exact(self.bytes.len().max(more).min(left));
+    /// Adds frames until the body is complete; a body that lies in one frame is not copied.
+    #[inline]
+    fn body<'a>(
+        &mut self,
+        frames: &mut Frames<'a, '_>,
+        ids: (u16, u16),
+    ) -> Result<Option<Body<'a>>, Exception> {
+        if self.left == 0 {
+            return Ok(Some(Body::Slice(&[])));
         }
+        while let Some((frame, piece)) = frames.next() {
+            let size = body_size(frame, piece, ids)?;
+            if size == self.left && self.bytes.is_empty() {
+                return Ok(Some(Body::Slice(piece)));
+            }
+            self.left = self.left.checked_sub(size).ok_or_else(|| too_long(ids))?;
+            self.add(piece);
+            if self.left == 0 {
+                return Ok(Some(Body::Shared(std::mem::take(&mut self.bytes).into())));
+            }
+        }
+        Ok(None)
     }
 
-    fn take(&mut self) -> Bytes {
-        Bytes::from(std::mem::take(&mut self.bytes))
+    /// Appends a piece. Room is made for what has arrived once more, never beyond the announced size.
+    fn add(&mut self, piece: &[u8]) {
+        if self.bytes.capacity() - self.bytes.len() < piece.len() {
+            let due = usize::try_from(self.left).unwrap_or(usize::MAX);
+            let trusted = self.bytes.len().max(TRUSTED_SIZE);
+            self.bytes
+                .reserve_exact(piece.len().saturating_add(due.min(trusted)));
+        }
+        self.bytes.extend_from_slice(piece);
     }
 }
 

@@ -1,11 +1,6 @@
 //! Frames from a stream of reads.
 
-use crate::{
-    decode,
-    exception::Exception,
-    frame::{FRAME_OVERHEAD, FrameBatch},
-    header::ProtocolHeader,
-};
+use crate::{decode, exception::Exception, frame::FrameBatch, header::ProtocolHeader};
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 use tokio_util::codec::Decoder;
@@ -95,11 +90,8 @@ impl FrameCodec {
     }
 
     fn frames(&mut self, src: &mut BytesMut) -> Result<Option<Inbound>, DecodeError> {
-        let mut frames = Vec::with_capacity(if src.len() < FRAME_OVERHEAD {
-            0
-        } else {
-            self.expected
-        });
+        let any = decode::announced_size(src).is_some_and(|size| size <= src.len());
+        let mut frames = Vec::with_capacity(if any { self.expected } else { 0 });
         let (consumed, exception) = decode::frames(src, self.frame_max, &mut frames);
         if let Some(exception) = exception {
             if frames.is_empty() {
@@ -113,25 +105,46 @@ impl FrameCodec {
         }
         self.expected = frames.len().clamp(4, 1024);
         Ok(Some(Inbound::Frames(FrameBatch {
-            bytes: take_front(src, consumed),
+            bytes: self.take_front(src, consumed),
             frames,
         })))
     }
 
-    /// Gives `src` the room the next read should have.
-    fn make_room(&mut self, src: &mut BytesMut) {
-        let room = self.reads.next();
-        if src.is_empty() {
-            if src.capacity() < room || src.capacity() > room * 2 {
-                *src = BytesMut::with_capacity(room);
-            }
-            return;
+    /// The first `count` bytes of `src` in memory that `src` does not share afterwards.
+    fn take_front(&self, src: &mut BytesMut, count: usize) -> Bytes {
+        let (front, rest) = src.split_at(count.min(src.len()));
+        if front.len() <= src.capacity() / 4 {
+            // Few bytes in a large buffer: they go, it stays.
+            let (front, left) = (Bytes::copy_from_slice(front), rest.len());
+            src.copy_within(front.len().., 0);
+            src.truncate(left);
+            return front;
         }
-        let due = decode::announced_size(src).map_or(0, |size| size.saturating_sub(src.len()));
-        let needed = due.min(MOST_READ).max(room.min(IDLE_READ));
-        if src.capacity() - src.len() < needed {
-            src.reserve(due.min(MOST_READ).max(room));
+        let mut fresh = BytesMut::new();
+        if !rest.is_empty() {
+            fresh.reserve(rest.len() + self.room(rest));
+            fresh.extend_from_slice(rest);
         }
+        src.truncate(front.len());
+        std::mem::replace(src, fresh).freeze()
+    }
+
+    /// Gives `src` the room the next read should have, and takes away what exceeds it by far.
+    fn make_room(&self, src: &mut BytesMut) {
+        let room = self.room(src);
+        if src.is_empty() && src.capacity() > 2 * room {
+            *src = BytesMut::new();
+        }
+        let spare = src.capacity() - src.len();
+        // A frame under way must fit; beyond that, a little room is not worth moving it.
+        if src.is_empty() || spare < IDLE_READ || spare < due(src) {
+            src.reserve(room);
+        }
+    }
+
+    /// How many bytes the next read should have room for, with `held` in front of it.
+    fn room(&self, held: &[u8]) -> usize {
+        self.reads.next().max(due(held))
     }
 }
 
@@ -241,15 +254,7 @@ impl ReadSize {
     }
 }
 
-/// The first `count` bytes of `src` in memory that `src` does not share.
-fn take_front(src: &mut BytesMut, count: usize) -> Bytes {
-    if count <= src.capacity() / 4 {
-        let front = Bytes::copy_from_slice(src.get(..count).unwrap_or(src));
-        src.advance(front.len());
-        return front;
-    }
-    let rest = src.split_off(count.min(src.len()));
-    let front = std::mem::replace(src, BytesMut::from(&rest[..]));
-    drop(rest);
-    front.freeze()
+/// How many bytes the frame that `held` begins with still needs, as far as one read may bring them.
+fn due(held: &[u8]) -> usize {
+    decode::announced_size(held).map_or(0, |size| size.saturating_sub(held.len()).min(MOST_READ))
 }

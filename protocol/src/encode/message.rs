@@ -2,7 +2,7 @@
 //!
 //! Both write method, content header and body in one go, into room reserved once.
 
-use super::{BodyRef, Chunk, REFERENCE_FROM, frame_header};
+use super::{BodyRef, Chunk, frame_header};
 use crate::{
     frame::{FRAME_END, FRAME_OVERHEAD, FrameKind},
     method::basic::{Deliver, Publish},
@@ -72,9 +72,8 @@ impl Chunk {
     }
 
     fn reserve_message(&mut self, method: usize, properties: &[u8], body: BodyRef<'_>) {
-        let copied = body.len().min(REFERENCE_FROM);
         self.tail
-            .reserve(FRAME_OVERHEAD + method + content_size(properties, copied));
+            .reserve(FRAME_OVERHEAD + method + content_size(properties, body));
     }
 
     #[inline]
@@ -91,10 +90,15 @@ impl Chunk {
     }
 }
 
-/// Bytes that header frame and one body frame take.
+/// Bytes that a content takes in a chunk if its body fits into one frame.
 #[inline]
-pub(super) fn content_size(properties: &[u8], body: usize) -> usize {
-    FRAME_OVERHEAD + 12 + properties.len().max(2) + FRAME_OVERHEAD + body
+pub(super) fn content_size(properties: &[u8], body: BodyRef<'_>) -> usize {
+    let copied = if body.by_reference().is_some() {
+        0
+    } else {
+        body.len()
+    };
+    FRAME_OVERHEAD + 12 + properties.len().max(2) + FRAME_OVERHEAD + copied
 }
 
 /// Class, weight and body size of a content header.

@@ -8,7 +8,7 @@ use crate::{
     header::AMQP_0_9_1,
     method::EncodeMethod,
 };
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 /// From this size on, a shared body goes out by reference instead of being copied.
 pub const REFERENCE_FROM: usize = 16 * 1024;
@@ -42,6 +42,14 @@ impl<'a> BodyRef<'a> {
     /// True for a body of no bytes.
     pub fn is_empty(&self) -> bool {
         self.as_slice().is_empty()
+    }
+
+    /// The bytes that go out by reference, if any.
+    fn by_reference(&self) -> Option<&'a Bytes> {
+        match self {
+            BodyRef::Shared(bytes) if bytes.len() >= REFERENCE_FROM => Some(bytes),
+            _ => None,
+        }
     }
 }
 
@@ -131,8 +139,7 @@ impl Chunk {
     pub fn content(&mut self, channel: u16, properties: &[u8], body: BodyRef<'_>, frame_max: u32) {
         let properties = if properties.len() < 2 { &[0, 0] } else { properties };
         let size = body.len();
-        self.tail
-            .reserve(message::content_size(properties, size.min(REFERENCE_FROM)));
+        self.tail.reserve(message::content_size(properties, body));
         self.tail
             .extend_from_slice(&frame_header(FrameKind::Header, channel, 12 + properties.len()));
         self.tail.extend_from_slice(&message::content_header(size));
@@ -180,26 +187,23 @@ impl Chunk {
             0 => u32::MAX as usize,
             _ => (frame_max as usize).saturating_sub(FRAME_OVERHEAD).max(1),
         };
-        match body {
-            BodyRef::Shared(bytes) if bytes.len() >= REFERENCE_FROM => {
-                let mut rest = bytes.clone();
-                while rest.has_remaining() {
-                    let piece = rest.split_to(rest.len().min(piece_max));
-                    self.tail
-                        .extend_from_slice(&frame_header(FrameKind::Body, channel, piece.len()));
-                    self.reference(piece);
-                    self.tail.put_u8(FRAME_END);
-                }
+        let Some(bytes) = body.by_reference() else {
+            for piece in body.as_slice().chunks(piece_max) {
+                self.tail.reserve(FRAME_OVERHEAD + piece.len());
+                self.tail
+                    .extend_from_slice(&frame_header(FrameKind::Body, channel, piece.len()));
+                self.tail.extend_from_slice(piece);
+                self.tail.put_u8(FRAME_END);
             }
-            _ => {
-                for piece in body.as_slice().chunks(piece_max) {
-                    self.tail.reserve(FRAME_OVERHEAD + piece.len());
-                    self.tail
-                        .extend_from_slice(&frame_header(FrameKind::Body, channel, piece.len()));
-                    self.tail.extend_from_slice(piece);
-                    self.tail.put_u8(FRAME_END);
-                }
-            }
+            return;
+        };
+        let mut rest = bytes.clone();
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(piece_max));
+            self.tail
+                .extend_from_slice(&frame_header(FrameKind::Body, channel, piece.len()));
+            self.reference(piece);
+            self.tail.put_u8(FRAME_END);
         }
     }
 
