@@ -123,8 +123,9 @@ impl Fault<'_> {
         let text = match self {
             Fault::Kind(kind) => format!("type {kind}: unknown_frame"),
             Fault::TooLarge(head) => {
+                let most = size_max.saturating_sub(FRAME_OVERHEAD as u32);
                 format!(
-                    "type {}: {{frame_too_large,{},{size_max}}}",
+                    "type {}: {{frame_too_large,{},{most}}}",
                     head.kind as u8, head.size
                 )
             }

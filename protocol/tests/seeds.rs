@@ -1,5 +1,13 @@
 //! The inputs that fuzzing found interesting, through the same checks.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 #[allow(unreachable_pub, reason = "public in the package it belongs to")]
 #[path = "../fuzz/src/lib.rs"]
 mod checks;

@@ -1,5 +1,13 @@
 //! Every method, field by field and in both directions, against an independent implementation.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod samples;
 
 use amq_protocol::{
