@@ -79,7 +79,8 @@ impl QueueState {
         self.compact_pages();
     }
 
-    /// A channel settles messages it holds, by their keys; returns how many. Unknown keys are skipped.
+    /// A channel settles messages it holds, by their keys; returns how many. Unknown keys are skipped;
+    /// a key is used again once it is settled.
     pub fn settle(&mut self, channel: ChannelId, outcome: Outcome, keys: &[u32]) -> usize {
         let (ready, pages) = (&mut self.ready, &mut self.pages);
         let settled = match outcome {
@@ -136,6 +137,7 @@ impl QueueState {
         let page = Arc::clone(self.pages.get(&entry)?);
         let key = if no_ack {
             self.pages.release(&entry);
+            self.compact_pages();
             NO_KEY
         } else {
             let holder = self.holders.attach(channel);

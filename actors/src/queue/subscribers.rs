@@ -197,7 +197,7 @@ impl Subscribers {
         subscriber.offered = false;
         if on_offer {
             self.on_offer.push(slot);
-            self.take_back();
+            self.take_back_from(&[slot]);
         } else {
             self.on_offer.retain(|&other| other != slot);
         }
@@ -245,8 +245,19 @@ impl Subscribers {
 
     /// Takes back the credit of all who are on offer.
     pub(super) fn take_back(&mut self) {
+        let on_offer = std::mem::take(&mut self.on_offer);
+        self.take_back_from(&on_offer);
+        self.on_offer = on_offer;
+    }
+
+    /// The credit taken back since it was asked last.
+    pub(super) fn taken_back(&mut self) -> Vec<(ConsumerId, u32)> {
+        std::mem::take(&mut self.taken_back)
+    }
+
+    fn take_back_from(&mut self, slots: &[u32]) {
         let before = self.taken_back.len();
-        for &slot in &self.on_offer {
+        for &slot in slots {
             let Some(subscriber) = self.slots.get_mut(slot as usize) else {
                 continue;
             };
@@ -264,11 +275,6 @@ impl Subscribers {
                     .is_some_and(|subscriber| subscriber.in_turn)
             });
         }
-    }
-
-    /// The credit taken back since it was asked last.
-    pub(super) fn taken_back(&mut self) -> Vec<(ConsumerId, u32)> {
-        std::mem::take(&mut self.taken_back)
     }
 
     fn is_exclusive(&self) -> bool {

@@ -1,0 +1,442 @@
+//! The model and its checks.
+
+use std::collections::BTreeMap;
+
+use leveret_actors::{
+    id::{ChannelId, ConsumerId},
+    publication::{Handout, NO_KEY, PageBuilder},
+    queue::{Grant, Outcome, Pass, QueueSettings, QueueState, Subscription},
+};
+use leveret_protocol::Body;
+use proptest::sample::Index;
+
+use crate::step::{BODY_SIZES, CHANNELS, Step};
+
+/// The most a record costs beside its body: header, properties, route, index of a large body.
+const RECORD: usize = 12 + 2 + 8 + 4;
+
+#[derive(Clone, Copy, Debug)]
+struct Message {
+    size: usize,
+    redelivered: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Consumer {
+    id: ConsumerId,
+    channel: usize,
+    subscription: Subscription,
+    messages: u32,
+    bytes: i64,
+    offered: bool,
+}
+
+/// The queue, and what must be true of it.
+pub(crate) struct Model {
+    queue: QueueState,
+    settings: QueueSettings,
+    channels: [ChannelId; CHANNELS],
+    published: u64,
+    ready: BTreeMap<u64, Message>,
+    /// Unsettled, by channel and key: the number of the message.
+    held: [BTreeMap<u32, (u64, Message)>; CHANNELS],
+    /// By age.
+    consumers: Vec<Consumer>,
+    active: Option<ConsumerId>,
+    /// Credit taken back by a change of mode, to be reported by the next pass.
+    taken_back: Vec<(ConsumerId, u32)>,
+    gone: u64,
+}
+
+impl Model {
+    pub(crate) fn new(single_active_consumer: bool) -> Self {
+        let settings = QueueSettings {
+            single_active_consumer,
+            auto_delete: true,
+        };
+        let mut queue = QueueState::new(settings);
+        let channels = std::array::from_fn(|_| ChannelId::next());
+        channels.iter().for_each(|&channel| queue.attach(channel));
+        Self {
+            queue,
+            settings,
+            channels,
+            published: 0,
+            ready: BTreeMap::new(),
+            held: Default::default(),
+            consumers: Vec::new(),
+            active: None,
+            taken_back: Vec::new(),
+            gone: 0,
+        }
+    }
+
+    /// Takes a step and checks what came of it.
+    pub(crate) fn run(&mut self, step: Step) {
+        match step {
+            Step::Enqueue(sizes) => self.enqueue(&sizes),
+            Step::Settle(outcome, channel, picks) => self.settle(outcome, channel, &picks),
+            Step::GiveBack(channel, picks) => self.give_back(channel, &picks),
+            Step::Detach(channel) => self.detach(channel),
+            Step::Subscribe(channel, subscription) => self.subscribe(channel, subscription),
+            Step::Unsubscribe(pick) => self.unsubscribe(pick),
+            Step::SetOnOffer(pick, on_offer) => self.set_on_offer(pick, on_offer),
+            Step::Credit(pick, grant) => self.credit(pick, grant),
+            Step::Get(channel, no_ack) => self.get(channel, no_ack),
+            Step::Purge => self.purge(),
+            Step::Dispatch(limit) => self.dispatch(limit),
+        }
+        self.check();
+    }
+
+    fn enqueue(&mut self, sizes: &[usize]) {
+        let mut builder = PageBuilder::new();
+        let mut offsets = Vec::new();
+        for (index, &size) in sizes.iter().enumerate() {
+            let size = BODY_SIZES[size];
+            let mut body = vec![0; size];
+            body[..8].copy_from_slice(&self.published.to_le_bytes());
+            let offset = builder.push("x", "key", &[0, 0], false, Body::Slice(&body));
+            // Not all that is in a page need be for this queue.
+            if index % 3 != 2 {
+                offsets.push(offset);
+                self.ready.insert(
+                    self.published,
+                    Message {
+                        size,
+                        redelivered: false,
+                    },
+                );
+                self.published += 1;
+            }
+        }
+        self.queue.enqueue(builder.finish(), &offsets);
+    }
+
+    fn pick(&self, channel: usize, picks: &[Index]) -> Vec<u32> {
+        let mut keys: Vec<u32> = self.held[channel].keys().copied().collect();
+        let mut picked = Vec::new();
+        for pick in picks {
+            if !keys.is_empty() {
+                picked.push(keys.swap_remove(pick.index(keys.len())));
+            }
+        }
+        picked
+    }
+
+    fn settle(&mut self, outcome: Outcome, channel: usize, picks: &[Index]) {
+        let keys = self.pick(channel, picks);
+        assert_eq!(
+            self.queue.settle(self.channels[channel], outcome, &keys),
+            keys.len()
+        );
+        for key in keys {
+            let (number, mut message) = self.held[channel]
+                .remove(&key)
+                .unwrap_or_else(|| panic!("{key} is held"));
+            if outcome == Outcome::Requeue {
+                message.redelivered = true;
+                self.ready.insert(number, message);
+            } else {
+                self.gone += 1;
+            }
+        }
+    }
+
+    fn give_back(&mut self, channel: usize, picks: &[Index]) {
+        let keys = self.pick(channel, picks);
+        assert_eq!(self.queue.give_back(self.channels[channel], &keys), keys.len());
+        let held = &mut self.held[channel];
+        self.ready.extend(keys.iter().filter_map(|key| held.remove(key)));
+    }
+
+    fn detach(&mut self, channel: usize) {
+        self.queue.detach(self.channels[channel]);
+        for (_, (number, mut message)) in std::mem::take(&mut self.held[channel]) {
+            message.redelivered = true;
+            self.ready.insert(number, message);
+        }
+        self.consumers.retain(|consumer| consumer.channel != channel);
+        self.promote();
+        self.queue.attach(self.channels[channel]);
+    }
+
+    fn subscribe(&mut self, channel: usize, subscription: Subscription) {
+        let id = ConsumerId::next();
+        let occupied = self
+            .consumers
+            .iter()
+            .any(|consumer| consumer.subscription.exclusive);
+        let can_be_alone = self.consumers.is_empty() && !self.settings.single_active_consumer;
+        let allowed = !occupied && (!subscription.exclusive || can_be_alone);
+        assert_eq!(
+            self.queue
+                .subscribe(self.channels[channel], id, subscription)
+                .is_ok(),
+            allowed
+        );
+        if allowed {
+            self.consumers.push(Consumer {
+                id,
+                channel,
+                subscription,
+                messages: 0,
+                bytes: 0,
+                offered: false,
+            });
+            self.promote();
+        }
+    }
+
+    fn unsubscribe(&mut self, pick: Index) {
+        assert!(!self.queue.unsubscribe(ConsumerId::next()), "nobody leaves");
+        if !self.consumers.is_empty() {
+            let consumer = self.consumers.remove(pick.index(self.consumers.len()));
+            assert!(self.queue.unsubscribe(consumer.id));
+            self.promote();
+            assert_eq!(self.queue.abandoned(), self.consumers.is_empty());
+        }
+    }
+
+    fn promote(&mut self) {
+        if self
+            .consumers
+            .iter()
+            .all(|consumer| Some(consumer.id) != self.active)
+        {
+            let best = self
+                .consumers
+                .iter()
+                .rev()
+                .max_by_key(|consumer| consumer.subscription.priority);
+            self.active = best
+                .filter(|_| self.settings.single_active_consumer)
+                .map(|consumer| consumer.id);
+        }
+        assert_eq!(self.queue.active_consumer(), self.active);
+    }
+
+    fn set_on_offer(&mut self, pick: Index, on_offer: bool) {
+        if self.consumers.is_empty() {
+            return;
+        }
+        let at = pick.index(self.consumers.len());
+        self.queue.set_on_offer(self.consumers[at].id, on_offer);
+        if self.consumers[at].subscription.on_offer != on_offer {
+            self.consumers[at].subscription.on_offer = on_offer;
+            self.consumers[at].offered = false;
+            if on_offer {
+                let id = self.consumers[at].id;
+                let back = std::mem::take(&mut self.consumers[at].messages);
+                self.taken_back.extend((back > 0).then_some((id, back)));
+            }
+        }
+    }
+
+    fn credit(&mut self, pick: Index, grant: Grant) {
+        self.queue.credit(ConsumerId::next(), grant);
+        if self.consumers.is_empty() {
+            return;
+        }
+        let at = pick.index(self.consumers.len());
+        let consumer = &mut self.consumers[at];
+        self.queue.credit(consumer.id, grant);
+        consumer.messages += grant.messages;
+        consumer.bytes += i64::from(grant.bytes);
+        consumer.offered &= grant.messages == 0;
+    }
+
+    fn get(&mut self, channel: usize, no_ack: bool) {
+        let Some((handout, left)) = self.queue.get(self.channels[channel], no_ack) else {
+            assert!(self.ready.is_empty());
+            return;
+        };
+        assert_eq!(handout.len(), 1);
+        let first = self.ready.keys().next().copied();
+        assert_eq!(self.receive(channel, no_ack, &handout), Vec::from_iter(first));
+        assert_eq!(left as usize, self.ready.len());
+    }
+
+    fn purge(&mut self) {
+        assert_eq!(self.queue.purge() as usize, self.ready.len());
+        self.gone += self.ready.len() as u64;
+        self.ready.clear();
+    }
+
+    /// Moves what a handout holds out of the ready ones, and returns the numbers of its messages.
+    fn receive(&mut self, channel: usize, no_ack: bool, handout: &Handout) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for (delivery, publication) in handout.publications() {
+            let body = publication.body.as_slice();
+            let number = u64::from_le_bytes(body[..8].try_into().unwrap_or_default());
+            let message = self
+                .ready
+                .remove(&number)
+                .unwrap_or_else(|| panic!("{number} is not ready"));
+            assert_eq!(
+                (body.len(), delivery.redelivered),
+                (message.size, message.redelivered)
+            );
+            assert_eq!(
+                (publication.exchange, publication.routing_key),
+                (&b"x"[..], &b"key"[..])
+            );
+            assert_eq!(delivery.key == NO_KEY, no_ack);
+            if no_ack {
+                self.gone += 1;
+            } else {
+                let taken = self.held[channel].insert(delivery.key, (number, message));
+                assert!(taken.is_none(), "a key stands for one message");
+            }
+            numbers.push(number);
+        }
+        assert_eq!(numbers.len(), handout.len());
+        numbers
+    }
+
+    fn dispatch(&mut self, limit: usize) {
+        let waiting: Vec<u64> = self.ready.keys().copied().collect();
+        let pass = self.queue.dispatch(limit);
+        let mut got = BTreeMap::new();
+        let mut all = Vec::new();
+        for (id, handout) in &pass.handouts {
+            let (at, count) = self.check_handout(*id, handout);
+            all.extend(count.iter().copied());
+            assert!(
+                got.insert(at, count.len()).is_none(),
+                "one handout for a consumer"
+            );
+        }
+        all.sort_unstable();
+        assert!(all.len() <= limit);
+        assert_eq!(all, waiting[..all.len()], "the first that waited");
+        assert_eq!(
+            pass.more,
+            all.len() == limit && !self.ready.is_empty() && self.someone_can_take()
+        );
+        assert!(
+            pass.more || self.ready.is_empty() || !self.someone_can_take(),
+            "all that could be handed out was"
+        );
+        self.check_turns(&got);
+        self.check_offers(&pass, !waiting.is_empty());
+    }
+
+    fn check_handout(&mut self, id: ConsumerId, handout: &Handout) -> (usize, Vec<u64>) {
+        let at = self.consumers.iter().position(|consumer| consumer.id == id);
+        let at = at.unwrap_or_else(|| panic!("a handout for one who left"));
+        let (channel, no_ack) = (self.consumers[at].channel, self.consumers[at].subscription.no_ack);
+        let numbers = self.receive(channel, no_ack, handout);
+        assert!(numbers.is_sorted(), "in order");
+        assert!(handout.pages.len() <= handout.len());
+        let consumer = &mut self.consumers[at];
+        assert!(
+            handout.len() <= consumer.messages as usize,
+            "messages beyond credit"
+        );
+        let last = handout.deliveries.last().map_or(0, |delivery| {
+            i64::from(handout.pages[delivery.page as usize].cost(delivery.offset))
+        });
+        consumer.messages -= handout.len() as u32;
+        consumer.bytes -= handout.bytes as i64;
+        assert!(
+            consumer.bytes + last > 0,
+            "more than one message beyond the bytes of credit"
+        );
+        (at, numbers)
+    }
+
+    fn may_be_served(&self, consumer: &Consumer) -> bool {
+        !self.settings.single_active_consumer || self.active == Some(consumer.id)
+    }
+
+    fn can_take(&self, consumer: &Consumer) -> bool {
+        self.may_be_served(consumer) && consumer.messages > 0 && consumer.bytes > 0
+    }
+
+    fn someone_can_take(&self) -> bool {
+        self.consumers.iter().any(|consumer| self.can_take(consumer))
+    }
+
+    fn check_turns(&self, got: &BTreeMap<usize, usize>) {
+        for (&at, &count) in got {
+            let served = &self.consumers[at];
+            assert!(self.may_be_served(served));
+            for (other_at, other) in self
+                .consumers
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| self.can_take(other))
+            {
+                let other_count = got.get(&other_at).copied().unwrap_or(0);
+                let priority = other.subscription.priority;
+                assert!(
+                    priority <= served.subscription.priority,
+                    "a higher priority was passed over"
+                );
+                let equal = priority == served.subscription.priority;
+                assert!(!equal || count <= other_count + 1, "equals take turns");
+            }
+        }
+    }
+
+    fn check_offers(&mut self, pass: &Pass, waited: bool) {
+        let mut unused = std::mem::take(&mut self.taken_back);
+        for at in 0..self.consumers.len() {
+            let may_be_served = self.may_be_served(&self.consumers[at]);
+            let consumer = &mut self.consumers[at];
+            if pass.offers.contains(&consumer.id) {
+                assert!(waited && may_be_served && consumer.subscription.on_offer && !consumer.offered);
+                consumer.offered = true;
+            }
+            if consumer.subscription.on_offer && !pass.more && consumer.messages > 0 {
+                unused.push((consumer.id, std::mem::take(&mut consumer.messages)));
+            }
+            let hungry = may_be_served && consumer.subscription.on_offer && consumer.messages == 0;
+            assert!(
+                !hungry || self.ready.is_empty() || consumer.offered,
+                "nobody is forgotten"
+            );
+        }
+        unused.sort_unstable();
+        let mut reported = pass.unused.clone();
+        reported.sort_unstable();
+        assert_eq!(reported, unused);
+    }
+
+    fn check(&self) {
+        let held: usize = self.held.iter().map(BTreeMap::len).sum();
+        assert_eq!(self.queue.ready() as usize, self.ready.len());
+        assert_eq!(self.queue.unacked() as usize, held);
+        assert_eq!(self.queue.consumers() as usize, self.consumers.len());
+        assert_eq!(
+            self.published,
+            self.gone + (self.ready.len() + held) as u64,
+            "none lost, none twice"
+        );
+        let messages = self
+            .ready
+            .values()
+            .chain(self.held.iter().flat_map(|held| held.values().map(|(_, it)| it)));
+        let live: usize = messages.map(|message| message.size + RECORD).sum();
+        assert!(
+            self.queue.bytes() <= (2 * live + 256 * 1024) as u64,
+            "what waits is compact"
+        );
+    }
+
+    /// Settles everything: then nothing is left.
+    pub(crate) fn finish(mut self) {
+        for channel in 0..CHANNELS {
+            self.detach(channel);
+        }
+        let numbers: Vec<u64> = self.ready.keys().copied().collect();
+        let mut drained = Vec::new();
+        while let Some((handout, _)) = self.queue.get(self.channels[0], true) {
+            drained.extend(self.receive(0, true, &handout));
+        }
+        assert_eq!(drained, numbers);
+        self.check();
+        assert_eq!(self.queue.bytes(), 0);
+    }
+}

@@ -1,0 +1,60 @@
+//! What may happen to a queue.
+
+use leveret_actors::queue::{Grant, Outcome, Subscription};
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+/// Channels that use the queue.
+pub(crate) const CHANNELS: usize = 3;
+/// Sizes of bodies, small, large, and shared by reference.
+pub(crate) const BODY_SIZES: [usize; 5] = [8, 16, 300, 9_000, 40_000];
+
+/// A command, with picks among what is there when it comes.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Enqueue(Vec<usize>),
+    Settle(Outcome, usize, Vec<Index>),
+    GiveBack(usize, Vec<Index>),
+    Detach(usize),
+    Subscribe(usize, Subscription),
+    Unsubscribe(Index),
+    SetOnOffer(Index, bool),
+    Credit(Index, Grant),
+    Get(usize, bool),
+    Purge,
+    Dispatch(usize),
+}
+
+/// Any step.
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    let channel = 0..CHANNELS;
+    let picks = || vec(any::<Index>(), 0..8);
+    let outcome =
+        prop_oneof![4 => Just(Outcome::Ack), 2 => Just(Outcome::Requeue), 1 => Just(Outcome::Reject)];
+    let subscription = (
+        any::<bool>(),
+        prop::bool::weighted(0.1),
+        -1..2_i64,
+        prop::bool::weighted(0.3),
+    )
+        .prop_map(|(no_ack, exclusive, priority, on_offer)| Subscription {
+            no_ack,
+            exclusive,
+            priority,
+            on_offer,
+        });
+    let grant = (0..12_u32, prop_oneof![0..100_u32, 0..100_000_u32])
+        .prop_map(|(messages, bytes)| Grant { messages, bytes });
+    prop_oneof![
+        5 => vec(0..BODY_SIZES.len(), 1..20).prop_map(Step::Enqueue),
+        6 => (outcome, channel.clone(), picks()).prop_map(|(outcome, channel, picks)| Step::Settle(outcome, channel, picks)),
+        2 => (channel.clone(), picks()).prop_map(|(channel, picks)| Step::GiveBack(channel, picks)),
+        1 => channel.clone().prop_map(Step::Detach),
+        3 => (channel.clone(), subscription).prop_map(|(channel, subscription)| Step::Subscribe(channel, subscription)),
+        1 => any::<Index>().prop_map(Step::Unsubscribe),
+        1 => (any::<Index>(), any::<bool>()).prop_map(|(pick, on_offer)| Step::SetOnOffer(pick, on_offer)),
+        6 => (any::<Index>(), grant).prop_map(|(pick, grant)| Step::Credit(pick, grant)),
+        2 => (channel, any::<bool>()).prop_map(|(channel, no_ack)| Step::Get(channel, no_ack)),
+        1 => Just(Step::Purge),
+        8 => (0..40_usize).prop_map(Step::Dispatch),
+    ]
+}
