@@ -11,4 +11,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acks;
+mod channel;
+mod confirm;
 mod connection;
+mod consuming;
+mod exchange;
+mod frames;
+mod prefetch;
+mod publishing;
+mod queue;
+mod reply_to;
+mod routing;
+mod tx;

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use leveret_protocol::method::{basic, channel, confirm, queue, tx};
 use leveret_protocol::{EncodeMethod, Method};
 
-use super::connection::{Closed, Shared};
+use super::connection::{Closed, Connection, Shared};
 use super::content::{self, Delivery, Got, Returned};
 use super::methods::{Reply, get, passive};
 use super::wire::{Frame, METHOD, NoFrame};
@@ -60,11 +60,25 @@ impl Channel {
         self.send_frame(METHOD, encoded(&method));
     }
 
-    /// Sends a method and expects the answer.
+    /// Sends a method and expects the answer; deliveries that come before it are kept for later.
     #[track_caller]
     pub(crate) fn call<R: Reply>(&self, method: impl EncodeMethod) -> R {
         self.send(method);
-        self.expect()
+        let mut early = Vec::new();
+        let frame = loop {
+            let frame = self.frame();
+            match is_delivery(&frame) || frame.kind != METHOD {
+                true => early.push(frame),
+                false => break frame,
+            }
+        };
+        self.shared().put_back(self.number, frame);
+        let reply = self.expect();
+        early
+            .into_iter()
+            .rev()
+            .for_each(|frame| self.shared().put_back(self.number, frame));
+        reply
     }
 
     /// Expects this method next on the channel.
@@ -83,6 +97,21 @@ impl Channel {
         assert_eq!(frame.kind, METHOD, "a method frame: {frame:?}");
         // A method borrows from its frame. A test is short, so the frames it reads may live for ever.
         Method::decode(frame.payload.leak()).expect("the broker's methods are well-formed")
+    }
+
+    /// The name of the next method; its content, if it has any, is read past.
+    #[track_caller]
+    pub(crate) fn method_past_content(&self) -> &'static str {
+        let method = self.method();
+        if method.has_content() {
+            content::read(self);
+        }
+        method.name()
+    }
+
+    /// The connection this channel belongs to.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::of(self)
     }
 
     /// The next frame on the channel.
@@ -169,16 +198,7 @@ impl Channel {
     /// Expects the broker to close the connection this channel belongs to.
     #[track_caller]
     pub(crate) fn connection_closed(&self, code: u16, text: &str, ids: (u16, u16)) {
-        let zero = Channel::new(self.shared_handle(), 0);
-        let close: leveret_protocol::method::connection::Close<'_> = zero.expect();
-        let reply_text = self.shared().with_vhost_slash(close.reply_text);
-        zero.send(leveret_protocol::method::connection::CloseOk {});
-        let got = (
-            close.reply_code,
-            reply_text.as_str(),
-            (close.class_id, close.method_id),
-        );
-        assert_eq!(got, (code, text, ids));
+        self.connection().closed(code, text, ids);
     }
 
     /// Publishes without properties.
@@ -410,7 +430,12 @@ impl Channel {
     }
 }
 
-fn encoded(method: &impl EncodeMethod) -> Vec<u8> {
+fn is_delivery(frame: &Frame) -> bool {
+    frame.kind == METHOD && frame.payload.starts_with(&[0, 60, 0, 60])
+}
+
+/// The payload of a method frame.
+pub(crate) fn encoded(method: &impl EncodeMethod) -> Vec<u8> {
     let mut bytes = BytesMut::new();
     method.encode(&mut bytes);
     bytes.to_vec()

@@ -50,6 +50,15 @@ impl Connection {
         }
     }
 
+    /// The connection a channel belongs to.
+    pub(crate) fn of(channel: &Channel) -> Connection {
+        let zero = Channel::new(channel.shared_handle(), 0);
+        Connection {
+            zero,
+            next_channel: std::cell::Cell::new(channel.number() + 1),
+        }
+    }
+
     /// Goes through the whole handshake as `guest`, without heartbeats.
     #[track_caller]
     pub(crate) fn open(&self, vhost: &str) {
@@ -218,6 +227,11 @@ impl Shared {
 
     fn put_aside(&mut self, frame: Frame) {
         self.inboxes.entry(frame.channel).or_default().push_back(frame);
+    }
+
+    /// Makes this frame the next one of its channel.
+    pub(crate) fn put_back(&mut self, channel: u16, frame: Frame) {
+        self.inboxes.entry(channel).or_default().push_front(frame);
     }
 
     /// A reply text in which the test's virtual host is called `/`, whatever it is.

@@ -16,6 +16,7 @@ pub(crate) mod wire;
 use std::time::{Duration, Instant};
 
 pub(crate) use broker::Broker;
+pub(crate) use channel::Channel;
 pub(crate) use connection::Connection;
 
 /// How long anything is waited for.
