@@ -1,3 +1,12 @@
-//! The `leveret` program.
+//! The `leveret` program: an AMQP 0-9-1 broker, and a tool to put load on one.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

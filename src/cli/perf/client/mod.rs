@@ -1,0 +1,139 @@
+//! A client as simple as a load tool can have it: it blocks, and it gives up in bounded time.
+
+pub(crate) mod frame;
+mod handshake;
+pub(crate) mod link;
+
+use std::time::{Duration, Instant};
+
+use leveret_protocol::method::{channel, connection};
+use leveret_protocol::{Chunk, EncodeMethod, Method};
+
+use frame::Arrived;
+use link::Link;
+
+use super::failure::Failure;
+use super::uri::Uri;
+
+/// The channel everything but `connections` uses.
+pub(crate) const CHANNEL: u16 = 1;
+
+/// How long the broker may take to answer.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long it may take to say goodbye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) link: Link,
+    /// The largest frame the broker takes, in bytes.
+    pub(crate) frame_max: u32,
+}
+
+impl Client {
+    /// Connects, logs in and opens the virtual host.
+    pub(crate) fn open(uri: &Uri) -> Result<Self, Failure> {
+        handshake::open(uri)
+    }
+
+    /// Connects and opens [`CHANNEL`].
+    pub(crate) fn open_with_channel(uri: &Uri) -> Result<Self, Failure> {
+        let mut client = Self::open(uri)?;
+        client.open_channel(CHANNEL)?;
+        Ok(client)
+    }
+
+    pub(crate) fn open_channel(&mut self, channel: u16) -> Result<(), Failure> {
+        self.ask(
+            channel,
+            &channel::Open {},
+            channel::OpenOk::IDS,
+            "opening a channel",
+        )
+    }
+
+    pub(crate) fn close_channel(&mut self, channel: u16) -> Result<(), Failure> {
+        let close = channel::Close {
+            reply_code: 200,
+            reply_text: "done",
+            class_id: 0,
+            method_id: 0,
+        };
+        self.ask(channel, &close, channel::CloseOk::IDS, "closing a channel")
+    }
+
+    /// Closes the connection in order: when this returns the broker has seen everything sent before.
+    pub(crate) fn close(mut self) -> Result<(), Failure> {
+        let close = connection::Close {
+            reply_code: 200,
+            reply_text: "done",
+            class_id: 0,
+            method_id: 0,
+        };
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
+        self.say(0, &close, deadline, "closing the connection")?;
+        self.await_reply(0, connection::CloseOk::IDS, deadline, "closing the connection")
+    }
+
+    /// Sends a method and waits for the one that answers it.
+    pub(crate) fn ask(
+        &mut self,
+        channel: u16,
+        method: &impl EncodeMethod,
+        answer: (u16, u16),
+        during: &'static str,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        self.say(channel, method, deadline, during)?;
+        self.await_reply(channel, answer, deadline, during)
+    }
+
+    /// Sends a method that has no answer.
+    pub(crate) fn say(
+        &mut self,
+        channel: u16,
+        method: &impl EncodeMethod,
+        deadline: Instant,
+        during: &'static str,
+    ) -> Result<(), Failure> {
+        let mut chunk = Chunk::new();
+        chunk.method(channel, method);
+        self.link.send_all(&chunk.into_bytes(), deadline, during)
+    }
+
+    /// Waits for a method with these ids, past whatever else arrives.
+    fn await_reply(
+        &mut self,
+        channel: u16,
+        answer: (u16, u16),
+        deadline: Instant,
+        during: &'static str,
+    ) -> Result<(), Failure> {
+        loop {
+            while let Some(frame) = self.link.next_frame()? {
+                if frame.channel == channel && frame.method_ids() == Some(answer) {
+                    return Ok(());
+                }
+                check(&frame)?;
+            }
+            link::in_time(deadline, during)?;
+            self.link.receive()?;
+        }
+    }
+}
+
+/// Fails when the frame is the broker's refusal to go on.
+pub(crate) fn check(frame: &Arrived<'_>) -> Result<(), Failure> {
+    use leveret_protocol::method::basic::Cancel;
+    match frame.method_ids() {
+        Some(connection::Close::IDS | channel::Close::IDS | Cancel::IDS) => {}
+        _ => return Ok(()),
+    }
+    match Method::decode(frame.payload)? {
+        Method::Connection(connection::Method::Close(close)) => Err(Failure::from(&close)),
+        Method::Channel(channel::Method::Close(close)) => Err(Failure::from(&close)),
+        _ => Err(Failure::Cancelled),
+    }
+}

@@ -1,0 +1,181 @@
+//! The command line of `leveret perf throughput`.
+
+use clap::{Args, ValueEnum};
+use leveret_protocol::{FieldTable, FieldValue};
+
+use super::stamp::MOST_PUBLISHERS;
+use crate::cli::perf::uri::Uri;
+
+/// The load to make.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Load {
+    #[command(flatten)]
+    pub(crate) broker: crate::cli::perf::BrokerArgs,
+    /// Connections that publish
+    #[arg(long, short = 'x', value_name = "N", default_value_t = 1)]
+    pub(crate) publishers: usize,
+    /// Connections that consume
+    #[arg(long, short = 'y', value_name = "N", default_value_t = 1)]
+    pub(crate) consumers: usize,
+    /// Queues; publishers and consumers take turns over them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) queues: usize,
+    /// Bytes in the body of a message; from 8 on latency is measured, from 16 on losses are seen
+    #[arg(long, short, value_name = "BYTES", default_value_t = 16)]
+    pub(crate) size: usize,
+    /// Messages a second of each publisher [default: as many as possible]
+    #[arg(long, short, value_name = "N")]
+    pub(crate) rate: Option<f64>,
+    /// Publish with confirms, at most so many unconfirmed messages a publisher
+    #[arg(long, short = 'c', value_name = "WINDOW")]
+    pub(crate) confirm: Option<usize>,
+    /// Publish persistent messages
+    #[arg(long, short)]
+    pub(crate) persistent: bool,
+    /// Unacknowledged messages a consumer may hold; 0 for no limit
+    #[arg(long, short = 'q', value_name = "N", default_value_t = 1000)]
+    pub(crate) prefetch: u16,
+    /// Acknowledge every so many messages, with one ack for all of them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) ack_every: u64,
+    /// Consume without acknowledgements
+    #[arg(long, conflicts_with = "ack_every")]
+    pub(crate) auto_ack: bool,
+    /// Publish to this exchange, which is declared and bound to every queue
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) exchange: String,
+    /// The type of the exchange
+    #[arg(long, value_name = "TYPE", default_value = "direct")]
+    pub(crate) exchange_type: ExchangeType,
+    /// The key to publish and bind with [default: the name of the publisher's queue]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) routing_key: Option<String>,
+    /// What the names of the queues begin with
+    #[arg(long, value_name = "NAME", default_value = "leveret-perf-")]
+    pub(crate) queue_prefix: String,
+    /// Declare durable queues and exchanges
+    #[arg(long, short)]
+    pub(crate) durable: bool,
+    /// Arguments of the queues, such as x-queue-type=quorum,x-max-length=1000
+    #[arg(long, value_name = "KEY=VALUE,...", value_parser = arguments, default_value = "")]
+    pub(crate) queue_args: FieldTable,
+    /// Stop publishing after so many seconds
+    #[arg(long, short = 'z', value_name = "SECONDS", default_value_t = 10.0)]
+    pub(crate) duration: f64,
+    /// Publish so many messages from each publisher, however long it takes
+    #[arg(long, short = 'C', value_name = "N", conflicts_with = "duration")]
+    pub(crate) count: Option<u64>,
+    /// Messages to put into each queue before the measurement begins
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) pre_fill: u64,
+    /// Give consumers up to so many seconds to receive what was published
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    pub(crate) drain: f64,
+    /// Leave the queues and what they hold as they are found, and behind
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print nothing but the result
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// The exchange types every broker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExchangeType {
+    Direct,
+    Fanout,
+    Topic,
+    Headers,
+}
+
+impl ExchangeType {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+            Self::Topic => "topic",
+            Self::Headers => "headers",
+        }
+    }
+}
+
+impl Load {
+    pub(crate) fn uri(&self) -> &Uri {
+        &self.broker.uri
+    }
+
+    /// Says what cannot work.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.queues == 0 {
+            return Err("--queues is 0: publishers and consumers need at least one".to_owned());
+        }
+        if self.publishers > MOST_PUBLISHERS {
+            return Err(format!(
+                "--publishers is {}: at most {MOST_PUBLISHERS}",
+                self.publishers
+            ));
+        }
+        if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
+            return Err("--rate must be above 0".to_owned());
+        }
+        if self.confirm == Some(0) {
+            return Err("--confirm is 0: at least one message must be under way".to_owned());
+        }
+        if self.ack_every == 0 {
+            return Err("--ack-every is 0: use --auto-ack to consume without acknowledgements".to_owned());
+        }
+        if !self.auto_ack && self.prefetch != 0 && self.ack_every > u64::from(self.prefetch) {
+            return Err(format!(
+                "--ack-every {} is above --prefetch {}: the consumer would wait for ever",
+                self.ack_every, self.prefetch
+            ));
+        }
+        for (flag, seconds) in [("--duration", self.duration), ("--drain", self.drain)] {
+            if !(0.0..=1e7).contains(&seconds) {
+                return Err(format!("{flag} {seconds} is not a number of seconds"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads `key=value,...`: whole numbers and booleans as such, all else as text.
+fn arguments(text: &str) -> Result<FieldTable, String> {
+    let mut table = FieldTable::new();
+    for field in text.split(',').filter(|field| !field.is_empty()) {
+        let (key, value) = field
+            .split_once('=')
+            .ok_or_else(|| format!("'{field}' is not KEY=VALUE"))?;
+        let value = match (value.parse::<i64>(), value.parse::<bool>()) {
+            (Ok(number), _) => FieldValue::I64(number),
+            (_, Ok(truth)) => FieldValue::Bool(truth),
+            _ => FieldValue::from(value),
+        };
+        table.insert(key, value);
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_have_the_types_they_look_like() {
+        let table = arguments("x-max-length=5,x-single-active-consumer=true,x-queue-type=quorum").unwrap();
+        assert_eq!(table.get("x-max-length"), Some(&FieldValue::I64(5)));
+        assert_eq!(
+            table.get("x-single-active-consumer"),
+            Some(&FieldValue::Bool(true))
+        );
+        assert_eq!(
+            table.get("x-queue-type").and_then(FieldValue::as_str),
+            Some("quorum")
+        );
+        assert!(arguments("").unwrap().is_empty());
+        assert!(arguments("x-max-length").unwrap_err().contains("'x-max-length'"));
+    }
+}

@@ -1,0 +1,165 @@
+//! What a run comes to.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::args::Load;
+use super::run::Run;
+use super::sequences::Findings;
+use super::watch::{Measured, expected};
+use crate::cli::perf::clock;
+use crate::cli::perf::latency::Percentiles;
+
+/// The figures of one run.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Summary {
+    /// Into the broker.
+    published: Flow,
+    /// Out of the broker.
+    consumed: Flow,
+    /// Messages the broker confirmed; null without confirms.
+    confirmed: Option<u64>,
+    /// Messages the broker refused; null without confirms.
+    refused: Option<u64>,
+    /// From publishing to consuming, in milliseconds.
+    latency_ms: Option<Percentiles>,
+    /// From publishing to being confirmed, in milliseconds.
+    confirm_latency_ms: Option<Percentiles>,
+    check: Check,
+    /// Processor time of this program, in seconds.
+    cpu_seconds: f64,
+    /// What went wrong.
+    pub(crate) errors: Vec<String>,
+}
+
+/// Messages in one direction, while the rates were measured.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Flow {
+    messages: u64,
+    seconds: f64,
+    messages_per_second: f64,
+    bytes_per_second: f64,
+}
+
+/// Whether everything published by this run came once and in order, drained messages included.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Check {
+    published: u64,
+    received: u64,
+    /// Expected and not received.
+    missing: u64,
+    redelivered: u64,
+    /// Received again, or late, without being marked as redelivered.
+    repeated: u64,
+    /// Passed over; null when consumers share queues, where others receive what one does not.
+    skipped: Option<u64>,
+    /// Messages of others.
+    foreign: u64,
+}
+
+impl Summary {
+    pub(super) fn new(load: &Load, run: &Run, measured: &Measured, findings: &[Findings]) -> Self {
+        let confirms = load.confirm.is_some();
+        Self {
+            published: Flow::new(measured.published.messages, measured.publish_seconds, load.size),
+            consumed: Flow::new(measured.consumed.messages, measured.consume_seconds, load.size),
+            confirmed: confirms.then(|| run.publishers.iter().map(|meter| meter.reading().confirmed).sum()),
+            refused: confirms.then(|| run.publishers.iter().map(|meter| meter.reading().refused).sum()),
+            latency_ms: measured.latencies.percentiles(),
+            confirm_latency_ms: measured.confirm_latencies.percentiles(),
+            check: Check::new(load, run, findings),
+            cpu_seconds: clock::processor_time().as_secs_f64(),
+            errors: run.take_failures(),
+        }
+    }
+}
+
+impl Flow {
+    fn new(messages: u64, seconds: f64, size: usize) -> Self {
+        let messages_per_second = if seconds > 0.0 {
+            messages as f64 / seconds
+        } else {
+            0.0
+        };
+        let bytes_per_second = messages_per_second * size as f64;
+        Self {
+            messages,
+            seconds,
+            messages_per_second,
+            bytes_per_second,
+        }
+    }
+}
+
+impl Check {
+    fn new(load: &Load, run: &Run, findings: &[Findings]) -> Self {
+        let sum = |of: fn(&Findings) -> u64| findings.iter().map(of).sum::<u64>();
+        let fresh = sum(|found| found.fresh);
+        let alone = load.consumers <= load.queues;
+        Self {
+            published: run.publishers.iter().map(|meter| meter.reading().messages).sum(),
+            received: fresh,
+            missing: expected(load, run).saturating_sub(fresh - sum(|found| found.repeated)),
+            redelivered: sum(|found| found.redelivered),
+            repeated: sum(|found| found.repeated),
+            skipped: alone.then(|| sum(|found| found.skipped)),
+            foreign: sum(|found| found.foreign),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "in       {}", self.published)?;
+        writeln!(f, "out      {}", self.consumed)?;
+        if let (Some(confirmed), Some(refused)) = (self.confirmed, self.refused) {
+            writeln!(f, "confirms {confirmed} confirmed  {refused} refused")?;
+        }
+        for (name, latency) in [("latency", self.latency_ms), ("confirm", self.confirm_latency_ms)] {
+            if let Some(latency) = latency {
+                writeln!(f, "{name}  {latency}")?;
+            }
+        }
+        writeln!(f, "check    {}", self.check)?;
+        write!(f, "cpu      {:.2} s used by this program", self.cpu_seconds)
+    }
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            messages,
+            seconds,
+            messages_per_second,
+            bytes_per_second,
+        } = self;
+        let megabytes = bytes_per_second / 1e6;
+        write!(
+            f,
+            "{messages_per_second:.0} msg/s  {megabytes:.1} MB/s  ({messages} messages in {seconds:.2} s)"
+        )
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            published,
+            received,
+            missing,
+            redelivered,
+            repeated,
+            skipped,
+            foreign,
+        } = self;
+        write!(
+            f,
+            "{published} published  {received} received  {missing} missing  {repeated} repeated"
+        )?;
+        if let Some(skipped) = skipped {
+            write!(f, "  {skipped} skipped")?;
+        }
+        write!(f, "  {redelivered} redelivered  {foreign} foreign")
+    }
+}

@@ -1,0 +1,110 @@
+//! The queues and the exchange of a run, and where messages go through them.
+
+use leveret_protocol::method::{exchange, queue};
+
+use super::args::{ExchangeType, Load};
+use crate::cli::perf::client::{CHANNEL, Client};
+use crate::cli::perf::failure::Failure;
+
+impl Load {
+    pub(crate) fn queue_name(&self, index: usize) -> String {
+        format!("{}{}", self.queue_prefix, index % self.queues)
+    }
+
+    /// The key a publisher, or the queue of the same number, uses.
+    pub(crate) fn key(&self, index: usize) -> String {
+        match &self.routing_key {
+            // The default exchange knows queues by their names only.
+            Some(key) if !self.exchange.is_empty() => key.clone(),
+            _ => self.queue_name(index),
+        }
+    }
+
+    /// How many of the queues that have a consumer get each message of a publisher.
+    pub(crate) fn consumed_copies(&self, publisher: usize) -> u64 {
+        let consumed = self.consumers.min(self.queues);
+        if self.reaches_every_queue() {
+            return consumed as u64;
+        }
+        (publisher % self.queues < consumed).into()
+    }
+
+    fn reaches_every_queue(&self) -> bool {
+        let all = matches!(self.exchange_type, ExchangeType::Fanout | ExchangeType::Headers);
+        !self.exchange.is_empty() && (all || self.routing_key.is_some())
+    }
+
+    /// Declares the queues and, if there is one, the exchange.
+    pub(crate) fn set_up(&self, client: &mut Client) -> Result<(), Failure> {
+        if !self.exchange.is_empty() {
+            let declare = exchange::Declare {
+                exchange: &self.exchange,
+                kind: self.exchange_type.name(),
+                durable: self.durable,
+                ..Default::default()
+            };
+            client.ask(
+                CHANNEL,
+                &declare,
+                exchange::DeclareOk::IDS,
+                "declaring the exchange",
+            )?;
+        }
+        for index in 0..self.queues {
+            self.set_up_queue(client, index)?;
+        }
+        Ok(())
+    }
+
+    fn set_up_queue(&self, client: &mut Client, index: usize) -> Result<(), Failure> {
+        let name = self.queue_name(index);
+        let declare = queue::Declare {
+            queue: &name,
+            durable: self.durable,
+            arguments: self.queue_args.clone(),
+            ..Default::default()
+        };
+        client.ask(CHANNEL, &declare, queue::DeclareOk::IDS, "declaring a queue")?;
+        if !self.keep {
+            let purge = queue::Purge {
+                queue: &name,
+                ..Default::default()
+            };
+            client.ask(CHANNEL, &purge, queue::PurgeOk::IDS, "purging a queue")?;
+        }
+        if self.exchange.is_empty() {
+            return Ok(());
+        }
+        let key = self.key(index);
+        let bind = queue::Bind {
+            queue: &name,
+            exchange: &self.exchange,
+            routing_key: &key,
+            ..Default::default()
+        };
+        client.ask(CHANNEL, &bind, queue::BindOk::IDS, "binding a queue")
+    }
+
+    /// Deletes what [`set_up`](Self::set_up) declared, unless it is to be kept.
+    pub(crate) fn tear_down(&self, client: &mut Client) -> Result<(), Failure> {
+        if self.keep {
+            return Ok(());
+        }
+        for index in 0..self.queues {
+            let name = self.queue_name(index);
+            let delete = queue::Delete {
+                queue: &name,
+                ..Default::default()
+            };
+            client.ask(CHANNEL, &delete, queue::DeleteOk::IDS, "deleting a queue")?;
+        }
+        if self.exchange.is_empty() {
+            return Ok(());
+        }
+        let delete = exchange::Delete {
+            exchange: &self.exchange,
+            ..Default::default()
+        };
+        client.ask(CHANNEL, &delete, exchange::DeleteOk::IDS, "deleting the exchange")
+    }
+}

@@ -1,0 +1,129 @@
+//! `leveret perf`, against its own sink.
+
+use serde_json::Value;
+
+use super::process::{Outcome, Process};
+
+/// A sink and the URI that leads to it.
+fn sink() -> (Process, String) {
+    let sink = Process::start(["perf", "sink"]);
+    let uri = format!("amqp://guest:guest@{}/%2f", sink.addresses().remove(0));
+    (sink, uri)
+}
+
+fn perf(uri: &str, arguments: &str) -> Outcome {
+    let common = ["--uri", uri];
+    let (what, options) = match arguments.split_once(' ') {
+        Some((what, options)) if !what.starts_with('-') => (Some(what), options),
+        _ => (None, arguments),
+    };
+    let words = ["perf"]
+        .into_iter()
+        .chain(what)
+        .chain(common)
+        .chain(options.split(' '));
+    Process::run(words)
+}
+
+fn json(outcome: &Outcome) -> Value {
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    serde_json::from_str(&outcome.out.concat()).unwrap()
+}
+
+#[test]
+fn a_count_of_messages_is_published_and_told_as_json() {
+    let (_sink, uri) = sink();
+    let outcome = perf(&uri, "--publishers 2 --consumers 0 --count 5000 --json --quiet");
+    assert!(outcome.err.is_empty(), "{outcome:?}");
+    let summary = json(&outcome);
+    assert_eq!(summary["published"]["messages"], 10_000);
+    assert!(summary["published"]["messages_per_second"].as_f64().unwrap() > 0.0);
+    assert_eq!(summary["consumed"]["messages"], 0);
+    assert_eq!(summary["check"]["missing"], 0);
+    assert!(summary["confirmed"].is_null());
+}
+
+#[test]
+fn every_confirmed_message_is_counted_and_timed() {
+    let (_sink, uri) = sink();
+    let summary = json(&perf(
+        &uri,
+        "throughput --consumers 0 --count 3000 --confirm 100 --size 100 --json",
+    ));
+    assert_eq!(summary["confirmed"], 3000);
+    assert_eq!(summary["refused"], 0);
+    let latency = &summary["confirm_latency_ms"];
+    assert!(
+        latency["p50"].as_f64().unwrap() <= latency["max"].as_f64().unwrap(),
+        "{latency}"
+    );
+}
+
+#[test]
+fn a_rate_is_kept() {
+    let (_sink, uri) = sink();
+    let summary = json(&perf(
+        &uri,
+        "--consumers 0 --rate 1000 --count 300 --json --quiet",
+    ));
+    let seconds = summary["published"]["seconds"].as_f64().unwrap();
+    assert!((0.29..5.0).contains(&seconds), "{summary}");
+}
+
+#[test]
+fn a_run_ends_when_nothing_is_delivered() {
+    let (_sink, uri) = sink();
+    let summary = json(&perf(&uri, "--duration 0.2 --drain 0.2 --json --quiet"));
+    let published = summary["check"]["published"].as_u64().unwrap();
+    assert!(published > 0);
+    assert_eq!(summary["check"]["missing"], published);
+}
+
+#[test]
+fn connections_are_opened_and_counted() {
+    let (_sink, uri) = sink();
+    let tally = json(&perf(&uri, "connections --count 20 --channels 2 --json"));
+    assert_eq!(tally["times"], 20);
+    assert!(tally["latency_ms"]["p99"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn what_is_churned_is_counted() {
+    let (_sink, uri) = sink();
+    for what in ["connection", "channel", "queue"] {
+        let tally = json(&perf(
+            &uri,
+            &format!("churn --what {what} --duration 1 --concurrency 2 --json"),
+        ));
+        assert!(tally["times"].as_u64().unwrap() > 0, "{what}");
+    }
+}
+
+#[test]
+fn a_broker_that_is_not_there_is_told_in_one_line() {
+    let outcome = perf("amqp://127.0.0.1:1", "--count 1");
+    assert_eq!(outcome.code, Some(1));
+    assert_eq!(outcome.err.lines().count(), 1, "{outcome:?}");
+    assert!(
+        outcome.err.contains("cannot connect to 127.0.0.1:1"),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_load_that_cannot_work_is_refused() {
+    let outcome = perf("amqp://127.0.0.1:1", "--prefetch 10 --ack-every 20");
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome.err.contains("--ack-every 20 is above --prefetch 10"),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_sink_ends_with_a_signal() {
+    let (sink, uri) = sink();
+    sink.signal("TERM");
+    assert_eq!(sink.outcome().code, None);
+    assert_eq!(perf(&uri, "--count 1").code, Some(1));
+}
