@@ -81,59 +81,49 @@ impl Assembler {
     ) -> Option<Result<Command<'a>, Exception>> {
         let mut frames = Frames { batch, at };
         match std::mem::take(&mut self.state) {
-            State::Method | State::Lent(_) => self.start(&mut frames).transpose(),
+            State::Method | State::Lent(_) => self.start(&mut frames),
             State::Content(partial) => self.resume(partial, &mut frames).transpose(),
             State::Skip { left, ids } => match self.skip(left, ids, &mut frames) {
-                Ok(true) => self.start(&mut frames).transpose(),
+                Ok(true) => self.start(&mut frames),
                 Ok(false) => None,
                 Err(exception) => Some(Err(exception)),
             },
         }
     }
 
-    /// Begins a command; what its frames in this batch suffice for is borrowed from the batch.
-    fn start<'a>(&mut self, frames: &mut Frames<'a, '_>) -> Result<Option<Command<'a>>, Exception> {
-        let Some((frame, payload)) = frames.next() else {
-            return Ok(None);
-        };
+    /// Begins a command.
+    fn start<'a>(&'a mut self, frames: &mut Frames<'a, '_>) -> Option<Result<Command<'a>, Exception>> {
+        let (frame, payload) = frames.next()?;
         if frame.kind != FrameKind::Method {
             let text = "expected method frame, got non method frame instead";
-            return Err(Exception::new(ReplyCode::UnexpectedFrame, text));
+            return Some(Err(Exception::new(ReplyCode::UnexpectedFrame, text)));
         }
-        let method = Method::decode(payload)?;
+        let method = match Method::decode(payload) {
+            Ok(method) => method,
+            Err(exception) => return Some(Err(exception)),
+        };
         if !method.has_content() {
-            return Ok(Some(Command {
+            return Some(Ok(Command {
                 method,
                 content: None,
             }));
         }
         let ids = method.ids();
-        let keep = |content| {
-            State::Content(Box::new(Partial {
-                method: Bytes::copy_from_slice(payload),
-                ids,
-                content,
-            }))
-        };
-        let Some((frame, header)) = frames.next() else {
-            self.state = keep(None);
-            return Ok(None);
-        };
-        let (size, properties) = self.header(frame, header, ids)?;
-        let mut gathered = Gathered::new(size);
-        match gathered.body(frames, ids)? {
-            Some(body) => Ok(Some(Command {
+        if let Some(content) = frames.whole_content(ids.0, self.max_message_size) {
+            return Some(Ok(Command {
                 method,
-                content: Some(Content { properties, body }),
-            })),
-            None => {
-                self.state = keep(Some((Bytes::copy_from_slice(properties), gathered)));
-                Ok(None)
-            }
+                content: Some(content),
+            }));
         }
+        let partial = Partial {
+            method: Bytes::copy_from_slice(payload),
+            ids,
+            content: None,
+        };
+        self.resume(Box::new(partial), frames).transpose()
     }
 
-    /// Goes on with a content of which an earlier batch held the beginning.
+    /// Goes on with a content that does not lie in one batch, or not in one body frame.
     fn resume<'a>(
         &'a mut self,
         mut partial: Box<Partial>,
@@ -261,6 +251,34 @@ impl<'a> Frames<'a, '_> {
         let frame = self.batch.frames.get(*self.at)?;
         *self.at += 1;
         Some((*frame, self.batch.payload(frame)))
+    }
+
+    /// The content that the next frames are if they are the ordinary ones: a header within `max_size`, and
+    /// a single body frame or none. Whatever else they are, none of them is consumed.
+    #[inline]
+    fn whole_content(&mut self, class: u16, max_size: u64) -> Option<Content<'a>> {
+        let (header, after) = self.batch.frames.get(*self.at..)?.split_first()?;
+        let (fields, properties) = self.batch.payload(header).split_first_chunk::<12>()?;
+        let &[c1, c0, w1, w0, ref size @ ..] = fields;
+        let (of, weight) = (u16::from_be_bytes([c1, c0]), u16::from_be_bytes([w1, w0]));
+        let size = u64::from_be_bytes(*size);
+        if (header.kind, of, weight) != (FrameKind::Header, class, 0)
+            || size > max_size.min(HARD_MESSAGE_LIMIT)
+        {
+            return None;
+        }
+        let body: &[u8] = match after.first() {
+            _ if size == 0 => &[],
+            Some(body) if body.kind == FrameKind::Body && u64::from(body.size()) == size => {
+                self.batch.payload(body)
+            }
+            _ => return None,
+        };
+        *self.at += if size == 0 { 1 } else { 2 };
+        Some(Content {
+            properties,
+            body: Body::Slice(body),
+        })
     }
 }
 

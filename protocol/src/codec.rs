@@ -161,20 +161,15 @@ impl Decoder for FrameCodec {
                 Some(_) => State::Frames,
             };
         }
-        let item = match std::mem::replace(&mut self.state, State::Discard) {
-            State::Header => {
-                self.state = State::Header;
-                self.header(src)
+        let item = match &self.state {
+            State::Header => self.header(src),
+            State::FramesOrHeader => None,
+            State::Frames => self.frames(src)?,
+            State::Bad(exception) => {
+                let exception = exception.clone();
+                self.state = State::Discard;
+                return Err(exception.into());
             }
-            State::FramesOrHeader => {
-                self.state = State::FramesOrHeader;
-                None
-            }
-            State::Frames => {
-                self.state = State::Frames;
-                self.frames(src)?
-            }
-            State::Bad(exception) => return Err(exception.into()),
             State::Discard => {
                 src.clear();
                 None

@@ -25,13 +25,9 @@ impl<'a> Arguments<'a> {
         }
     }
 
-    /// Asserts that everything has been read.
-    pub(crate) fn finish(&self) -> Result<(), Fault> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(Fault::Trailing)
-        }
+    /// True when everything has been read.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.rest.is_empty()
     }
 
     /// Consecutive bits share an octet, the first in its lowest bit.

@@ -27,14 +27,14 @@ macro_rules! class {
 
         impl<'a> Method $(<$enum_life>)? {
             /// Reads the arguments of the class's method `id`.
-            pub(crate) fn parse(
+            pub(crate) fn decode(
                 id: u16,
-                arguments: &mut $crate::method::arguments::Arguments<'a>,
-            ) -> Result<Self, $crate::wire::Fault> {
+                arguments: &'a [u8],
+            ) -> Result<$crate::method::Method<'a>, $crate::exception::Exception> {
                 use $crate::method::DecodeMethod;
                 match id {
-                    $( $id => $Name::parse(arguments).map(Method::$Name), )+
-                    _ => Err($crate::wire::Fault::Method),
+                    $( $id => $Name::decode(arguments), )+
+                    _ => Err($crate::method::refuse($crate::wire::Fault::Method, ($class_id, id))),
                 }
             }
 
@@ -80,6 +80,8 @@ macro_rules! class {
             }
 
             impl<'a> $crate::method::DecodeMethod<'a> for $Name $(<$life>)? {
+                const IDS: (u16, u16) = ($class_id, $id);
+
                 #[inline]
                 #[allow(unused_variables, reason = "some methods have no arguments")]
                 fn parse(
