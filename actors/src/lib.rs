@@ -1,10 +1,54 @@
-//! The actors of the Leveret broker.
+//! The actors of the Leveret broker: every box of this drawing is a folder.
+//!
+//! ```text
+//!  socket ─► Connection ─Commands─► Channel ───Enqueue───► Queue ──Supply──► Consumer
+//!    ▲                                │ ▲  ◄──QueueNotice────┘ ▲                │  │
+//!    └──── Writer ◄────Write──────────┘ └─────FromConsumer─────│────────────────┘  │
+//!                  Channel ─reads─► Routes ◄─ Exchange         └──────Credit───────┘
+//!    Broker ► VirtualHost ► Exchange, Queue          Listener ► Connection ► Channel ► Consumer
+//! ```
+//!
+//! | actor | owns | lives on |
+//! |---|---|---|
+//! | [`broker`] | virtual hosts, connections, alarms, the order in which things stop | main thread |
+//! | [`vhost`] | the name tables; declares, deletes and supervises exchanges and queues | main thread |
+//! | [`listener`] | a listening socket | main thread |
+//! | [`connection`] | a socket: handshake, heartbeats, its channels | a worker, by turn |
+//! | [`writer`] | the writing half of that socket | its connection's worker |
+//! | [`channel`] | commands in order, delivery tags, confirms, transactions | its connection's worker |
+//! | [`consumer`] | one subscription's credit | its channel's worker |
+//! | [`exchange`] | bindings, and the routing table it lends to channels | a worker, by name |
+//! | [`queue`] | messages and their order | a worker, by name; exclusive: its owner's |
+//!
+//! Each folder has the same shape: `mod` says what it is for, `messages` is its mailbox, `actor` is thin, and
+//! nearly everything else is pure: no actor, no input or output, no clock.
+//!
+//! # Invariants
+//!
+//! 1. *One channel, one order.* Publications, settlements and questions of a channel reach a queue on one road.
+//! 2. *Confirmed is stored.* A publisher is acked after every matched queue has taken the message, and after its return.
+//! 3. *Credit is never exceeded.* What is granted, on its way and unsettled stays within the prefetch.
+//! 4. *Nothing is unbounded.* Received bytes are covered by [`window`] permits, delivered ones by credit, answers by
+//!    the [`writer`]'s backlog.
+//! 5. *Requeue keeps place.* What returns to a queue takes its old position, marked as redelivered.
+//! 6. *A crash is an event.* A [`lease`] tells the parent; what depends on the crashed actor is closed, nothing else.
+//! 7. *Ask down, tell up.* An actor may wait for one below it, never above; the graph of waits has no cycle.
+//! 8. *Stopping is an ordered list* with deadlines; see [`broker`].
 
+pub mod broker;
 pub mod channel;
+pub mod connection;
 pub mod consumer;
 pub mod exchange;
 pub mod id;
+pub mod journal;
+pub mod lease;
+pub mod listener;
 pub mod name;
 pub mod publication;
 pub mod queue;
+pub mod traffic;
+mod turn;
 pub mod vhost;
+pub mod window;
+pub mod writer;

@@ -1,3 +1,5 @@
 //! A consumer: one subscription, whose credit turns prefetch and a slow socket into what its queue may hand out.
 
+pub mod actor;
 pub mod credit;
+pub mod messages;

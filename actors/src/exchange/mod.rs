@@ -3,10 +3,12 @@
 //! An exchange is the single writer of its [`bindings`]; after each change it lends a snapshot of its
 //! [`routes`], which publishers [`walk`] without asking it.
 
+pub mod actor;
 pub mod binding;
 pub mod bindings;
 mod canonical;
 pub mod kind;
+pub mod messages;
 pub mod options;
 pub mod routes;
 mod shared_map;

@@ -39,13 +39,15 @@ pub trait Graph {
 /// `keys` are the routing key and those of [`sender_selected`]. `queues` should be empty: names in it are
 /// not appended again. No exchange is passed twice, so a walk ends whatever the bindings; what
 /// leads to an exchange that does not exist is dropped.
+///
+/// Returns whether the headers had a say: if not, every message with these keys goes the same way.
 pub fn walk<G: Graph + ?Sized>(
     graph: &G,
     start: &Routing,
     keys: &[&str],
     headers: Option<&FieldTable>,
     queues: &mut Vec<Name>,
-) {
+) -> bool {
     let mut walk = Walk {
         graph,
         keys,
@@ -57,11 +59,13 @@ pub fn walk<G: Graph + ?Sized>(
         },
         passed: HashSet::new(),
         ahead: VecDeque::new(),
+        by_headers: false,
     };
     walk.pass(start);
     while let Some(exchange) = walk.ahead.pop_front() {
         walk.pass(&exchange);
     }
+    walk.by_headers
 }
 
 /// The further routing keys a sender put into the headers `CC` and `BCC`.
@@ -106,6 +110,7 @@ struct Walk<'w, G: ?Sized> {
     /// The exchanges met so far but the first.
     passed: HashSet<Name>,
     ahead: VecDeque<Arc<Routing>>,
+    by_headers: bool,
 }
 
 impl<G: Graph + ?Sized> Walk<'_, G> {
@@ -134,6 +139,7 @@ impl<G: Graph + ?Sized> Walk<'_, G> {
 
     /// Whether any binding matches any key.
     fn by_binding(&mut self, routes: &Routes) -> bool {
+        self.by_headers |= routes.needs_headers();
         let keys = if routes.needs_key() {
             self.keys
         } else {

@@ -8,11 +8,13 @@
 //! - a consumer never gets more than its credit; higher priorities first, equals by turn, message by message
 //! - what waits is compact: a page that only a few messages keep alive is given up for a copy of them
 
+pub mod actor;
 mod arguments;
 mod credit;
 mod dispatch;
 mod fifo;
 mod holders;
+pub mod messages;
 pub mod options;
 mod pages;
 mod ready;

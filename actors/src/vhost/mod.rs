@@ -1,4 +1,32 @@
-//! Virtual hosts: the tables of names, and the rules by which names are given and taken.
+//! A virtual host: the one place where exchanges and queues get and lose their names.
+//!
+//! - declares, deletes and supervises the exchanges and queues of the host
+//! - checks that a declaration agrees with what exists
+//! - drops exclusive queues with their connection
+//! - publishes names and routing tables through the [`directory`](directory::Directory), which channels read without a hop
+//!
+//! It never waits for a queue: a queue decides itself whether it may be deleted, and tells.
 
+pub mod actor;
+pub mod definitions;
+pub mod directory;
 pub mod equivalence;
+pub mod messages;
 pub mod names;
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use crate::name::Name;
+
+/// A virtual host as others know it.
+#[derive(Debug)]
+pub struct VhostHandle {
+    /// Its name.
+    pub name: Name,
+    /// Its mailbox.
+    pub addr: Addr<actor::VirtualHost>,
+    /// Its names.
+    pub directory: Arc<directory::Directory>,
+}

@@ -90,6 +90,12 @@ pub fn generated_consumer_tag() -> Name {
     generated("amq.ctag-")
 }
 
+/// A new address for direct replies; it begins with [`DIRECT_REPLY_TO`].
+#[must_use]
+pub fn generated_reply_address() -> Name {
+    generated("amq.rabbitmq.reply-to.")
+}
+
 /// # Errors
 ///
 /// 403 when a queue that does not exist yet may not be called so.
@@ -162,6 +168,12 @@ pub fn no_queue(name: &str, vhost: &str) -> Exception {
 #[must_use]
 pub fn no_exchange(name: &str, vhost: &str) -> Exception {
     Exception::new(ReplyCode::NotFound, format!("no {}", exchange(name, vhost)))
+}
+
+/// Whether a refusal says that something does not exist.
+#[must_use]
+pub fn is_not_found(refused: &Exception) -> bool {
+    refused.code == ReplyCode::NotFound
 }
 
 /// 404: the queue was left out, which means the last one declared on the channel, but none was.

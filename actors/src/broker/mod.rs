@@ -1,0 +1,79 @@
+//! The root of the tree: what a broker is made of, and the order in which it stops.
+//!
+//! - starts the workers and the virtual hosts
+//! - gives each accepted connection a worker and keeps a list of them
+//! - raises and clears alarms
+//! - stops: listeners first, then connections (320, with a deadline), then everything else with the process's threads
+
+pub(crate) mod actor;
+mod alarms;
+mod authority;
+mod node;
+mod settings;
+mod workers;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+
+pub use actor::Stopped;
+pub use alarms::{Alarm, Alarms, Raised};
+pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
+pub use node::Node;
+pub use settings::Settings;
+pub use workers::{WorkerId, Workers};
+
+use actor::{Listen, SetAlarm, Stop};
+
+/// A running broker, as its embedder sees it.
+#[derive(Clone)]
+pub struct Broker {
+    addr: Addr<actor::Broker>,
+    node: Arc<Node>,
+}
+
+impl Broker {
+    /// Starts a broker in the actix system of this thread. It accepts nobody until it is told to listen.
+    pub fn launch(settings: Settings) -> Broker {
+        let workers = Workers::start(settings.workers);
+        let node = Arc::new(Node::new(settings, workers));
+        let addr = actor::Broker::new(Arc::clone(&node)).start();
+        Broker { addr, node }
+    }
+
+    /// Accepts connections on a bound socket.
+    ///
+    /// # Errors
+    ///
+    /// When the socket can't be used by the broker's runtime.
+    pub async fn listen(&self, socket: std::net::TcpListener) -> io::Result<()> {
+        self.addr
+            .send(Listen { socket })
+            .await
+            .map_err(|_| io::Error::other("the broker has stopped"))?
+    }
+
+    /// Raises or clears an alarm: while one is raised, publishers are held back.
+    pub fn set_alarm(&self, alarm: Alarm, raised: bool) {
+        self.addr.do_send(SetAlarm { alarm, raised });
+    }
+
+    /// What the actors share: settings, virtual hosts, alarms.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Stops: nobody new is accepted, every client is told `reason` with connection.close 320 and has until the
+    /// deadline to answer.
+    pub async fn stop(&self, reason: &str, deadline: Duration) -> Stopped {
+        self.addr
+            .send(Stop {
+                reason: reason.to_owned(),
+                deadline,
+            })
+            .await
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,71 @@
+//! What every actor of a broker shares and none of them changes by itself.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use leveret_protocol::types::FieldTable;
+
+use super::alarms::Alarms;
+use super::settings::Settings;
+use super::workers::Workers;
+use crate::name::Name;
+use crate::vhost::VhostHandle;
+
+/// One broker's settings, threads, alarms and virtual hosts.
+pub struct Node {
+    /// As set at start.
+    pub settings: Settings,
+    /// The threads.
+    pub workers: Workers,
+    /// What runs low.
+    pub alarms: Alarms,
+    vhosts: ArcSwap<imbl::HashMap<Name, Arc<VhostHandle>>>,
+}
+
+impl Node {
+    pub(crate) fn new(settings: Settings, workers: Workers) -> Self {
+        Node {
+            settings,
+            workers,
+            alarms: Alarms::default(),
+            vhosts: ArcSwap::default(),
+        }
+    }
+
+    /// The virtual host of that name.
+    pub fn vhost(&self, name: &str) -> Option<Arc<VhostHandle>> {
+        self.vhosts.load().get(name).cloned()
+    }
+
+    pub(crate) fn put_vhost(&self, vhost: Arc<VhostHandle>) {
+        self.vhosts
+            .rcu(|vhosts| vhosts.update(vhost.name.clone(), Arc::clone(&vhost)));
+    }
+
+    /// What connection.start says of the broker.
+    pub(crate) fn server_properties(&self) -> FieldTable {
+        let mut capabilities = FieldTable::default();
+        for capability in [
+            "publisher_confirms",
+            "exchange_exchange_bindings",
+            "basic.nack",
+            "consumer_cancel_notify",
+            "connection.blocked",
+            "consumer_priorities",
+            "authentication_failure_close",
+            "per_consumer_qos",
+            "direct_reply_to",
+        ] {
+            capabilities.insert(capability, true);
+        }
+        let mut properties = FieldTable::default();
+        properties.insert("capabilities", capabilities);
+        properties.insert("cluster_name", self.settings.cluster_name.as_str());
+        properties.insert("copyright", "Copyright the Leveret authors");
+        properties.insert("information", "Licensed under the Apache License 2.0");
+        properties.insert("platform", concat!("Rust ", env!("CARGO_PKG_RUST_VERSION")));
+        properties.insert("product", self.settings.product.as_str());
+        properties.insert("version", self.settings.version.as_str());
+        properties
+    }
+}

@@ -1,0 +1,69 @@
+//! What can be set about a broker, with its defaults and units.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::authority::{Authority, Users};
+
+/// The settings of a broker.
+#[derive(Clone)]
+pub struct Settings {
+    /// `product` in the server properties. Some clients choose their behaviour by it.
+    pub product: String,
+    /// `version` in the server properties; clients expect a semantic version.
+    pub version: String,
+    /// `cluster_name` in the server properties.
+    pub cluster_name: String,
+    /// Seconds between heartbeats that the broker proposes; the client's answer counts. 0 is none.
+    pub heartbeat: u16,
+    /// The largest frame in bytes, also proposed to clients. 0 is no limit.
+    pub frame_max: u32,
+    /// The largest frame in bytes before that has been negotiated.
+    pub initial_frame_max: u32,
+    /// The smallest frame limit a client may ask for.
+    pub frame_min: u32,
+    /// Channels a connection may open. 0 is no limit but the protocol's 65,535.
+    pub channel_max: u16,
+    /// The largest body in bytes.
+    pub max_message_size: u64,
+    /// Consumers a channel may have.
+    pub max_consumers_per_channel: u32,
+    /// Connections the broker may have.
+    pub max_connections: Option<usize>,
+    /// How long a client may take from connecting to connection.open.
+    pub handshake_timeout: Duration,
+    /// How long a refused login waits for its answer, so that guessing passwords is slow.
+    pub refusal_delay: Duration,
+    /// How long a peer has to answer connection.close.
+    pub close_timeout: Duration,
+    /// Threads that carry connections and queues. At least 1.
+    pub workers: usize,
+    /// Virtual hosts that exist from the start.
+    pub vhosts: Vec<String>,
+    /// Who may do what.
+    pub authority: Arc<dyn Authority>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            product: "Leveret".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            cluster_name: "leveret".into(),
+            heartbeat: 60,
+            frame_max: 131_072,
+            initial_frame_max: 8192,
+            frame_min: 4096,
+            channel_max: 2047,
+            max_message_size: 128 * 1024 * 1024,
+            max_consumers_per_channel: 65_536,
+            max_connections: None,
+            handshake_timeout: Duration::from_secs(10),
+            refusal_delay: Duration::from_secs(3),
+            close_timeout: Duration::from_secs(30),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            vhosts: vec!["/".into()],
+            authority: Arc::new(Users::default()),
+        }
+    }
+}

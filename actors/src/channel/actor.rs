@@ -1,0 +1,314 @@
+//! The channel actor: its life, and the mail that reaches it.
+//!
+//! A channel executes its client's commands in their order. One that needs an answer from elsewhere pauses the
+//! commands behind it, not the mailbox: deliveries and confirms go on.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use leveret_protocol::method::channel;
+use leveret_protocol::{Assembler, Exception, ReplyCode, Scope};
+use tracing::{debug, info};
+
+use super::attachments::Attachments;
+use super::confirms::{Confirms, Verdict};
+use super::global_prefetch::Budget;
+use super::inbox::Inbox;
+use super::messages::{Close, Commands, Raise};
+use super::output::Output;
+use super::reply_to::ReplyTo;
+use super::routes::RouteMemo;
+use super::session::Session;
+use super::subscriptions::Subscriptions;
+use super::transaction::Transaction;
+use super::unacked::Unacked;
+use crate::consumer::messages::FromConsumer;
+use crate::id::ChannelId;
+use crate::lease::{Gone, Lease};
+use crate::name::Name;
+use crate::publication::PageBuilder;
+use crate::queue::messages::{DirectReply, QueueNotice};
+use crate::turn::{Act, Turn};
+
+/// How far a channel is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Commands are executed.
+    Open,
+    /// A command waits for an answer; those behind it wait too.
+    Waiting,
+    /// The broker closed the channel: everything but close and close-ok is dropped.
+    Closing,
+    /// Over.
+    Closed,
+}
+
+/// The consumer whose start or end the commands wait for, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pending {
+    Subscription(u32),
+    Cancel(u32),
+}
+
+/// One channel of one connection.
+pub(crate) struct Channel {
+    pub(super) id: ChannelId,
+    pub(super) number: u16,
+    pub(super) session: Arc<Session>,
+    pub(super) phase: Phase,
+    /// The connection ends: stop when the inbox is empty.
+    pub(super) leaving: bool,
+    pub(super) opened: bool,
+    pub(super) inbox: Inbox,
+    pub(super) assembler: Assembler,
+    pub(super) attachments: Attachments,
+    pub(super) routes: RouteMemo,
+    pub(super) page: PageBuilder,
+    pub(super) confirms: Option<Confirms>,
+    pub(super) transaction: Option<Transaction>,
+    pub(super) unacked: Unacked,
+    pub(super) next_tag: u64,
+    /// Deliveries to consumers that were settled since the budget was told.
+    pub(super) settled_deliveries: u32,
+    /// tx.commit waits for the queues.
+    pub(super) committing: bool,
+    /// A queue refused part of it.
+    pub(super) commit_refused: bool,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) pending: Option<Pending>,
+    /// For the consumers to come.
+    pub(super) prefetch: u16,
+    pub(super) budget: Option<Budget>,
+    pub(super) reply_to: Option<ReplyTo>,
+    /// What an empty queue name means.
+    pub(super) last_queue: Name,
+    pub(super) output: Output,
+    turn: Turn,
+    parent: Recipient<Gone<ChannelId>>,
+    _lease: Lease<ChannelId>,
+}
+
+impl Channel {
+    /// A channel whose first command is channel.open.
+    pub(crate) fn new(
+        id: ChannelId,
+        number: u16,
+        session: Arc<Session>,
+        parent: Recipient<Gone<ChannelId>>,
+    ) -> Self {
+        let max_message_size = session.node.settings.max_message_size;
+        Channel {
+            id,
+            number,
+            phase: Phase::Open,
+            leaving: false,
+            opened: false,
+            inbox: Inbox::default(),
+            assembler: Assembler::new(max_message_size),
+            attachments: Attachments::new(id),
+            routes: RouteMemo::default(),
+            page: PageBuilder::default(),
+            confirms: None,
+            transaction: None,
+            unacked: Unacked::default(),
+            next_tag: 1,
+            settled_deliveries: 0,
+            committing: false,
+            commit_refused: false,
+            subscriptions: Subscriptions::default(),
+            pending: None,
+            prefetch: 0,
+            budget: None,
+            reply_to: None,
+            last_queue: Name::from(""),
+            output: Output::default(),
+            turn: Turn::default(),
+            _lease: Lease::new(parent.clone(), id),
+            parent,
+            session,
+        }
+    }
+
+    /// Something was absorbed: post what came of it at the end of the turn.
+    pub(super) fn absorbed(&mut self, weight: usize, ctx: &mut Context<Self>) {
+        if self.turn.ask(weight, ctx) || self.output.is_full() {
+            self.act();
+        }
+    }
+
+    /// Posts confirms and everything else there is for the client.
+    fn act(&mut self) {
+        self.turn.begin();
+        self.post_settlements();
+        self.answer_confirms();
+        self.output.post(&self.session.writer);
+    }
+
+    /// Ends the channel, or the connection, with an exception.
+    pub(super) fn fail(&mut self, exception: Exception, ctx: &mut Context<Self>) {
+        match exception.scope {
+            Scope::Connection => {
+                self.abandon();
+                self.phase = Phase::Closed;
+                self.output.post(&self.session.writer);
+                self.session.raise.do_send(Raise { exception });
+                ctx.stop();
+            }
+            Scope::Channel => {
+                info!(channel = self.number, user = %self.session.user, %exception, "channel closed");
+                self.abandon();
+                self.phase = Phase::Closing;
+                let text = exception.reply_text();
+                let (class_id, method_id) = exception.method;
+                let reply_code = exception.code as u16;
+                self.output.method(
+                    self.number,
+                    &channel::Close {
+                        reply_code,
+                        reply_text: &text,
+                        class_id,
+                        method_id,
+                    },
+                );
+                self.absorbed(1, ctx);
+            }
+        }
+    }
+
+    /// Gives everything back at once: unsettled messages, consumers, routes, what was staged.
+    fn abandon(&mut self) {
+        self.post_publications();
+        self.post_settlements();
+        self.attachments = Attachments::new(self.id);
+        self.routes = RouteMemo::default();
+        self.subscriptions = Subscriptions::default();
+        self.unacked = Unacked::default();
+        self.confirms = None;
+        self.transaction = None;
+        self.budget = None;
+        self.reply_to = None;
+    }
+
+    /// The end that the client asked for: its queues have taken everything back before `then` runs.
+    pub(super) fn leave(&mut self, ctx: &mut Context<Self>, then: fn(&mut Self, &mut Context<Self>)) {
+        self.post_publications();
+        self.post_settlements();
+        self.phase = Phase::Closed;
+        self.subscriptions = Subscriptions::default();
+        self.reply_to = None;
+        let detached = futures_util::future::join_all(self.attachments.detach_all());
+        ctx.spawn(
+            actix::fut::wrap_future::<_, Self>(detached).map(move |_, channel, ctx| then(channel, ctx)),
+        );
+    }
+
+    /// Tells the connection that the number is free, then lets the client know.
+    pub(super) fn answer_close(&mut self, ctx: &mut Context<Self>) {
+        self.parent.do_send(Gone {
+            id: self.id,
+            crashed: false,
+        });
+        self.output.method(self.number, &channel::CloseOk {});
+        self.act();
+        ctx.stop();
+    }
+
+    /// Stops without a word: the client closed first, or the connection is over.
+    pub(super) fn end(&mut self, ctx: &mut Context<Self>) {
+        self.parent.do_send(Gone {
+            id: self.id,
+            crashed: false,
+        });
+        self.act();
+        ctx.stop();
+    }
+}
+
+impl Actor for Channel {
+    type Context = Context<Self>;
+}
+
+impl Handler<Act> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, _: Act, _: &mut Context<Self>) {
+        self.act();
+    }
+}
+
+impl Handler<Commands> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, Commands { batch, permit }: Commands, ctx: &mut Context<Self>) {
+        let weight = batch.frames.len();
+        self.inbox.push(batch, permit);
+        self.run(ctx);
+        self.absorbed(weight, ctx);
+    }
+}
+
+impl Handler<Close> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
+        self.leaving = true;
+        self.run(ctx);
+    }
+}
+
+impl Handler<QueueNotice> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, notice: QueueNotice, ctx: &mut Context<Self>) {
+        match notice {
+            QueueNotice::Stored { queue, upto } => {
+                if let Some(key) = self.attachments.key_of(queue) {
+                    self.stored(key, upto, ctx);
+                }
+            }
+            QueueNotice::Gone { queue, crashed } => {
+                debug!(channel = self.number, crashed, "a queue is gone");
+                if let Some(key) = self.attachments.key_of(queue) {
+                    let verdict = if crashed { Verdict::Nack } else { Verdict::Ack };
+                    self.queue_gone(key, verdict, ctx);
+                    self.attachments.gone(queue);
+                    self.routes.clear();
+                }
+            }
+        }
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<FromConsumer> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, FromConsumer { consumer, report }: FromConsumer, ctx: &mut Context<Self>) {
+        self.consumer_reports(consumer, report, ctx);
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<DirectReply> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, DirectReply { page, offset }: DirectReply, ctx: &mut Context<Self>) {
+        self.deliver_reply(&page, offset);
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<Gone<u32>> for Channel {
+    type Result = ();
+
+    /// A consumer is gone. One that ended was taken off the books before.
+    fn handle(&mut self, Gone { id, crashed }: Gone<u32>, ctx: &mut Context<Self>) {
+        if crashed && self.subscriptions.get(id).is_some() {
+            let text = "a consumer of this channel failed";
+            self.fail(
+                Exception::new(ReplyCode::InternalError, text).at(Scope::Channel),
+                ctx,
+            );
+        }
+    }
+}

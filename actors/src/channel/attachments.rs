@@ -1,0 +1,226 @@
+//! The queues a channel deals with, and what is on its way to each.
+//!
+//! A channel attaches to a queue once and then names itself by its id, so that no address is cloned for a
+//! message. Publications and settlements gather here and are posted together, at most one
+//! mail of each kind to a queue for each batch of commands.
+//!
+//! An attachment that is dropped detaches: also when the channel panics, its queues get back what it had not settled.
+
+use std::sync::Arc;
+
+use actix::dev::Request;
+use actix::prelude::*;
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use crate::id::{ChannelId, QueueId};
+use crate::publication::Page;
+use crate::queue::Outcome;
+use crate::queue::actor::Queue;
+use crate::queue::messages::{Attach, Detach, Enqueue, QueueNotice, Settle};
+use crate::vhost::directory::QueueHandle;
+use crate::window::Permit;
+
+/// One queue a channel deals with.
+pub(crate) struct Attachment {
+    pub(crate) queue: Arc<QueueHandle>,
+    channel: ChannelId,
+    /// Publications gathered for it, as offsets into the page under construction.
+    offsets: Vec<u32>,
+    /// The highest confirm number among them.
+    confirm: Option<u64>,
+    /// Settlements gathered for it.
+    runs: Vec<(Outcome, Vec<u32>)>,
+    /// Deliveries from it that the channel has not settled.
+    pub(crate) outstanding: u32,
+    gone: bool,
+}
+
+impl Attachment {
+    fn settle(&mut self, outcome: Outcome, key: u32) {
+        match self.runs.last_mut() {
+            Some((last, keys)) if *last == outcome => keys.push(key),
+            _ => self.runs.push((outcome, vec![key])),
+        }
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        if !self.gone {
+            self.queue.addr.do_send(Detach {
+                channel: self.channel,
+            });
+        }
+    }
+}
+
+/// All queues a channel deals with.
+pub(crate) struct Attachments {
+    channel: ChannelId,
+    attached: Slab<Attachment>,
+    by_queue: FxHashMap<QueueId, u32>,
+    /// Attachments with publications to post.
+    published: Vec<u32>,
+    /// Attachments with settlements to post.
+    settled: Vec<u32>,
+}
+
+impl Attachments {
+    pub(crate) fn new(channel: ChannelId) -> Self {
+        Attachments {
+            channel,
+            attached: Slab::new(),
+            by_queue: FxHashMap::default(),
+            published: Vec::new(),
+            settled: Vec::new(),
+        }
+    }
+
+    /// The key of a queue, which is attached to if it wasn't. `notices` is asked for then.
+    pub(crate) fn attach(
+        &mut self,
+        queue: Arc<QueueHandle>,
+        notices: impl FnOnce() -> Recipient<QueueNotice>,
+    ) -> u32 {
+        if let Some(&key) = self.by_queue.get(&queue.id) {
+            return key;
+        }
+        queue.addr.do_send(Attach {
+            channel: self.channel,
+            peer: notices(),
+        });
+        let id = queue.id;
+        let attachment = Attachment {
+            queue,
+            channel: self.channel,
+            offsets: Vec::new(),
+            confirm: None,
+            runs: Vec::new(),
+            outstanding: 0,
+            gone: false,
+        };
+        let key = self.attached.insert(attachment) as u32;
+        self.by_queue.insert(id, key);
+        key
+    }
+
+    pub(crate) fn get(&self, key: u32) -> Option<&Attachment> {
+        self.attached.get(key as usize)
+    }
+
+    /// The key of an attached queue.
+    pub(crate) fn key_of(&self, queue: QueueId) -> Option<u32> {
+        self.by_queue.get(&queue).copied()
+    }
+
+    /// Gathers a publication for a queue.
+    pub(crate) fn publish(&mut self, key: u32, offset: u32, confirm: Option<u64>) {
+        let Some(attachment) = self.attached.get_mut(key as usize) else {
+            return;
+        };
+        if attachment.offsets.is_empty() {
+            self.published.push(key);
+        }
+        attachment.offsets.push(offset);
+        attachment.confirm = confirm.or(attachment.confirm);
+    }
+
+    /// Notes deliveries that are to be settled.
+    pub(crate) fn delivered(&mut self, key: u32, messages: u32) {
+        if let Some(attachment) = self.attached.get_mut(key as usize) {
+            attachment.outstanding += messages;
+        }
+    }
+
+    /// Gathers a settlement for a queue.
+    pub(crate) fn settle(&mut self, key: u32, outcome: Outcome, delivery: u32) {
+        let Some(attachment) = self.attached.get_mut(key as usize) else {
+            return;
+        };
+        attachment.outstanding = attachment.outstanding.saturating_sub(1);
+        if attachment.gone {
+            self.remove_if_done(key);
+            return;
+        }
+        if attachment.runs.is_empty() {
+            self.settled.push(key);
+        }
+        attachment.settle(outcome, delivery);
+    }
+
+    /// Posts the publications gathered, which are all in `page`.
+    pub(crate) fn post_publications(&mut self, page: &Arc<Page>, permit: Option<&Permit>) {
+        for key in self.published.drain(..) {
+            let Some(attachment) = self.attached.get_mut(key as usize) else {
+                continue;
+            };
+            let offsets = std::mem::take(&mut attachment.offsets);
+            if offsets.is_empty() {
+                continue;
+            }
+            let confirm = attachment.confirm.take();
+            attachment.queue.addr.do_send(Enqueue {
+                channel: self.channel,
+                page: Arc::clone(page),
+                offsets,
+                confirm,
+                permit: permit.cloned(),
+            });
+        }
+    }
+
+    /// Posts the settlements gathered.
+    pub(crate) fn post_settlements(&mut self) {
+        for key in self.settled.drain(..) {
+            let Some(attachment) = self.attached.get_mut(key as usize) else {
+                continue;
+            };
+            let runs = std::mem::take(&mut attachment.runs);
+            if runs.is_empty() {
+                continue;
+            }
+            attachment.queue.addr.do_send(Settle {
+                channel: self.channel,
+                runs,
+            });
+        }
+    }
+
+    /// A queue is no more. Its key stays taken while deliveries from it are outstanding.
+    pub(crate) fn gone(&mut self, queue: QueueId) {
+        if let Some(key) = self.by_queue.remove(&queue) {
+            if let Some(attachment) = self.attached.get_mut(key as usize) {
+                attachment.gone = true;
+            }
+            self.remove_if_done(key);
+        }
+    }
+
+    fn remove_if_done(&mut self, key: u32) {
+        if self
+            .attached
+            .get(key as usize)
+            .is_some_and(|attachment| attachment.gone && attachment.outstanding == 0)
+        {
+            self.attached.remove(key as usize);
+        }
+    }
+
+    /// Detaches from every queue; each request is answered when the queue has taken everything back.
+    pub(crate) fn detach_all(&mut self) -> Vec<Request<Queue, Detach>> {
+        self.by_queue.clear();
+        self.published.clear();
+        self.settled.clear();
+        let mut requests = Vec::new();
+        for mut attachment in self.attached.drain() {
+            if !attachment.gone {
+                attachment.gone = true;
+                requests.push(attachment.queue.addr.send(Detach {
+                    channel: self.channel,
+                }));
+            }
+        }
+        requests
+    }
+}

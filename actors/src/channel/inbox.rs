@@ -1,0 +1,163 @@
+//! Commands that have arrived and are not executed yet, and the loop that executes them.
+
+use std::collections::VecDeque;
+
+use actix::prelude::*;
+use leveret_protocol::method::{Method, channel};
+use leveret_protocol::{Assembler, Command, Exception, FrameBatch, FrameKind, ReplyCode};
+
+use super::actor::{Channel, Phase};
+use crate::window::Permit;
+
+/// Frames that are not executed yet, each batch with the permit that covers it.
+#[derive(Default)]
+pub(super) struct Inbox {
+    waiting: VecDeque<Work>,
+    /// Covers what is being executed.
+    permit: Option<Permit>,
+}
+
+struct Work {
+    batch: FrameBatch,
+    /// Frames up to here are done.
+    at: usize,
+    permit: Permit,
+}
+
+impl Inbox {
+    pub(super) fn push(&mut self, batch: FrameBatch, permit: Permit) {
+        self.waiting.push_back(Work { batch, at: 0, permit });
+    }
+
+    /// The permit of the commands being executed: what is made of them shares it.
+    pub(super) fn permit(&self) -> Option<&Permit> {
+        self.permit.as_ref()
+    }
+}
+
+impl Channel {
+    /// Executes commands until none is left or one has to wait for an answer.
+    pub(super) fn run(&mut self, ctx: &mut Context<Self>) {
+        while self.phase != Phase::Waiting
+            && let Some(mut work) = self.inbox.waiting.pop_front()
+        {
+            self.inbox.permit = Some(work.permit.clone());
+            match self.phase {
+                Phase::Open => self.execute_batch(&mut work, ctx),
+                Phase::Closing => self.skip_to_close(&mut work, ctx),
+                Phase::Waiting | Phase::Closed => work.at = work.batch.frames.len(),
+            }
+            self.post_publications();
+            self.post_settlements();
+            self.inbox.permit = None;
+            if work.at < work.batch.frames.len() {
+                self.inbox.waiting.push_front(work);
+            }
+        }
+        if self.leaving && matches!(self.phase, Phase::Open | Phase::Closing) {
+            self.leave(ctx, Self::end);
+        }
+    }
+
+    fn execute_batch(&mut self, work: &mut Work, ctx: &mut Context<Self>) {
+        // The commands borrow from the assembler, so it can't stay where they are executed.
+        let idle = Assembler::new(self.session.node.settings.max_message_size);
+        let mut assembler = std::mem::replace(&mut self.assembler, idle);
+        while self.phase == Phase::Open
+            && let Some(next) = assembler.next(&work.batch, &mut work.at)
+        {
+            if let Err(exception) = next.and_then(|command| self.execute(command, ctx)) {
+                self.fail(exception, ctx);
+            }
+        }
+        self.assembler = assembler;
+    }
+
+    fn execute(&mut self, command: Command<'_>, ctx: &mut Context<Self>) -> Result<(), Exception> {
+        let ids = command.method.ids();
+        let executed = match (command.method, command.content) {
+            (Method::Basic(method), content) => self.basic(method, content, ctx),
+            (Method::Channel(method), _) => self.channel(method, ctx),
+            _ if !self.opened => Err(Exception::new(ReplyCode::ChannelError, "expected 'channel.open'")),
+            (Method::Queue(method), _) => self.queue(method, ctx),
+            (Method::Exchange(method), _) => self.exchange(method, ctx),
+            (Method::Confirm(method), _) => self.confirm(method, ctx),
+            (Method::Tx(method), _) => self.tx(method, ctx),
+            (Method::Access(method), _) => self.access(method),
+            (Method::Connection(_), _) => {
+                let text = "methods of class connection belong on channel 0";
+                Err(Exception::new(ReplyCode::CommandInvalid, text))
+            }
+        };
+        executed.map_err(|exception| exception.on(ids))
+    }
+
+    /// After an exception only the end of the channel counts; even a content that is cut short is skipped.
+    fn skip_to_close(&mut self, work: &mut Work, ctx: &mut Context<Self>) {
+        while let Some(frame) = work.batch.frames.get(work.at) {
+            work.at += 1;
+            if frame.kind != FrameKind::Method {
+                continue;
+            }
+            match Method::decode(work.batch.payload(frame)) {
+                Ok(Method::Channel(channel::Method::CloseOk(_))) => {
+                    self.phase = Phase::Closed;
+                    self.end(ctx);
+                }
+                Ok(Method::Channel(channel::Method::Close(_))) => {
+                    self.output.method(self.number, &channel::CloseOk {});
+                    self.absorbed(1, ctx);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Pauses the commands until `answer` is there, then goes on with `then`. What was gathered is posted
+    /// first, so that it is ahead of the question on its road.
+    pub(super) fn ask<T: 'static>(
+        &mut self,
+        answer: impl Future<Output = T> + 'static,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(&mut Self, T, &mut Context<Self>) -> Result<(), Exception> + 'static,
+    ) {
+        self.pause();
+        let answered = actix::fut::wrap_future::<_, Self>(answer).map(move |answer, channel, ctx| {
+            if channel.phase == Phase::Waiting {
+                channel.phase = Phase::Open;
+                if let Err(exception) = then(channel, answer, ctx) {
+                    channel.fail(exception, ctx);
+                }
+                channel.go_on(ctx);
+            }
+        });
+        ctx.spawn(answered);
+    }
+
+    /// Pauses the commands until [`resume`](Self::resume).
+    pub(super) fn pause(&mut self) {
+        self.post_publications();
+        self.post_settlements();
+        self.phase = Phase::Waiting;
+    }
+
+    /// The answer is there: goes on with the command that waited, then with those behind it.
+    pub(super) fn resume(
+        &mut self,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(&mut Self) -> Result<(), Exception>,
+    ) {
+        if self.phase == Phase::Waiting {
+            self.phase = Phase::Open;
+            if let Err(exception) = then(self) {
+                self.fail(exception, ctx);
+            }
+            self.go_on(ctx);
+        }
+    }
+
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        self.run(ctx);
+        self.absorbed(1, ctx);
+    }
+}

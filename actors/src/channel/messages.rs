@@ -1,0 +1,29 @@
+//! The mailbox of a channel, besides what queues ([`QueueNotice`](crate::queue::messages::QueueNotice)) and
+//! consumers ([`FromConsumer`](crate::consumer::messages::FromConsumer)) tell it.
+
+use actix::prelude::*;
+use leveret_protocol::Exception;
+use leveret_protocol::frame::FrameBatch;
+
+use crate::window::Permit;
+
+/// Frames of this channel, in order.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Commands {
+    pub(crate) batch: FrameBatch,
+    /// Covers their bytes.
+    pub(crate) permit: Permit,
+}
+
+/// The connection ends: finish what came before, give everything back, stop.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Close;
+
+/// An exception that ends the connection.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Raise {
+    pub(crate) exception: Exception,
+}

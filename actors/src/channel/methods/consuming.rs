@@ -1,0 +1,181 @@
+//! basic.consume, basic.cancel and basic.qos.
+
+use actix::prelude::*;
+use leveret_protocol::method::basic;
+use leveret_protocol::{Exception, FieldTable, ReplyCode};
+
+use super::super::actor::{Channel, Pending};
+use super::super::global_prefetch::Budget;
+use super::super::subscriptions::Subscriber;
+use super::super::unacked::NO_CONSUMER;
+use crate::broker::{Access, Resource};
+use crate::consumer::actor::{Consumer, ConsumerSeed};
+use crate::consumer::messages::{Cancel, ChannelLimit};
+use crate::id::ConsumerId;
+use crate::lease::Lease;
+use crate::name::Name;
+use crate::queue::Subscription;
+use crate::queue::messages::Subscribe;
+use crate::vhost::names;
+
+impl Channel {
+    pub(super) fn consume(
+        &mut self,
+        consume: basic::Consume<'_>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        if consume.queue == names::DIRECT_REPLY_TO {
+            return self.consume_replies(&consume, ctx);
+        }
+        let name = self.named_queue(consume.queue)?;
+        let handle = self.find_queue(&name)?;
+        self.session.check(Access::Read, Resource::Queue(&name))?;
+        let priority = priority(&consume.arguments)?;
+        let tag = self.new_consumer_tag(consume.consumer_tag)?;
+        let on_offer = self.budget.is_some() && !consume.no_ack;
+        let queue = self
+            .attachments
+            .attach(handle.clone(), || ctx.address().recipient());
+        let (id, number) = (ConsumerId::next(), self.subscriptions.next_number());
+        let seed = ConsumerSeed {
+            id,
+            key: number,
+            channel: ctx.address().recipient(),
+            queue: handle.addr.clone(),
+            prefetch: self.prefetch,
+            no_ack: consume.no_ack,
+            on_offer,
+            lease: Lease::new(ctx.address().recipient(), number),
+        };
+        let addr = Consumer::new(seed).start();
+        let supply = addr.clone().recipient();
+        self.subscriptions.insert(Subscriber::new(
+            id,
+            tag,
+            addr,
+            queue,
+            consume.no_ack,
+            consume.nowait,
+        ));
+        self.pause();
+        self.pending = Some(Pending::Subscription(number));
+        let subscription = Subscription {
+            no_ack: consume.no_ack,
+            exclusive: consume.exclusive,
+            priority,
+            on_offer,
+        };
+        handle.addr.do_send(Subscribe {
+            channel: self.id,
+            consumer: id,
+            supply,
+            subscription,
+        });
+        Ok(())
+    }
+
+    /// A tag that is not taken; made by the broker when the client gives none.
+    pub(in crate::channel) fn new_consumer_tag(&self, wanted: &str) -> Result<Name, Exception> {
+        let most = self.session.node.settings.max_consumers_per_channel;
+        if self.subscriptions.len() >= most as usize {
+            let text = format!("reached maximum ({most}) of consumers per channel");
+            return Err(Exception::new(ReplyCode::NotAllowed, text));
+        }
+        if wanted.is_empty() {
+            return Ok(names::generated_consumer_tag());
+        }
+        let replies = self
+            .reply_to
+            .as_ref()
+            .is_some_and(|reply_to| &*reply_to.tag == wanted);
+        if replies || self.subscriptions.number_of(wanted).is_some() {
+            let text = format!("attempt to reuse consumer tag '{wanted}'");
+            return Err(Exception::new(ReplyCode::NotAllowed, text));
+        }
+        Ok(Name::from(wanted))
+    }
+
+    /// Ends a consumer after what is on its way has been delivered. What it has not settled stays outstanding.
+    pub(super) fn cancel(&mut self, cancel: &basic::Cancel<'_>) -> Result<(), Exception> {
+        let tag = cancel.consumer_tag;
+        let Some(number) = self.subscriptions.number_of(tag) else {
+            if self
+                .reply_to
+                .as_ref()
+                .is_some_and(|reply_to| &*reply_to.tag == tag)
+            {
+                self.reply_to = None;
+            }
+            if !cancel.nowait {
+                self.output
+                    .method(self.number, &basic::CancelOk { consumer_tag: tag });
+            }
+            return Ok(());
+        };
+        self.pause();
+        self.pending = Some(Pending::Cancel(number));
+        if let Some(subscriber) = self.subscriptions.get_mut(number) {
+            subscriber.nowait = cancel.nowait;
+            subscriber.addr.do_send(Cancel);
+        }
+        Ok(())
+    }
+
+    /// For the consumers to come, or for the channel as a whole; both may hold at once.
+    pub(super) fn qos(&mut self, qos: &basic::Qos, _: &mut Context<Self>) -> Result<(), Exception> {
+        if qos.prefetch_size != 0 {
+            let text = format!("prefetch_size!=0 ({})", qos.prefetch_size);
+            return Err(Exception::new(ReplyCode::NotImplemented, text));
+        }
+        if qos.global {
+            self.limit_channel(qos.prefetch_count.into());
+        } else {
+            self.prefetch = qos.prefetch_count;
+        }
+        self.output.method(self.number, &basic::QosOk {});
+        Ok(())
+    }
+
+    /// Sets, changes or (with 0) lifts the limit of the channel as a whole.
+    fn limit_channel(&mut self, limit: u32) {
+        let grants = match (&mut self.budget, limit) {
+            (None, 0) => return,
+            (Some(_), 0) => {
+                self.budget = None;
+                return self.tell_limit(false);
+            }
+            (Some(budget), _) => budget.set_limit(limit),
+            (None, _) => {
+                let mut budget = Budget::new(limit);
+                let unsettled = self
+                    .unacked
+                    .iter()
+                    .filter(|delivery| delivery.consumer != NO_CONSUMER);
+                budget.adopt(u32::try_from(unsettled.count()).unwrap_or(u32::MAX));
+                self.budget = Some(budget);
+                return self.tell_limit(true);
+            }
+        };
+        self.lend(grants);
+    }
+
+    fn tell_limit(&self, on: bool) {
+        for subscriber in self.subscriptions.iter().filter(|subscriber| !subscriber.no_ack) {
+            subscriber.addr.do_send(ChannelLimit { on });
+        }
+    }
+}
+
+/// The consumer's `x-priority`; 0 when it has none.
+fn priority(arguments: &FieldTable) -> Result<i64, Exception> {
+    let Some(value) = arguments.get("x-priority") else {
+        return Ok(0);
+    };
+    value.as_i64().ok_or_else(|| {
+        let text = format!(
+            "invalid arg 'x-priority': {{unacceptable_type,{}}}",
+            value.type_name()
+        );
+        Exception::new(ReplyCode::PreconditionFailed, text)
+    })
+}

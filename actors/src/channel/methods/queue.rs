@@ -1,0 +1,268 @@
+//! Class queue.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use leveret_protocol::Exception;
+use leveret_protocol::method::queue::{self, Method};
+
+use super::super::actor::Channel;
+use super::lost;
+use crate::broker::{Access, Resource};
+use crate::exchange::bindings::{Binding, Destination};
+use crate::name::Name;
+use crate::queue::messages::{self as mail, Deleted, Inspection, Refusal};
+use crate::queue::options::{QueueOptions, locked};
+use crate::vhost::directory::QueueHandle;
+use crate::vhost::{messages as vhost, names};
+
+/// How often a declaration is tried again when the queue it found was deleted meanwhile.
+const MOST_TRIES: u32 = 10;
+
+impl Channel {
+    pub(in crate::channel) fn queue(
+        &mut self,
+        method: Method<'_>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        match method {
+            Method::Declare(declare) => self.declare_queue(declare, ctx),
+            Method::Bind(bind) => {
+                let queue = self.named_queue(bind.queue)?;
+                // Neither a queue nor a key: the key is the name of the last queue too.
+                let key = if bind.queue.is_empty() && bind.routing_key.is_empty() {
+                    queue.clone()
+                } else {
+                    Name::from(bind.routing_key)
+                };
+                let nowait = bind.nowait;
+                let binding = queue_binding(queue, key, bind.arguments);
+                self.bind(bind.exchange, binding, ctx, move |channel| {
+                    if !nowait {
+                        channel.output.method(channel.number, &queue::BindOk {});
+                    }
+                })
+            }
+            Method::Unbind(unbind) => {
+                let queue = self.named_queue(unbind.queue)?;
+                let key = if unbind.queue.is_empty() && unbind.routing_key.is_empty() {
+                    queue.clone()
+                } else {
+                    Name::from(unbind.routing_key)
+                };
+                let binding = queue_binding(queue, key, unbind.arguments);
+                self.unbind(unbind.exchange, binding, ctx, |channel| {
+                    channel.output.method(channel.number, &queue::UnbindOk {});
+                })
+            }
+            Method::Purge(purge) => self.purge_queue(&purge, ctx),
+            Method::Delete(delete) => self.delete_queue(&delete, ctx),
+            _ => Err(super::misplaced("an answer of class queue")),
+        }
+    }
+
+    /// A queue by name, or the last one declared on this channel when the name is empty.
+    pub(super) fn named_queue(&self, name: &str) -> Result<Name, Exception> {
+        if !name.is_empty() {
+            return Ok(Name::from(&*names::stripped(name)));
+        }
+        if self.last_queue.is_empty() {
+            return Err(names::no_previous_queue());
+        }
+        Ok(self.last_queue.clone())
+    }
+
+    /// A queue that exists and that this connection may touch.
+    pub(super) fn find_queue(&self, name: &str) -> Result<Arc<QueueHandle>, Exception> {
+        let vhost = &self.session.vhost;
+        let handle = vhost
+            .directory
+            .queue(name)
+            .ok_or_else(|| names::no_queue(name, &vhost.name))?;
+        if handle.is_locked_for(self.session.connection) {
+            return Err(locked(name, &vhost.name));
+        }
+        Ok(handle)
+    }
+
+    fn declare_queue(
+        &mut self,
+        declare: queue::Declare<'_>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        let stripped = names::stripped(declare.queue).into_owned();
+        let declare = queue::Declare {
+            queue: &stripped,
+            ..declare
+        };
+        if stripped.starts_with(names::DIRECT_REPLY_TO) {
+            return self.probe_reply_address(&stripped, declare.nowait);
+        }
+        if declare.passive {
+            let name = self.named_queue(&stripped)?;
+            let handle = self.find_queue(&name)?;
+            self.last_queue = name;
+            self.count_queue(handle, declare.nowait, ctx);
+            return Ok(());
+        }
+        let options = QueueOptions::parse(&declare, &self.session.vhost.name)?;
+        self.check_queue_access(&stripped, &options)?;
+        self.try_declare(Name::from(&*stripped), options, declare.nowait, 1, ctx);
+        Ok(())
+    }
+
+    fn check_queue_access(&self, name: &str, options: &QueueOptions) -> Result<(), Exception> {
+        self.session.check(Access::Configure, Resource::Queue(name))?;
+        if let Some(exchange) = &options.dead_letter_exchange {
+            self.session.check(Access::Read, Resource::Queue(name))?;
+            self.session.check(Access::Write, Resource::Exchange(exchange))?;
+        }
+        Ok(())
+    }
+
+    /// Declares and counts. Between the two another client may delete the queue: then it is declared anew.
+    fn try_declare(
+        &mut self,
+        name: Name,
+        options: QueueOptions,
+        nowait: bool,
+        tries: u32,
+        ctx: &mut Context<Self>,
+    ) {
+        let session = &self.session;
+        let asked = session.vhost.addr.send(vhost::DeclareQueue {
+            name: name.clone(),
+            options: options.clone(),
+            connection: session.connection,
+            worker: session.worker,
+        });
+        let declared = async move {
+            let handle = asked.await.map_err(|_| lost("virtual host"))??;
+            let counted = handle.addr.send(mail::Inspect).await;
+            Ok::<_, Exception>((handle, counted))
+        };
+        self.ask(declared, ctx, move |channel, declared, ctx| {
+            match declared.map_err(|refused| refused.on(queue::Declare::IDS))? {
+                (handle, Ok(Ok(counts))) => channel.queue_declared(&handle, counts, nowait),
+                _ if tries < MOST_TRIES => channel.try_declare(name, options, nowait, tries + 1, ctx),
+                _ => return Err(lost("queue").on(queue::Declare::IDS)),
+            }
+            Ok(())
+        });
+    }
+
+    /// Counts for a passive declare, behind everything this channel sent to the queue.
+    fn count_queue(&mut self, handle: Arc<QueueHandle>, nowait: bool, ctx: &mut Context<Self>) {
+        let vhost = self.session.vhost.name.clone();
+        self.ask(
+            handle.addr.send(mail::Inspect),
+            ctx,
+            move |channel, counted, _| {
+                let counts = counted
+                    .unwrap_or(Err(Deleted))
+                    .map_err(|Deleted| names::no_queue(&handle.name, &vhost).on(queue::Declare::IDS))?;
+                channel.queue_declared(&handle, counts, nowait);
+                Ok(())
+            },
+        );
+    }
+
+    fn queue_declared(&mut self, handle: &QueueHandle, counts: Inspection, nowait: bool) {
+        self.last_queue = handle.name.clone();
+        if !nowait {
+            let declared = queue::DeclareOk {
+                queue: &handle.name,
+                message_count: counts.ready,
+                consumer_count: counts.consumers,
+            };
+            self.output.method(self.number, &declared);
+        }
+    }
+
+    /// A declaration of a reply address only asks whether somebody still waits there.
+    fn probe_reply_address(&mut self, address: &str, nowait: bool) -> Result<(), Exception> {
+        let vhost = &self.session.vhost;
+        if address != names::DIRECT_REPLY_TO && vhost.directory.reply_address(address).is_none() {
+            return Err(names::no_queue(address, &vhost.name));
+        }
+        self.last_queue = Name::from(address);
+        if !nowait {
+            let declared = queue::DeclareOk {
+                queue: address,
+                message_count: 0,
+                consumer_count: 1,
+            };
+            self.output.method(self.number, &declared);
+        }
+        Ok(())
+    }
+
+    fn purge_queue(&mut self, purge: &queue::Purge<'_>, ctx: &mut Context<Self>) -> Result<(), Exception> {
+        let name = self.named_queue(purge.queue)?;
+        let handle = self.find_queue(&name)?;
+        self.session.check(Access::Read, Resource::Queue(&name))?;
+        let (nowait, vhost) = (purge.nowait, self.session.vhost.name.clone());
+        self.ask(handle.addr.send(mail::Purge), ctx, move |channel, purged, _| {
+            let message_count = purged
+                .unwrap_or(Err(Deleted))
+                .map_err(|Deleted| names::no_queue(&name, &vhost).on(queue::Purge::IDS))?;
+            if !nowait {
+                channel
+                    .output
+                    .method(channel.number, &queue::PurgeOk { message_count });
+            }
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn delete_queue(&mut self, delete: &queue::Delete<'_>, ctx: &mut Context<Self>) -> Result<(), Exception> {
+        let name = self.named_queue(delete.queue)?;
+        self.session.check(Access::Configure, Resource::Queue(&name))?;
+        let nowait = delete.nowait;
+        let handle = match self.find_queue(&name) {
+            Ok(handle) => handle,
+            Err(refused) if names::is_not_found(&refused) => {
+                self.queue_deleted(0, nowait);
+                return Ok(());
+            }
+            Err(refused) => return Err(refused),
+        };
+        let (if_unused, if_empty) = (delete.if_unused, delete.if_empty);
+        let asked = handle.addr.send(mail::Delete { if_unused, if_empty });
+        let vhost = self.session.vhost.clone();
+        // The queue told the virtual host before it answered; once that has heard it too, the name is free.
+        let deleted = async move {
+            let answer = asked.await.unwrap_or(Ok(0));
+            if answer.is_ok() {
+                let _ = vhost.addr.send(vhost::Settled).await;
+            }
+            answer
+        };
+        let vhost = self.session.vhost.name.clone();
+        self.ask(deleted, ctx, move |channel, answer, _| {
+            let messages = answer.map_err(|refusal| match refusal {
+                Refusal::InUse => names::queue_in_use(&name, &vhost).on(queue::Delete::IDS),
+                Refusal::NotEmpty => names::queue_not_empty(&name, &vhost).on(queue::Delete::IDS),
+            })?;
+            channel.queue_deleted(messages, nowait);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn queue_deleted(&mut self, message_count: u32, nowait: bool) {
+        if !nowait {
+            self.output
+                .method(self.number, &queue::DeleteOk { message_count });
+        }
+    }
+}
+
+fn queue_binding(queue: Name, routing_key: Name, arguments: leveret_protocol::FieldTable) -> Binding {
+    Binding {
+        destination: Destination::Queue(queue),
+        routing_key,
+        arguments: Arc::new(arguments),
+    }
+}

@@ -1,0 +1,88 @@
+//! Class tx.
+
+use std::borrow::Cow;
+
+use actix::prelude::*;
+use leveret_protocol::method::tx::{Method, RollbackOk, SelectOk};
+use leveret_protocol::{Exception, ReplyCode};
+
+use super::super::actor::Channel;
+use super::super::confirms::Confirms;
+use super::super::publish::Checked;
+use super::super::transaction::{Committed, Transaction};
+
+impl Channel {
+    pub(in crate::channel) fn tx(
+        &mut self,
+        method: Method,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        match method {
+            Method::Select(_) => self.select(),
+            Method::Commit(_) => self.commit(ctx),
+            Method::Rollback(_) => self.roll_back(),
+            Method::SelectOk(_) | Method::CommitOk(_) | Method::RollbackOk(_) => {
+                Err(super::misplaced("an answer of class tx"))
+            }
+        }
+    }
+
+    fn select(&mut self) -> Result<(), Exception> {
+        if self.confirms.is_some() {
+            let text = "cannot switch from confirm to tx mode";
+            return Err(Exception::new(ReplyCode::PreconditionFailed, text));
+        }
+        self.transaction.get_or_insert_default();
+        self.output.method(self.number, &SelectOk {});
+        Ok(())
+    }
+
+    fn transaction(&mut self) -> Result<&mut Transaction, Exception> {
+        self.transaction
+            .as_mut()
+            .ok_or_else(|| Exception::new(ReplyCode::PreconditionFailed, "channel is not transactional"))
+    }
+
+    fn roll_back(&mut self) -> Result<(), Exception> {
+        let unsettled = self.transaction()?.roll_back();
+        self.unacked.restore(unsettled);
+        self.output.method(self.number, &RollbackOk {});
+        Ok(())
+    }
+
+    /// Routes and settles what was staged; commit-ok follows when every queue has stored its part.
+    fn commit(&mut self, ctx: &mut Context<Self>) -> Result<(), Exception> {
+        let Committed {
+            page,
+            publications,
+            settlements,
+        } = self.transaction()?.commit();
+        self.confirms = Some(Confirms::new());
+        for staged in publications {
+            let publication = page.get(staged.offset);
+            let checked = Checked {
+                exchange: utf8(publication.exchange),
+                key: utf8(publication.routing_key),
+                mandatory: staged.mandatory,
+                properties: Cow::Borrowed(publication.properties),
+                persistent: publication.persistent,
+                headers: staged.headers,
+                further_keys: staged.further_keys,
+            };
+            let route = self.route(checked.exchange, checked.key, ctx)?;
+            self.send(route, &checked, publication.body, ctx)?;
+        }
+        for (outcome, delivery) in settlements {
+            self.settle_one(outcome, delivery);
+        }
+        self.pause();
+        self.committing = true;
+        self.check_commit(ctx);
+        Ok(())
+    }
+}
+
+/// What was staged came in as valid UTF-8.
+fn utf8(name: &[u8]) -> &str {
+    str::from_utf8(name).unwrap_or_default()
+}

@@ -1,0 +1,304 @@
+//! basic.publish: from a command to a place in a page and in the queues' mail.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use actix::prelude::*;
+use leveret_protocol::method::basic;
+use leveret_protocol::properties::{delivery_mode, flag, flags, rewrite};
+use leveret_protocol::{Body, BodyRef, Content, Exception, FieldTable, Properties, ReplyCode};
+use tracing::debug;
+
+use super::actor::Channel;
+use super::expiration::check_expiration;
+use super::routes::Route;
+use crate::broker::{Access, Resource};
+use crate::exchange::kind::ExchangeKind;
+use crate::exchange::walk::{sender_selected, walk};
+use crate::name::Name;
+use crate::vhost::names;
+
+/// Properties that say nothing to the broker but how to keep the message.
+const PLAIN: u16 = flag::DELIVERY_MODE | flag::PRIORITY;
+
+/// A publication that passed the checks.
+pub(super) struct Checked<'a> {
+    pub(super) exchange: &'a str,
+    pub(super) key: &'a str,
+    pub(super) mandatory: bool,
+    pub(super) properties: Cow<'a, [u8]>,
+    pub(super) persistent: bool,
+    pub(super) headers: Option<FieldTable>,
+    /// CC and BCC.
+    pub(super) further_keys: Vec<String>,
+}
+
+impl Channel {
+    /// Takes a publication: routes it and gathers it for its queues, or stages it in a transaction.
+    pub(super) fn publish(
+        &mut self,
+        publish: &basic::Publish<'_>,
+        content: Content<'_>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        if publish.immediate {
+            return Err(Exception::new(ReplyCode::NotImplemented, "immediate=true"));
+        }
+        let route = self.route(publish.exchange, publish.routing_key, ctx)?;
+        let checked = self.check(publish, content.properties, matches!(route, Route::ByHeaders))?;
+        match &mut self.transaction {
+            Some(transaction) => transaction.publish(&checked, content.body),
+            None => self.send(route, &checked, content.body, ctx)?,
+        }
+        Ok(())
+    }
+
+    /// Gathers a publication for its queues.
+    pub(super) fn send(
+        &mut self,
+        route: Route,
+        checked: &Checked<'_>,
+        body: Body<'_>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        let queues = match route {
+            Route::DirectReply => {
+                self.reply(checked, body);
+                return Ok(());
+            }
+            Route::Queues(queues) if checked.further_keys.is_empty() => queues,
+            Route::Queues(_) | Route::ByHeaders => self.route_by_content(checked, ctx)?,
+        };
+        if queues.is_empty() {
+            self.unroutable(checked, &body);
+            return Ok(());
+        }
+        let offset = self.page.push(
+            checked.exchange,
+            checked.key,
+            &checked.properties,
+            checked.persistent,
+            body,
+        );
+        self.enqueue(offset, &queues);
+        Ok(())
+    }
+
+    /// Gathers what is at `offset` of the page for these queues, and numbers it if confirms are on.
+    pub(super) fn enqueue(&mut self, offset: u32, queues: &[u32]) {
+        let confirm = self.confirms.as_mut().map(|confirms| {
+            let number = confirms.publish();
+            for &queue in queues {
+                confirms.sent(number, queue);
+            }
+            number
+        });
+        for &queue in queues {
+            self.attachments.publish(queue, offset, confirm);
+        }
+    }
+
+    /// Posts what was gathered for the queues.
+    pub(super) fn post_publications(&mut self) {
+        if !self.page.is_empty() {
+            let page = self.page.finish();
+            self.attachments.post_publications(&page, self.inbox.permit());
+        }
+    }
+
+    /// The checks that depend on the properties, in the order clients know.
+    fn check<'a>(
+        &self,
+        publish: &basic::Publish<'a>,
+        raw: &'a [u8],
+        by_headers: bool,
+    ) -> Result<Checked<'a>, Exception> {
+        let mut checked = Checked {
+            exchange: publish.exchange,
+            key: publish.routing_key,
+            mandatory: publish.mandatory,
+            properties: Cow::Borrowed(raw),
+            persistent: delivery_mode(raw) == Some(2),
+            headers: None,
+            further_keys: Vec::new(),
+        };
+        if flags(raw) & !PLAIN != 0 {
+            self.check_properties(raw, by_headers, &mut checked)?;
+        }
+        Ok(checked)
+    }
+
+    fn check_properties(
+        &self,
+        raw: &[u8],
+        by_headers: bool,
+        checked: &mut Checked<'_>,
+    ) -> Result<(), Exception> {
+        let properties = Properties::parse(raw)?;
+        if properties.reply_to == Some(names::DIRECT_REPLY_TO.as_bytes()) {
+            let address = self.reply_address()?;
+            checked.properties = Cow::Owned(rewrite::with_reply_to(raw, &address)?.to_vec());
+        }
+        if let Some(expiration) = properties.expiration {
+            check_expiration(expiration)?;
+        }
+        if let Some(user) = properties.user_id {
+            self.check_user_id(user)?;
+        }
+        if let Some(raw) = properties.headers_raw
+            && (by_headers || mentions(raw, b"\x02CC") || mentions(raw, b"\x03BCC"))
+        {
+            check_headers(&properties, checked)?;
+        }
+        Ok(())
+    }
+
+    fn check_user_id(&self, user: &[u8]) -> Result<(), Exception> {
+        let session = &self.session;
+        if user == session.user.as_bytes() || session.node.settings.authority.is_impersonator(&session.user) {
+            return Ok(());
+        }
+        let text = format!(
+            "user_id property set to '{}' but authenticated user was '{}'",
+            String::from_utf8_lossy(user),
+            session.user
+        );
+        Err(Exception::new(ReplyCode::PreconditionFailed, text))
+    }
+
+    /// The route of an exchange and key, remembered or found.
+    pub(super) fn route(
+        &mut self,
+        exchange: &str,
+        key: &str,
+        ctx: &mut Context<Self>,
+    ) -> Result<Route, Exception> {
+        let generation = self.session.vhost.directory.generation();
+        if let Some(route) = self.routes.get(exchange, key, generation) {
+            return Ok(route);
+        }
+        let route = self.find_route(exchange, key, ctx)?;
+        self.routes.put(exchange, key, route.clone());
+        Ok(route)
+    }
+
+    fn find_route(&mut self, exchange: &str, key: &str, ctx: &mut Context<Self>) -> Result<Route, Exception> {
+        self.session.check(Access::Write, Resource::Exchange(exchange))?;
+        let directory = &self.session.vhost.directory;
+        let found = directory
+            .exchange(exchange)
+            .ok_or_else(|| names::no_exchange(exchange, &directory.vhost))?;
+        if found.options.internal {
+            return Err(names::internal_exchange(exchange, &directory.vhost));
+        }
+        if found.options.kind == ExchangeKind::Topic {
+            self.session.check_topic(Access::Write, exchange, key)?;
+        }
+        if exchange.is_empty() && key.starts_with(names::DIRECT_REPLY_TO) {
+            return Ok(Route::DirectReply);
+        }
+        let mut queues = Vec::new();
+        if walk(&**directory, &found.routing.load(), &[key], None, &mut queues) {
+            return Ok(Route::ByHeaders);
+        }
+        Ok(Route::Queues(self.attach_all(&queues, ctx)))
+    }
+
+    fn attach_all(&mut self, queues: &[Name], ctx: &mut Context<Self>) -> Rc<[u32]> {
+        let directory = &self.session.vhost.directory;
+        let handles = queues.iter().filter_map(|name| directory.queue(name));
+        handles
+            .map(|handle| self.attachments.attach(handle, || ctx.address().recipient()))
+            .collect()
+    }
+
+    /// Routes what can't be remembered: by headers, by CC and BCC, to a direct reply address.
+    fn route_by_content(
+        &mut self,
+        checked: &Checked<'_>,
+        ctx: &mut Context<Self>,
+    ) -> Result<Rc<[u32]>, Exception> {
+        let directory = &self.session.vhost.directory;
+        let exchange = directory
+            .exchange(checked.exchange)
+            .ok_or_else(|| names::no_exchange(checked.exchange, &directory.vhost))?;
+        for key in &checked.further_keys {
+            if exchange.options.kind == ExchangeKind::Topic {
+                self.session.check_topic(Access::Write, checked.exchange, key)?;
+            }
+        }
+        let mut keys = vec![checked.key];
+        keys.extend(checked.further_keys.iter().map(String::as_str));
+        let mut queues = Vec::new();
+        walk(
+            &**directory,
+            &exchange.routing.load(),
+            &keys,
+            checked.headers.as_ref(),
+            &mut queues,
+        );
+        Ok(self.attach_all(&queues, ctx))
+    }
+
+    /// Nowhere to go: returned if mandatory, and confirmed either way, in that order.
+    pub(super) fn unroutable(&mut self, checked: &Checked<'_>, body: &Body<'_>) {
+        if checked.mandatory {
+            self.return_to_publisher(
+                checked.exchange,
+                checked.key,
+                &checked.properties,
+                BodyRef::from(body),
+            );
+        } else {
+            debug!(
+                exchange = checked.exchange,
+                key = checked.key,
+                "unroutable message dropped"
+            );
+        }
+        if let Some(confirms) = &mut self.confirms {
+            confirms.publish();
+        }
+    }
+
+    pub(super) fn return_to_publisher(
+        &mut self,
+        exchange: &str,
+        routing_key: &str,
+        properties: &[u8],
+        body: BodyRef<'_>,
+    ) {
+        let returned = basic::Return {
+            reply_code: ReplyCode::NoRoute as u16,
+            reply_text: ReplyCode::NoRoute.name(),
+            exchange,
+            routing_key,
+        };
+        let (number, frame_max) = (self.number, self.session.frame_max);
+        self.output.answer(|chunk| {
+            chunk.method(number, &returned);
+            chunk.content(number, properties, body, frame_max);
+        });
+    }
+}
+
+/// Reads CC and BCC; the latter is removed, so that nobody sees who else got the message.
+fn check_headers(properties: &Properties<'_>, checked: &mut Checked<'_>) -> Result<(), Exception> {
+    let headers = properties.headers()?.unwrap_or_default();
+    checked.further_keys = sender_selected(&headers)?
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    if headers.get("BCC").is_some()
+        && let Some(without) = rewrite::without_header(&checked.properties, "BCC")?
+    {
+        checked.properties = Cow::Owned(without.to_vec());
+    }
+    checked.headers = Some(headers);
+    Ok(())
+}
+
+/// A quick look whether a raw table may have a key, given with its length octet.
+fn mentions(table: &[u8], key: &[u8]) -> bool {
+    table.windows(key.len()).any(|window| window == key)
+}

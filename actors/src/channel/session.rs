@@ -1,0 +1,70 @@
+//! What a channel knows of its connection.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use leveret_protocol::Exception;
+use leveret_protocol::reply_code::ReplyCode;
+
+use super::messages::Raise;
+use crate::broker::{Access, Node, Resource, WorkerId};
+use crate::id::ConnectionId;
+use crate::name::Name;
+use crate::vhost::VhostHandle;
+use crate::writer::actor::Writer;
+use crate::writer::backlog::Backlog;
+
+/// What the channels of one connection share.
+pub(crate) struct Session {
+    pub(crate) connection: ConnectionId,
+    pub(crate) user: Name,
+    pub(crate) vhost: Arc<VhostHandle>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) worker: WorkerId,
+    pub(crate) writer: Addr<Writer>,
+    pub(crate) backlog: Arc<Backlog>,
+    pub(crate) raise: Recipient<Raise>,
+    pub(crate) frame_max: u32,
+    /// The client understands basic.cancel from the broker.
+    pub(crate) cancel_notify: bool,
+}
+
+impl Session {
+    /// Refuses what the user may not do with a resource.
+    pub(crate) fn check(&self, access: Access, resource: Resource<'_>) -> Result<(), Exception> {
+        let named = match resource {
+            Resource::Exchange("") => Resource::Exchange("amq.default"),
+            other => other,
+        };
+        let authority = &self.node.settings.authority;
+        if authority.permits(&self.user, &self.vhost.name, access, named) {
+            return Ok(());
+        }
+        let (kind, name) = match named {
+            Resource::Exchange(name) => ("exchange", name),
+            Resource::Queue(name) => ("queue", name),
+        };
+        let text = format!(
+            "{} access to {kind} '{name}' in vhost '{}' refused for user '{}'",
+            access.name(),
+            self.vhost.name,
+            self.user
+        );
+        Err(Exception::new(ReplyCode::AccessRefused, text))
+    }
+
+    /// Refuses a routing key the user may not use with a topic exchange.
+    pub(crate) fn check_topic(&self, access: Access, exchange: &str, key: &str) -> Result<(), Exception> {
+        let authority = &self.node.settings.authority;
+        if authority.permits_topic(&self.user, &self.vhost.name, access, exchange, key) {
+            return Ok(());
+        }
+        let text = format!(
+            "{} access to topic '{key}' in exchange '{exchange}' in vhost '{}' refused for user '{}'",
+            access.name(),
+            self.vhost.name,
+            self.user
+        );
+        Err(Exception::new(ReplyCode::AccessRefused, text))
+    }
+}

@@ -1,0 +1,135 @@
+//! Settlements of deliveries, and answers to publishers.
+
+use actix::prelude::*;
+use leveret_protocol::method::{basic, tx};
+use leveret_protocol::{Exception, ReplyCode};
+
+use super::actor::Channel;
+use super::confirms::Verdict;
+use super::unacked::{NO_CONSUMER, Outstanding};
+use crate::queue::Outcome;
+
+impl Channel {
+    /// basic.ack, nack or reject: takes the deliveries off the ledger and gathers what their queues must hear.
+    pub(super) fn settle(&mut self, outcome: Outcome, tag: u64, multiple: bool) -> Result<(), Exception> {
+        let mut taken = Vec::new();
+        self.unacked
+            .take(tag, multiple, |delivery| taken.push(delivery))
+            .map_err(|unknown| Exception::new(ReplyCode::PreconditionFailed, unknown.to_string()))?;
+        match &mut self.transaction {
+            Some(transaction) => taken
+                .into_iter()
+                .for_each(|delivery| transaction.settle(outcome, delivery)),
+            None => taken
+                .into_iter()
+                .for_each(|delivery| self.settle_one(outcome, delivery)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn settle_one(&mut self, outcome: Outcome, delivery: Outstanding) {
+        self.attachments.settle(delivery.queue, outcome, delivery.key);
+        if delivery.consumer != NO_CONSUMER {
+            self.subscriptions.settled(delivery.consumer);
+            self.settled_deliveries += 1;
+        }
+    }
+
+    /// Requeues everything that is unsettled.
+    pub(super) fn recover(&mut self) {
+        let mut taken = Vec::new();
+        self.unacked.take_all(|delivery| taken.push(delivery));
+        taken
+            .into_iter()
+            .for_each(|delivery| self.settle_one(Outcome::Requeue, delivery));
+    }
+
+    /// Tells queues and consumers what was settled. The queues come first: what returns must be back in
+    /// its place before credit comes for more.
+    pub(super) fn post_settlements(&mut self) {
+        self.attachments.post_settlements();
+        self.subscriptions.post_settled();
+        let settled = std::mem::take(&mut self.settled_deliveries);
+        if settled > 0
+            && let Some(budget) = &mut self.budget
+        {
+            let grants = budget.settled(settled);
+            self.lend(grants);
+        }
+    }
+
+    /// A queue has stored publications up to a number.
+    pub(super) fn stored(&mut self, queue: u32, upto: u64, ctx: &mut Context<Self>) {
+        if let Some(confirms) = &mut self.confirms {
+            confirms.stored(queue, upto);
+        }
+        self.check_commit(ctx);
+    }
+
+    /// A queue is gone, and with it the chance to hear of what it was sent.
+    pub(super) fn queue_gone(&mut self, queue: u32, verdict: Verdict, ctx: &mut Context<Self>) {
+        if let Some(confirms) = &mut self.confirms {
+            confirms.gone(queue, verdict);
+        }
+        self.check_commit(ctx);
+    }
+
+    /// Answers the publisher with as few methods as can be.
+    pub(super) fn answer_confirms(&mut self) {
+        if self.transaction.is_some() {
+            return;
+        }
+        let Some(confirms) = &mut self.confirms else {
+            return;
+        };
+        let (number, output) = (self.number, &mut self.output);
+        confirms.take(|answer| {
+            let (delivery_tag, multiple) = (answer.tag, answer.multiple);
+            if answer.nack {
+                output.method(
+                    number,
+                    &basic::Nack {
+                        delivery_tag,
+                        multiple,
+                        requeue: false,
+                    },
+                );
+            } else {
+                output.method(
+                    number,
+                    &basic::Ack {
+                        delivery_tag,
+                        multiple,
+                    },
+                );
+            }
+        });
+    }
+
+    /// Answers tx.commit once every queue has stored what was committed.
+    pub(super) fn check_commit(&mut self, ctx: &mut Context<Self>) {
+        if !self.committing {
+            return;
+        }
+        let Some(confirms) = &mut self.confirms else {
+            return;
+        };
+        let mut refused = false;
+        confirms.take(|answer| refused |= answer.nack);
+        self.commit_refused |= refused;
+        if confirms.open() > 0 {
+            return;
+        }
+        self.committing = false;
+        self.confirms = None;
+        let refused = std::mem::take(&mut self.commit_refused);
+        self.resume(ctx, |channel| {
+            if refused {
+                let text = "partial tx completion";
+                return Err(Exception::new(ReplyCode::PreconditionFailed, text).on(tx::Commit::IDS));
+            }
+            channel.output.method(channel.number, &tx::CommitOk {});
+            Ok(())
+        });
+    }
+}

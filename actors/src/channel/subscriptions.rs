@@ -1,0 +1,121 @@
+//! The consumers of a channel.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use rustc_hash::FxHashMap;
+
+use crate::consumer::actor::Consumer;
+use crate::consumer::messages::Settled;
+use crate::id::ConsumerId;
+use crate::name::Name;
+
+/// What a channel knows of one of its consumers.
+pub(super) struct Subscriber {
+    pub(super) id: ConsumerId,
+    pub(super) tag: Name,
+    pub(super) addr: Arc<Addr<Consumer>>,
+    /// Its queue, as the channel's attachments number it.
+    pub(super) queue: u32,
+    pub(super) no_ack: bool,
+    /// Whether the client wants to hear that it is registered, or that it is cancelled.
+    pub(super) nowait: bool,
+    /// Settlements it was not told of yet.
+    settled: u32,
+}
+
+impl Subscriber {
+    pub(super) fn new(
+        id: ConsumerId,
+        tag: Name,
+        addr: Addr<Consumer>,
+        queue: u32,
+        no_ack: bool,
+        nowait: bool,
+    ) -> Self {
+        Subscriber {
+            id,
+            tag,
+            addr: Arc::new(addr),
+            queue,
+            no_ack,
+            nowait,
+            settled: 0,
+        }
+    }
+}
+
+/// The consumers of one channel. Numbers are never used twice, so that an old delivery can't be
+/// counted for a new consumer.
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    by_number: FxHashMap<u32, Subscriber>,
+    by_tag: FxHashMap<Name, u32>,
+    next: u32,
+    /// Consumers with settlements to be told.
+    settled: Vec<u32>,
+}
+
+impl Subscriptions {
+    pub(super) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    /// The number the next consumer gets.
+    pub(super) fn next_number(&self) -> u32 {
+        self.next
+    }
+
+    pub(super) fn insert(&mut self, subscriber: Subscriber) {
+        self.by_tag.insert(subscriber.tag.clone(), self.next);
+        self.by_number.insert(self.next, subscriber);
+        self.next += 1;
+    }
+
+    pub(super) fn remove(&mut self, number: u32) -> Option<Subscriber> {
+        let subscriber = self.by_number.remove(&number)?;
+        self.by_tag.remove(&subscriber.tag);
+        Some(subscriber)
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&Subscriber> {
+        self.by_number.get(&number)
+    }
+
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Subscriber> {
+        self.by_number.get_mut(&number)
+    }
+
+    pub(super) fn number_of(&self, tag: &str) -> Option<u32> {
+        self.by_tag.get(tag).copied()
+    }
+
+    /// The consumer with that id.
+    pub(super) fn by_id(&self, id: ConsumerId) -> Option<&Subscriber> {
+        self.by_number.values().find(|subscriber| subscriber.id == id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscriber> {
+        self.by_number.values()
+    }
+
+    /// Notes that a delivery of this consumer was settled.
+    pub(super) fn settled(&mut self, number: u32) {
+        if let Some(subscriber) = self.by_number.get_mut(&number) {
+            if subscriber.settled == 0 {
+                self.settled.push(number);
+            }
+            subscriber.settled += 1;
+        }
+    }
+
+    /// Tells the consumers what was settled.
+    pub(super) fn post_settled(&mut self) {
+        for number in self.settled.drain(..) {
+            if let Some(subscriber) = self.by_number.get_mut(&number) {
+                let messages = std::mem::take(&mut subscriber.settled);
+                subscriber.addr.do_send(Settled { messages });
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The channels of a connection, and the way of frames to them.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use leveret_protocol::method::{Method, channel};
+use leveret_protocol::{Exception, Frame, FrameBatch, FrameKind, ReplyCode};
+use rustc_hash::FxHashMap;
+
+use super::actor::Connection;
+use crate::channel::actor::Channel;
+use crate::channel::messages::{Close, Commands};
+use crate::id::ChannelId;
+use crate::window::Permit;
+
+/// One number of the table.
+enum Slot {
+    /// A channel; also one the broker has closed, until close-ok.
+    Open { id: ChannelId, addr: Addr<Channel> },
+    /// The channel crashed and the client was told with channel.close; what it still sends is dropped.
+    Crashed,
+}
+
+/// The channels by the numbers their client gave them.
+#[derive(Default)]
+pub(super) struct Channels {
+    by_number: FxHashMap<u16, Slot>,
+    number_of: FxHashMap<ChannelId, u16>,
+}
+
+impl Channels {
+    pub(super) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    /// Whether no channel actor is left.
+    pub(super) fn all_gone(&self) -> bool {
+        self.number_of.is_empty()
+    }
+
+    fn insert(&mut self, number: u16, id: ChannelId, addr: Addr<Channel>) {
+        self.by_number.insert(number, Slot::Open { id, addr });
+        self.number_of.insert(id, number);
+    }
+
+    /// A channel is gone; returns its number. A crashed one keeps it until the client has answered.
+    pub(super) fn gone(&mut self, id: ChannelId, crashed: bool) -> Option<u16> {
+        let number = self.number_of.remove(&id)?;
+        if crashed {
+            self.by_number.insert(number, Slot::Crashed);
+        } else if matches!(self.by_number.get(&number), Some(Slot::Open { id: found, .. }) if *found == id) {
+            self.by_number.remove(&number);
+        }
+        Some(number)
+    }
+
+    /// Tells every channel to finish.
+    pub(super) fn close_all(&self) {
+        for slot in self.by_number.values() {
+            if let Slot::Open { addr, .. } = slot {
+                addr.do_send(Close);
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Hands frames to their channel, which may have to be opened first.
+    pub(super) fn to_channel(
+        &mut self,
+        number: u16,
+        batch: FrameBatch,
+        permit: Permit,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        match self.channels.by_number.get(&number) {
+            Some(Slot::Open { addr, .. }) => addr.do_send(Commands { batch, permit }),
+            Some(Slot::Crashed) => self.to_crashed_channel(number, &batch),
+            None => {
+                let addr = self.open_channel(number, &batch, ctx)?;
+                addr.do_send(Commands { batch, permit });
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts the channel whose first method is channel.open; the channel itself answers it.
+    fn open_channel(
+        &mut self,
+        number: u16,
+        batch: &FrameBatch,
+        ctx: &mut Context<Self>,
+    ) -> Result<Addr<Channel>, Exception> {
+        let first = batch
+            .frames
+            .first()
+            .map(|frame| opening(batch, frame))
+            .transpose()?
+            .flatten();
+        let Some(session) = &self.session else {
+            return Err(Exception::new(
+                ReplyCode::ChannelError,
+                "the connection is not open",
+            ));
+        };
+        if let Some(refused) = first {
+            return Err(refused);
+        }
+        let most = self.tuning.channel_max;
+        if self.channels.len() >= most.into() {
+            let text = format!(
+                "number of channels opened ({}) has reached the negotiated channel_max ({most})",
+                self.channels.len()
+            );
+            return Err(Exception::new(ReplyCode::NotAllowed, text).on(channel::Open::IDS));
+        }
+        let id = ChannelId::next();
+        let parent = ctx.address().recipient();
+        let addr = Channel::new(id, number, Arc::clone(session), parent).start();
+        self.channels.insert(number, id, addr.clone());
+        Ok(addr)
+    }
+
+    /// Frees the number when the client has seen that its channel is closed.
+    fn to_crashed_channel(&mut self, number: u16, batch: &FrameBatch) {
+        for frame in batch
+            .frames
+            .iter()
+            .filter(|frame| frame.kind == FrameKind::Method)
+        {
+            match Method::decode(batch.payload(frame)) {
+                Ok(Method::Channel(channel::Method::CloseOk(_))) => {
+                    self.channels.by_number.remove(&number);
+                }
+                Ok(Method::Channel(channel::Method::Close(_))) => {
+                    self.channels.by_number.remove(&number);
+                    self.send(number, &channel::CloseOk {});
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A channel crashed: its client is told, and nobody else notices.
+    pub(super) fn channel_crashed(&self, number: u16) {
+        let reply_text = "INTERNAL_ERROR - the channel failed";
+        let reply_code = ReplyCode::InternalError as u16;
+        self.send(
+            number,
+            &channel::Close {
+                reply_code,
+                reply_text,
+                class_id: 0,
+                method_id: 0,
+            },
+        );
+    }
+}
+
+/// None when the frame opens a channel, else what is wrong with it.
+fn opening(batch: &FrameBatch, frame: &Frame) -> Result<Option<Exception>, Exception> {
+    if frame.kind != FrameKind::Method {
+        return Ok(Some(Exception::new(
+            ReplyCode::ChannelError,
+            "expected 'channel.open'",
+        )));
+    }
+    let method = Method::decode(batch.payload(frame))?;
+    Ok(match method {
+        Method::Channel(channel::Method::Open(_)) => None,
+        Method::Connection(_) => {
+            let text = format!("{} belongs on channel 0", method.name());
+            Some(Exception::new(ReplyCode::CommandInvalid, text).on(method.ids()))
+        }
+        other => Some(Exception::new(ReplyCode::ChannelError, "expected 'channel.open'").on(other.ids())),
+    })
+}

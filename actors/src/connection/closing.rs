@@ -1,0 +1,215 @@
+//! How a connection ends.
+//!
+//! The broker ends it with [`close`](Connection::close): connection.close, then nothing of the peer counts but
+//! close-ok, and not for long. The client ends it with connection.close or by hanging up: [`leave`](Connection::leave)
+//! lets every channel give back what it holds, drops the exclusive queues, and only then answers.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use leveret_protocol::encode::Chunk;
+use leveret_protocol::method::{Method, connection};
+use leveret_protocol::{Exception, FrameBatch, FrameKind, ReplyCode};
+use tracing::{debug, info, warn};
+
+use super::actor::Connection;
+use super::handshake::Refused;
+use crate::id::ConnectionId;
+use crate::vhost::actor::VirtualHost;
+use crate::vhost::messages::ReleaseExclusive;
+use crate::writer::messages::Finish;
+
+/// How long a peer that broke the framing has to hang up.
+const AFTER_FRAME_ERROR: Duration = Duration::from_secs(3);
+/// How long channels may take to give everything back.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+/// How long to wait for the peer to hang up once everything is written; closing earlier could
+/// destroy what it has not read yet.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Until connection.open.
+    Handshake,
+    /// Open.
+    Running,
+    /// The broker sent connection.close.
+    Closing,
+    /// Channels give back what they hold; then the client is answered, if it asked.
+    Leaving { answer: bool },
+    /// The last bytes are being written.
+    Finishing,
+}
+
+/// Drops the exclusive queues of a connection, however it ends.
+pub(super) struct Release {
+    pub(super) vhost: Addr<VirtualHost>,
+    pub(super) connection: ConnectionId,
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.vhost.do_send(ReleaseExclusive {
+            connection: self.connection,
+        });
+    }
+}
+
+impl Connection {
+    /// Ends the connection with an exception.
+    pub(super) fn close(&mut self, exception: Exception, ctx: &mut Context<Self>) {
+        if !matches!(self.phase, Phase::Handshake | Phase::Running) {
+            return;
+        }
+        if exception.code == ReplyCode::ConnectionForced {
+            debug!(peer = %self.peer, %exception, "closing");
+        } else {
+            warn!(peer = %self.peer, %exception, "connection closed");
+        }
+        self.phase = Phase::Closing;
+        self.channels.close_all();
+        let reply_text = exception.reply_text();
+        let (class_id, method_id) = exception.method;
+        let reply_code = exception.code as u16;
+        self.send(
+            0,
+            &connection::Close {
+                reply_code,
+                reply_text: &reply_text,
+                class_id,
+                method_id,
+            },
+        );
+        let patience = match exception.code {
+            ReplyCode::FrameError => AFTER_FRAME_ERROR,
+            _ => self.node.settings.close_timeout,
+        };
+        ctx.run_later(patience, |connection, ctx| connection.finish(ctx));
+    }
+
+    /// After connection.close only its answer counts.
+    pub(super) fn await_close(&mut self, batch: &FrameBatch, ctx: &mut Context<Self>) {
+        for frame in &batch.frames {
+            if frame.kind != FrameKind::Method || frame.channel != 0 {
+                continue;
+            }
+            match Method::decode(batch.payload(frame)) {
+                Ok(Method::Connection(connection::Method::CloseOk(_))) => return self.finish(ctx),
+                Ok(Method::Connection(connection::Method::Close(_))) => {
+                    self.send(0, &connection::CloseOk {});
+                    return self.finish(ctx);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The client goes, with or without a word.
+    pub(super) fn leave(&mut self, answer: bool, ctx: &mut Context<Self>) {
+        if !matches!(self.phase, Phase::Handshake | Phase::Running) {
+            return;
+        }
+        self.phase = Phase::Leaving { answer };
+        self.channels.close_all();
+        ctx.run_later(LEAVE_WITHIN, |connection, ctx| connection.left(ctx));
+        self.check_left(ctx);
+    }
+
+    /// When the last channel is gone, the exclusive queues go too, before the client is answered.
+    pub(super) fn check_left(&mut self, ctx: &mut Context<Self>) {
+        if !matches!(self.phase, Phase::Leaving { .. }) || !self.channels.all_gone() {
+            return;
+        }
+        let Some(release) = &self.release else {
+            return self.left(ctx);
+        };
+        let released = release.vhost.send(ReleaseExclusive {
+            connection: release.connection,
+        });
+        ctx.spawn(
+            actix::fut::wrap_future::<_, Self>(released).map(|_, connection, ctx| connection.left(ctx)),
+        );
+    }
+
+    fn left(&mut self, ctx: &mut Context<Self>) {
+        if let Phase::Leaving { answer } = self.phase {
+            if answer {
+                self.send(0, &connection::CloseOk {});
+            }
+            self.finish(ctx);
+        }
+    }
+
+    /// Writes what is left and hangs up.
+    pub(super) fn finish(&mut self, ctx: &mut Context<Self>) {
+        if self.phase == Phase::Finishing {
+            return;
+        }
+        self.phase = Phase::Finishing;
+        match &self.writer {
+            Some(writer) => writer.do_send(Finish),
+            None => self.written_out(ctx),
+        }
+    }
+
+    /// The writer is gone. After an orderly end the peer gets a moment to hang up first.
+    pub(super) fn written_out(&mut self, ctx: &mut Context<Self>) {
+        match self.phase {
+            Phase::Finishing => {
+                ctx.run_later(LINGER, |_, ctx| ctx.stop());
+            }
+            Phase::Handshake | Phase::Closing => ctx.stop(),
+            Phase::Running => self.leave(false, ctx),
+            Phase::Leaving { .. } => {}
+        }
+    }
+
+    /// The peer hung up.
+    pub(super) fn disconnected(&mut self, ctx: &mut Context<Self>) {
+        match self.phase {
+            Phase::Handshake | Phase::Closing | Phase::Finishing => ctx.stop(),
+            Phase::Running => {
+                debug!(peer = %self.peer, "the client hung up");
+                self.leave(false, ctx);
+            }
+            Phase::Leaving { .. } => {}
+        }
+    }
+
+    /// The handshake ends before the connection is open.
+    pub(super) fn refuse(&mut self, refused: Refused, ctx: &mut Context<Self>) {
+        match refused {
+            Refused::Header { hint } => {
+                match hint {
+                    Some(hint) => info!(peer = %self.peer, "{hint}"),
+                    None => info!(peer = %self.peer, "not an AMQP 0-9-1 client"),
+                }
+                let mut chunk = Chunk::new();
+                chunk.protocol_header();
+                self.write(chunk);
+                self.finish(ctx);
+            }
+            Refused::Login {
+                user,
+                mechanism,
+                why,
+                tell,
+            } => {
+                let why = why.map_or_else(|| "malformed response".to_owned(), |why| why.to_string());
+                warn!(peer = %self.peer, "{mechanism} login refused: user '{user}' - {why}");
+                if tell {
+                    let text = format!(
+                        "Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
+                    );
+                    self.close(Exception::new(ReplyCode::AccessRefused, text), ctx);
+                } else {
+                    // Whoever guesses passwords waits for the answer, and there is none.
+                    self.phase = Phase::Closing;
+                    ctx.run_later(self.node.settings.refusal_delay, |_, ctx| ctx.stop());
+                }
+            }
+            Refused::Exception(exception) => self.close(exception, ctx),
+        }
+    }
+}

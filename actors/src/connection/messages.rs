@@ -1,0 +1,19 @@
+//! The mailbox of a connection, besides what its channels and its writer tell it.
+
+use actix::prelude::*;
+
+use crate::broker::Raised;
+
+/// The broker stops: say so and close.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Shutdown {
+    pub(crate) reason: String,
+}
+
+/// An alarm was raised or cleared.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct AlarmChanged {
+    pub(crate) raised: Raised,
+}

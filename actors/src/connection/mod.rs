@@ -1,0 +1,19 @@
+//! A connection: one socket, from the first byte to the last.
+//!
+//! - [`handshake`]: header, login, limits, virtual host
+//! - [`reader`]: the socket as a stream of batches, paused for back-pressure
+//! - [`channels`]: hands each channel its frames
+//! - [`heartbeat`]: who is late
+//! - [`closing`]: how a connection ends, whoever wants it to
+//!
+//! The writing half of the socket has an actor of its own, the [`writer`](crate::writer).
+
+pub(crate) mod actor;
+mod channels;
+mod closing;
+mod handshake;
+mod heartbeat;
+pub(crate) mod messages;
+mod reader;
+mod sasl;
+mod tuning;

@@ -1,0 +1,209 @@
+//! The consumer actor: one subscription, which turns prefetch, acknowledgements and what the socket
+//! has taken into credit at the queue.
+
+use actix::prelude::*;
+
+use super::credit::Credit;
+use super::messages::*;
+use crate::id::ConsumerId;
+use crate::lease::Lease;
+use crate::queue::Grant;
+use crate::queue::actor::Queue;
+use crate::queue::messages::{self as queue, Supply};
+use crate::turn::{Act, Turn};
+
+/// What a consumer is started with.
+pub struct ConsumerSeed {
+    /// Its id at the queue.
+    pub id: ConsumerId,
+    /// Its key at the channel.
+    pub key: u32,
+    /// Its channel.
+    pub channel: Recipient<FromConsumer>,
+    /// Its queue.
+    pub queue: Addr<Queue>,
+    /// Prefetch (0: none).
+    pub prefetch: u16,
+    /// Deliveries need no acknowledgement.
+    pub no_ack: bool,
+    /// The channel has a limit of its own, so credit is lent against offers.
+    pub on_offer: bool,
+    /// Tells the channel when the consumer is gone.
+    pub lease: Lease<u32>,
+}
+
+/// One subscription.
+pub struct Consumer {
+    id: ConsumerId,
+    key: u32,
+    channel: Recipient<FromConsumer>,
+    queue: Addr<Queue>,
+    credit: Credit,
+    on_offer: bool,
+    /// Messages wait at the queue for lent credit, and the channel has not heard of it.
+    offered: bool,
+    turn: Turn,
+    _lease: Lease<u32>,
+}
+
+impl Consumer {
+    /// A consumer that has no credit at its queue yet.
+    pub fn new(seed: ConsumerSeed) -> Self {
+        Consumer {
+            id: seed.id,
+            key: seed.key,
+            channel: seed.channel,
+            queue: seed.queue,
+            credit: Credit::new(seed.prefetch, seed.no_ack),
+            on_offer: seed.on_offer,
+            offered: false,
+            turn: Turn::default(),
+            _lease: seed.lease,
+        }
+    }
+
+    fn report(&self, report: Report) {
+        self.channel.do_send(FromConsumer {
+            consumer: self.key,
+            report,
+        });
+    }
+
+    fn absorbed(&mut self, ctx: &mut Context<Self>) {
+        if self.turn.ask(1, ctx) {
+            self.act();
+        }
+    }
+
+    /// Returns credit to the queue. With a channel-wide limit, credit goes out against offers only, and an offer is passed on
+    /// when this consumer has room of its own.
+    fn act(&mut self) {
+        self.turn.begin();
+        if self.on_offer {
+            if self.offered && self.credit.room() > 0 {
+                self.offered = false;
+                self.report(Report::Offer);
+            }
+        } else if let Some(grant) = self.credit.top_up() {
+            self.grant(grant);
+        }
+    }
+
+    fn grant(&self, grant: Grant) {
+        self.queue.do_send(queue::Credit {
+            consumer: self.id,
+            grant,
+        });
+    }
+
+    /// Passes on as much of the channel's budget as this consumer's own limits allow.
+    fn lend(&mut self, messages: u32) {
+        let used = match self.credit.lend(messages) {
+            Some(grant) => {
+                let messages = grant.messages;
+                self.grant(grant);
+                messages
+            }
+            None => {
+                self.offered = true;
+                0
+            }
+        };
+        if used < messages {
+            self.report(Report::Unused(messages - used));
+        }
+    }
+}
+
+impl Actor for Consumer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Act> for Consumer {
+    type Result = ();
+
+    fn handle(&mut self, _: Act, _: &mut Context<Self>) {
+        self.act();
+    }
+}
+
+impl Handler<Supply> for Consumer {
+    type Result = ();
+
+    fn handle(&mut self, supply: Supply, ctx: &mut Context<Self>) {
+        match supply {
+            Supply::Deliver(handout) => {
+                let messages = u32::try_from(handout.deliveries.len()).unwrap_or(u32::MAX);
+                self.credit.delivered(messages, handout.bytes);
+                self.report(Report::Deliveries(handout));
+            }
+            Supply::Offer => {
+                self.offered = true;
+                self.act();
+            }
+            Supply::Unused(messages) => {
+                self.credit.unused(messages);
+                self.report(Report::Unused(messages));
+            }
+            Supply::Subscribed(outcome) => {
+                self.report(Report::Subscribed(outcome));
+                self.absorbed(ctx);
+            }
+            Supply::Unsubscribed => {
+                self.report(Report::Cancelled);
+                ctx.stop();
+            }
+            Supply::QueueGone => {
+                self.report(Report::QueueGone);
+                ctx.stop();
+            }
+        }
+    }
+}
+
+impl Handler<Settled> for Consumer {
+    type Result = ();
+
+    fn handle(&mut self, Settled { messages }: Settled, ctx: &mut Context<Self>) {
+        self.credit.settled(messages);
+        self.absorbed(ctx);
+    }
+}
+
+impl Handler<Written> for Consumer {
+    type Result = ();
+
+    fn handle(&mut self, Written { messages, bytes }: Written, ctx: &mut Context<Self>) {
+        self.credit.written(messages, bytes);
+        self.absorbed(ctx);
+    }
+}
+
+impl Handler<Lend> for Consumer {
+    type Result = ();
+
+    fn handle(&mut self, Lend { messages }: Lend, _: &mut Context<Self>) {
+        self.lend(messages);
+    }
+}
+
+impl Handler<ChannelLimit> for Consumer {
+    type Result = ();
+
+    fn handle(&mut self, ChannelLimit { on }: ChannelLimit, ctx: &mut Context<Self>) {
+        self.on_offer = on;
+        self.queue.do_send(queue::LendOnOffer {
+            consumer: self.id,
+            on,
+        });
+        self.absorbed(ctx);
+    }
+}
+
+impl Handler<Cancel> for Consumer {
+    type Result = ();
+
+    fn handle(&mut self, _: Cancel, _: &mut Context<Self>) {
+        self.queue.do_send(queue::Unsubscribe { consumer: self.id });
+    }
+}

@@ -1,0 +1,43 @@
+//! The mailbox of an exchange: changes to its bindings. Each is answered after the new routing table is in place.
+
+use actix::prelude::*;
+use leveret_protocol::Exception;
+
+use super::bindings::{Binding, Destination};
+
+/// Adds a binding; answers whether it was new.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<bool, Exception>")]
+pub struct Bind {
+    /// The binding.
+    pub binding: Binding,
+}
+
+/// Removes a binding; answers whether there was such a one.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Unbind {
+    /// The binding.
+    pub binding: Binding,
+}
+
+/// A destination is no more: its bindings go.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Forget {
+    /// The destination.
+    pub destination: Destination,
+}
+
+/// exchange.delete; refused (false) with `if-unused` while there are bindings.
+#[derive(Debug, Message)]
+#[rtype(result = "bool")]
+pub struct Delete {
+    /// Refuse while there are bindings.
+    pub if_unused: bool,
+}
+
+/// Asks for the bindings.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<Binding>")]
+pub struct ListBindings;

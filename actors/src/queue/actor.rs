@@ -1,0 +1,396 @@
+//! The queue actor: mail in, [`QueueState`] changed, mail out. It decides nothing itself.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use rustc_hash::FxHashMap;
+use tracing::{debug, trace};
+
+use super::messages::*;
+use super::options::QueueOptions;
+use super::{QueueSettings, QueueState};
+use crate::id::{ChannelId, ConsumerId, QueueId};
+use crate::journal::{Journal, Safety, Synced};
+use crate::lease::Lease;
+use crate::name::Name;
+use crate::publication::Handout;
+use crate::turn::{Act, Turn};
+use crate::window::Permit;
+
+/// Messages handed out in one pass; more wait for the next turn, so that other actors of the thread run.
+const MOST_DISPATCHED: usize = 4096;
+
+/// What a queue tells its virtual host when it ends by itself.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct QueueEnded {
+    /// Which queue.
+    pub queue: QueueId,
+}
+
+/// What a queue is started with.
+pub struct QueueSeed {
+    /// Its id.
+    pub id: QueueId,
+    /// Its name, for the log.
+    pub name: Name,
+    /// What it was declared with.
+    pub options: Arc<QueueOptions>,
+    /// Keeps its messages.
+    pub journal: Box<dyn Journal>,
+    /// Told when it deletes itself.
+    pub ended: Recipient<QueueEnded>,
+    /// Tells its virtual host when it is gone.
+    pub lease: Lease<QueueId>,
+}
+
+/// The owner of a queue's messages.
+pub struct Queue {
+    id: QueueId,
+    name: Name,
+    state: QueueState,
+    journal: Box<dyn Journal>,
+    peers: FxHashMap<ChannelId, Peer>,
+    /// The consumers, each with its channel.
+    supplies: FxHashMap<ConsumerId, (ChannelId, Recipient<Supply>)>,
+    /// Channels that are owed a `Stored` at the end of this turn.
+    owed: Vec<ChannelId>,
+    /// What waits for the journal: ticket, channel, number to confirm.
+    unsynced: VecDeque<(u64, ChannelId, u64)>,
+    /// Held until the act, so that publishers can't outrun the consumers of a busy queue.
+    permits: Vec<Permit>,
+    deleted: bool,
+    turn: Turn,
+    ended: Recipient<QueueEnded>,
+    _lease: Lease<QueueId>,
+}
+
+/// A channel that is attached.
+struct Peer {
+    notice: Recipient<QueueNotice>,
+    stored: u64,
+    told: u64,
+}
+
+impl Queue {
+    /// A queue that holds nothing yet.
+    pub fn new(seed: QueueSeed) -> Self {
+        let settings = QueueSettings {
+            single_active_consumer: seed.options.single_active_consumer,
+            auto_delete: seed.options.auto_delete,
+        };
+        Queue {
+            id: seed.id,
+            name: seed.name,
+            state: QueueState::new(settings),
+            journal: seed.journal,
+            peers: FxHashMap::default(),
+            supplies: FxHashMap::default(),
+            owed: Vec::new(),
+            unsynced: VecDeque::new(),
+            permits: Vec::new(),
+            deleted: false,
+            turn: Turn::default(),
+            ended: seed.ended,
+            _lease: seed.lease,
+        }
+    }
+
+    fn absorbed(&mut self, weight: usize, ctx: &mut Context<Self>) {
+        if self.turn.ask(weight, ctx) {
+            self.act(ctx);
+        }
+    }
+
+    /// One dispatch pass, then everything that is owed.
+    fn act(&mut self, ctx: &mut Context<Self>) {
+        self.turn.begin();
+        let pass = self.state.dispatch(MOST_DISPATCHED);
+        for (consumer, handout) in pass.handouts {
+            self.supply(consumer, Supply::Deliver(handout));
+        }
+        for consumer in pass.offers {
+            self.supply(consumer, Supply::Offer);
+        }
+        for (consumer, messages) in pass.unused {
+            self.supply(consumer, Supply::Unused(messages));
+        }
+        for channel in self.owed.drain(..) {
+            if let Some(peer) = self.peers.get_mut(&channel)
+                && peer.stored > peer.told
+            {
+                peer.told = peer.stored;
+                peer.notice.do_send(QueueNotice::Stored {
+                    queue: self.id,
+                    upto: peer.stored,
+                });
+            }
+        }
+        self.permits.clear();
+        if pass.more {
+            self.turn.again(ctx);
+        }
+    }
+
+    fn supply(&self, consumer: ConsumerId, mail: Supply) {
+        if let Some((_, supply)) = self.supplies.get(&consumer) {
+            supply.do_send(mail);
+        }
+    }
+
+    fn stored(&mut self, channel: ChannelId, upto: u64) {
+        if let Some(peer) = self.peers.get_mut(&channel) {
+            peer.stored = peer.stored.max(upto);
+            self.owed.push(channel);
+        }
+    }
+
+    fn check_abandoned(&mut self) {
+        if !self.deleted && self.state.abandoned() {
+            debug!(queue = %self.name, "auto-delete: the last consumer left");
+            self.delete();
+        }
+    }
+
+    /// Drops everything and tells everyone. The actor stays for as long as someone holds its
+    /// address, and answers [`Deleted`].
+    fn delete(&mut self) {
+        self.deleted = true;
+        self.permits.clear();
+        self.farewell(false);
+        self.ended.do_send(QueueEnded { queue: self.id });
+        self.state = QueueState::new(QueueSettings::default());
+    }
+
+    fn farewell(&mut self, crashed: bool) {
+        for (_, (_, supply)) in self.supplies.drain() {
+            supply.do_send(Supply::QueueGone);
+        }
+        for peer in self.peers.drain().map(|(_, peer)| peer) {
+            peer.notice.do_send(QueueNotice::Gone {
+                queue: self.id,
+                crashed,
+            });
+        }
+    }
+}
+
+impl Actor for Queue {
+    type Context = Context<Self>;
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.farewell(std::thread::panicking());
+    }
+}
+
+impl Handler<Act> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, _: Act, ctx: &mut Context<Self>) {
+        self.act(ctx);
+    }
+}
+
+impl Handler<Attach> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, Attach { channel, peer }: Attach, _: &mut Context<Self>) {
+        if self.deleted {
+            peer.do_send(QueueNotice::Gone {
+                queue: self.id,
+                crashed: false,
+            });
+            return;
+        }
+        self.state.attach(channel);
+        self.peers.insert(
+            channel,
+            Peer {
+                notice: peer,
+                stored: 0,
+                told: 0,
+            },
+        );
+    }
+}
+
+impl Handler<Detach> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, Detach { channel }: Detach, ctx: &mut Context<Self>) {
+        if self.deleted {
+            return;
+        }
+        self.state.detach(channel);
+        self.supplies.retain(|_, (owner, _)| *owner != channel);
+        self.peers.remove(&channel);
+        self.check_abandoned();
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<Enqueue> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, mail: Enqueue, ctx: &mut Context<Self>) {
+        if self.deleted {
+            return;
+        }
+        trace!(queue = %self.name, count = mail.offsets.len(), "enqueue");
+        let safety = self.journal.append(&mail.page, &mail.offsets);
+        let weight = mail.offsets.len();
+        self.state.enqueue(mail.page, &mail.offsets);
+        match (mail.confirm, safety) {
+            (Some(upto), Safety::Now) => self.stored(mail.channel, upto),
+            (Some(upto), Safety::After(ticket)) => self.unsynced.push_back((ticket, mail.channel, upto)),
+            (None, _) => {}
+        }
+        self.permits.extend(mail.permit);
+        self.absorbed(weight, ctx);
+    }
+}
+
+impl Handler<Synced> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, Synced { upto }: Synced, ctx: &mut Context<Self>) {
+        while let Some(&(ticket, channel, number)) = self.unsynced.front()
+            && ticket <= upto
+        {
+            self.unsynced.pop_front();
+            self.stored(channel, number);
+        }
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<Settle> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, Settle { channel, runs }: Settle, ctx: &mut Context<Self>) {
+        let mut weight = 0;
+        for (outcome, keys) in runs {
+            weight += keys.len();
+            self.state.settle(channel, outcome, &keys);
+        }
+        self.absorbed(weight, ctx);
+    }
+}
+
+impl Handler<Subscribe> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, mail: Subscribe, ctx: &mut Context<Self>) {
+        if self.deleted {
+            mail.supply.do_send(Supply::QueueGone);
+            return;
+        }
+        let subscribed = self
+            .state
+            .subscribe(mail.channel, mail.consumer, mail.subscription);
+        let accepted = subscribed.is_ok();
+        mail.supply.do_send(Supply::Subscribed(subscribed));
+        if accepted {
+            self.supplies.insert(mail.consumer, (mail.channel, mail.supply));
+            self.absorbed(1, ctx);
+        }
+    }
+}
+
+impl Handler<Unsubscribe> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, Unsubscribe { consumer }: Unsubscribe, ctx: &mut Context<Self>) {
+        self.state.unsubscribe(consumer);
+        if let Some((_, supply)) = self.supplies.remove(&consumer) {
+            // The queue may be about to delete itself: the virtual host hears of that before the consumer hears of its end.
+            self.check_abandoned();
+            supply.do_send(Supply::Unsubscribed);
+        }
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<Credit> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, Credit { consumer, grant }: Credit, ctx: &mut Context<Self>) {
+        self.state.credit(consumer, grant);
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<LendOnOffer> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, LendOnOffer { consumer, on }: LendOnOffer, ctx: &mut Context<Self>) {
+        self.state.set_on_offer(consumer, on);
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<Get> for Queue {
+    type Result = Result<Option<Got>, Deleted>;
+
+    fn handle(&mut self, Get { channel, no_ack }: Get, ctx: &mut Context<Self>) -> Self::Result {
+        if self.deleted {
+            return Err(Deleted);
+        }
+        self.act(ctx);
+        let got = self.state.get(channel, no_ack);
+        self.absorbed(1, ctx);
+        Ok(got.map(|(handout, ready_left): (Handout, u32)| Got { handout, ready_left }))
+    }
+}
+
+impl Handler<Purge> for Queue {
+    type Result = Result<u32, Deleted>;
+
+    fn handle(&mut self, _: Purge, ctx: &mut Context<Self>) -> Self::Result {
+        if self.deleted {
+            return Err(Deleted);
+        }
+        self.act(ctx);
+        Ok(self.state.purge())
+    }
+}
+
+impl Handler<Inspect> for Queue {
+    type Result = Result<Inspection, Deleted>;
+
+    fn handle(&mut self, _: Inspect, ctx: &mut Context<Self>) -> Self::Result {
+        if self.deleted {
+            return Err(Deleted);
+        }
+        self.act(ctx);
+        Ok(Inspection {
+            ready: self.state.ready(),
+            consumers: self.state.consumers(),
+            unacked: self.state.unacked(),
+            bytes: self.state.bytes(),
+        })
+    }
+}
+
+impl Handler<Delete> for Queue {
+    type Result = Result<u32, Refusal>;
+
+    fn handle(&mut self, Delete { if_unused, if_empty }: Delete, ctx: &mut Context<Self>) -> Self::Result {
+        if self.deleted {
+            return Ok(0);
+        }
+        self.act(ctx);
+        if if_unused && self.state.consumers() > 0 {
+            return Err(Refusal::InUse);
+        }
+        let ready = self.state.ready();
+        if if_empty && ready > 0 {
+            return Err(Refusal::NotEmpty);
+        }
+        self.delete();
+        Ok(ready)
+    }
+}

@@ -1,0 +1,213 @@
+//! The mailbox of a queue, and what a queue says to others.
+//!
+//! Everything a channel does to a queue comes on one road, channel → queue, so that its effects are
+//! seen in the order of its commands. Credit alone comes from the consumers.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use crate::id::{ChannelId, ConsumerId, QueueId};
+use crate::publication::{Handout, Page};
+pub use crate::queue::subscribers::InExclusiveUse;
+use crate::queue::{Grant, Outcome, Subscription};
+use crate::window::Permit;
+
+/// The queue is deleted: it takes no more requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deleted;
+
+/// The first mail of a channel to a queue.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Attach {
+    /// Who attaches.
+    pub channel: ChannelId,
+    /// Where [`Stored`] and [`QueueGone`] go.
+    pub peer: Recipient<QueueNotice>,
+}
+
+/// The last mail of a channel: what it has not settled goes back, its consumers go.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Detach {
+    /// Who leaves.
+    pub channel: ChannelId,
+}
+
+/// Publications for this queue, in order.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Enqueue {
+    /// From which channel.
+    pub channel: ChannelId,
+    /// Where the publications are.
+    pub page: Arc<Page>,
+    /// Which of the page's publications are meant.
+    pub offsets: Vec<u32>,
+    /// The publisher wants [`QueueNotice::Stored`] with this number.
+    pub confirm: Option<u64>,
+    /// Covers the bytes on their way here; dropped when they are taken.
+    pub permit: Option<Permit>,
+}
+
+/// Acknowledgements and rejections in their order.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Settle {
+    /// From which channel.
+    pub channel: ChannelId,
+    /// Runs of equal outcome; the keys are those of the deliveries.
+    pub runs: Vec<(Outcome, Vec<u32>)>,
+}
+
+/// A new consumer. Answered on the consumer's road with [`Supply::Subscribed`].
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Subscribe {
+    /// The channel it belongs to; attached before.
+    pub channel: ChannelId,
+    /// The consumer's id.
+    pub consumer: ConsumerId,
+    /// The consumer's mailbox.
+    pub supply: Recipient<Supply>,
+    /// What it asked for.
+    pub subscription: Subscription,
+}
+
+/// The end of a consumer. Answered with [`Supply::Unsubscribed`] after the last delivery.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Unsubscribe {
+    /// Which one.
+    pub consumer: ConsumerId,
+}
+
+/// A consumer can take more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Credit {
+    /// Which one.
+    pub consumer: ConsumerId,
+    /// How much more.
+    pub grant: Grant,
+}
+
+/// A channel-wide prefetch limit came or went: with one, credit is lent against an offer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LendOnOffer {
+    /// Which consumer.
+    pub consumer: ConsumerId,
+    /// Whether there is a limit now.
+    pub on: bool,
+}
+
+/// What basic.get takes.
+#[derive(Debug)]
+pub struct Got {
+    /// One delivery.
+    pub handout: Handout,
+    /// Messages that are ready after it.
+    pub ready_left: u32,
+}
+
+/// basic.get.
+#[derive(Message)]
+#[rtype(result = "Result<Option<Got>, Deleted>")]
+pub struct Get {
+    /// For which channel; attached before.
+    pub channel: ChannelId,
+    /// Whether it is settled by being delivered.
+    pub no_ack: bool,
+}
+
+/// queue.purge: answers how many ready messages were dropped.
+#[derive(Message)]
+#[rtype(result = "Result<u32, Deleted>")]
+pub struct Purge;
+
+/// The counts of queue.declare-ok.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inspection {
+    /// Ready messages.
+    pub ready: u32,
+    /// Consumers.
+    pub consumers: u32,
+    /// Messages delivered and not settled.
+    pub unacked: u32,
+    /// Bytes of memory the waiting and unsettled messages hold.
+    pub bytes: u64,
+}
+
+/// Asks for the counts.
+#[derive(Message)]
+#[rtype(result = "Result<Inspection, Deleted>")]
+pub struct Inspect;
+
+/// Why queue.delete was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `if-unused`, and it has consumers.
+    InUse,
+    /// `if-empty`, and it has ready messages.
+    NotEmpty,
+}
+
+/// queue.delete: answers how many ready messages went with it. A queue that is deleted already answers 0.
+#[derive(Message)]
+#[rtype(result = "Result<u32, Refusal>")]
+pub struct Delete {
+    /// Refuse while there are consumers.
+    pub if_unused: bool,
+    /// Refuse while there are ready messages.
+    pub if_empty: bool,
+}
+
+/// What a queue tells the channels attached to it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub enum QueueNotice {
+    /// Everything this channel sent with a `confirm` number up to `upto` is safe.
+    Stored {
+        /// The queue.
+        queue: QueueId,
+        /// The highest number that is covered.
+        upto: u64,
+    },
+    /// The queue is no more.
+    Gone {
+        /// The queue.
+        queue: QueueId,
+        /// It crashed: what it had not stored is not safe.
+        crashed: bool,
+    },
+}
+
+/// What a queue sends a consumer, all on one road.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub enum Supply {
+    /// The consumer is registered, or was refused because of an exclusive one.
+    Subscribed(Result<(), InExclusiveUse>),
+    /// Messages.
+    Deliver(Handout),
+    /// Messages wait for lent credit.
+    Offer,
+    /// Lent credit for that many messages found nothing to deliver.
+    Unused(u32),
+    /// The consumer is unregistered: nothing follows.
+    Unsubscribed,
+    /// The queue was deleted or crashed: nothing follows.
+    QueueGone,
+}
+
+/// A reply on its way to the channel that consumes `amq.rabbitmq.reply-to`.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct DirectReply {
+    /// Where the reply is.
+    pub page: Arc<Page>,
+    /// Which of the page's publications it is.
+    pub offset: u32,
+}

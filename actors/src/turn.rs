@@ -1,0 +1,64 @@
+//! Absorb, then act: one act for all the mail of a wake-up.
+//!
+//! A handler changes plain state and asks for a turn. actix runs what was given to
+//! [`Context::notify`] after the mailbox has been drained, in the same wake-up, so a lone
+//! message waits for nothing, and the more mail there is, the more one act covers.
+//!
+//! The drain itself has no budget: an actor that is fed as fast as it empties its mailbox would
+//! never let another actor of its thread run. [`Turn::ask`] therefore tells the caller to act at once when much
+//! was absorbed, and pauses the mailbox until every other task of the thread had its turn.
+
+use actix::prelude::*;
+
+/// How much may be absorbed (in messages, roughly) before an actor acts and yields.
+const MOST_ABSORBED: usize = 4096;
+
+/// The mail an actor sends itself to act once its mailbox is drained.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Act;
+
+/// Whether an act was asked for, and how much was absorbed since the last one.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    asked: bool,
+    absorbed: usize,
+}
+
+impl Turn {
+    /// Notes that something of `weight` was absorbed. True when the caller must act now.
+    #[must_use]
+    pub(crate) fn ask<A>(&mut self, weight: usize, ctx: &mut Context<A>) -> bool
+    where
+        A: Actor<Context = Context<A>> + Handler<Act>,
+    {
+        self.absorbed += weight.max(1);
+        if self.absorbed >= MOST_ABSORBED {
+            ctx.wait(actix::fut::wrap_future(tokio::task::yield_now()));
+            return true;
+        }
+        if !self.asked {
+            self.asked = true;
+            ctx.notify(Act);
+        }
+        false
+    }
+
+    /// Asks for another act after every other task of the thread had its turn.
+    pub(crate) fn again<A>(&mut self, ctx: &mut Context<A>)
+    where
+        A: Actor<Context = Context<A>> + Handler<Act>,
+    {
+        ctx.wait(actix::fut::wrap_future(tokio::task::yield_now()));
+        if !self.asked {
+            self.asked = true;
+            ctx.notify(Act);
+        }
+    }
+
+    /// Begins an act: what comes from here on belongs to the next turn.
+    pub(crate) fn begin(&mut self) {
+        self.asked = false;
+        self.absorbed = 0;
+    }
+}

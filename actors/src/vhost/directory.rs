@@ -1,0 +1,180 @@
+//! The names of a virtual host, as channels read them: without a hop and without a lock.
+//!
+//! The VirtualHost actor is the single writer. Every change swaps in a new immutable map (sharing all
+//! it did not touch with the old one) and raises the generation, by which channels know that a route
+//! they remember may be stale. A change is in place before the client hears that it was made.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use actix::prelude::*;
+use arc_swap::ArcSwap;
+
+use crate::broker::WorkerId;
+use crate::exchange::actor::Exchange;
+use crate::exchange::options::ExchangeOptions;
+use crate::exchange::routes::Routes;
+use crate::exchange::walk::{Graph, Routing};
+use crate::id::{ConnectionId, QueueId};
+use crate::name::Name;
+use crate::queue::actor::Queue;
+use crate::queue::messages::DirectReply;
+use crate::queue::options::QueueOptions;
+
+/// What others know of a queue.
+#[derive(Debug)]
+pub struct QueueHandle {
+    /// Names one incarnation of the queue: a queue declared anew under an old name has a new id.
+    pub id: QueueId,
+    /// Its name.
+    pub name: Name,
+    /// Its mailbox.
+    pub addr: Addr<Queue>,
+    /// The connection an exclusive queue belongs to.
+    pub owner: Option<ConnectionId>,
+    /// Where it lives.
+    pub worker: WorkerId,
+    /// What it was declared with.
+    pub options: Arc<QueueOptions>,
+}
+
+impl QueueHandle {
+    /// Whether `connection` must be refused with RESOURCE_LOCKED.
+    pub fn is_locked_for(&self, connection: ConnectionId) -> bool {
+        self.owner.is_some_and(|owner| owner != connection)
+    }
+}
+
+/// What others know of an exchange, and the routing table it lends them.
+#[derive(Debug)]
+pub struct ExchangeHandle {
+    /// Its name.
+    pub name: Name,
+    /// What it was declared with.
+    pub options: ExchangeOptions,
+    /// Names one incarnation of the exchange.
+    pub incarnation: u64,
+    /// Its mailbox.
+    pub addr: Addr<Exchange>,
+    /// The table as of its latest binding.
+    pub routing: ArcSwap<Routing>,
+}
+
+impl ExchangeHandle {
+    /// Swaps in the table compiled after a change.
+    pub(crate) fn publish(&self, routes: Routes) {
+        let current = self.routing.load();
+        self.routing.store(Arc::new(Routing {
+            routes,
+            ..Routing::clone(&current)
+        }));
+    }
+}
+
+type Map<T> = imbl::HashMap<Name, Arc<T>>;
+
+/// The exchanges, queues and reply addresses of a virtual host by name.
+#[derive(Debug)]
+pub struct Directory {
+    /// The virtual host's own name.
+    pub vhost: Name,
+    generation: AtomicU64,
+    queues: ArcSwap<Map<QueueHandle>>,
+    exchanges: ArcSwap<Map<ExchangeHandle>>,
+    replies: ArcSwap<imbl::HashMap<Name, Recipient<DirectReply>>>,
+}
+
+impl Directory {
+    pub(crate) fn new(vhost: Name) -> Self {
+        Directory {
+            vhost,
+            generation: AtomicU64::new(1),
+            queues: ArcSwap::default(),
+            exchanges: ArcSwap::default(),
+            replies: ArcSwap::default(),
+        }
+    }
+
+    /// Changes whenever a route may have changed.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Makes every remembered route stale.
+    pub(crate) fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The queue of that name.
+    pub fn queue(&self, name: &str) -> Option<Arc<QueueHandle>> {
+        self.queues.load().get(name).cloned()
+    }
+
+    /// The exchange of that name.
+    pub fn exchange(&self, name: &str) -> Option<Arc<ExchangeHandle>> {
+        self.exchanges.load().get(name).cloned()
+    }
+
+    /// The channel that waits for direct replies under that name.
+    pub(crate) fn reply_address(&self, name: &str) -> Option<Recipient<DirectReply>> {
+        self.replies.load().get(name).cloned()
+    }
+
+    /// All queues, in no order.
+    pub fn queues(&self) -> impl Iterator<Item = Arc<QueueHandle>> + use<> {
+        let snapshot = Map::clone(&self.queues.load());
+        snapshot.into_iter().map(|(_, queue)| queue)
+    }
+
+    /// All exchanges, in no order.
+    pub fn exchanges(&self) -> impl Iterator<Item = Arc<ExchangeHandle>> + use<> {
+        let snapshot = Map::clone(&self.exchanges.load());
+        snapshot.into_iter().map(|(_, exchange)| exchange)
+    }
+
+    pub(crate) fn put_queue(&self, queue: Arc<QueueHandle>) {
+        self.queues
+            .store(Arc::new(self.queues.load().update(queue.name.clone(), queue)));
+        self.changed();
+    }
+
+    pub(crate) fn remove_queue(&self, name: &str) {
+        self.queues.store(Arc::new(self.queues.load().without(name)));
+        self.changed();
+    }
+
+    pub(crate) fn put_exchange(&self, exchange: Arc<ExchangeHandle>) {
+        self.exchanges.store(Arc::new(
+            self.exchanges.load().update(exchange.name.clone(), exchange),
+        ));
+        self.changed();
+    }
+
+    pub(crate) fn remove_exchange(&self, name: &str) {
+        self.exchanges
+            .store(Arc::new(self.exchanges.load().without(name)));
+        self.changed();
+    }
+
+    pub(crate) fn put_reply_address(&self, name: Name, to: Recipient<DirectReply>) {
+        self.replies
+            .rcu(|replies| replies.update(name.clone(), to.clone()));
+    }
+
+    pub(crate) fn remove_reply_address(&self, name: &str) {
+        self.replies.rcu(|replies| replies.without(name));
+    }
+}
+
+impl Graph for Directory {
+    fn exchange(&self, name: &str) -> Option<Arc<Routing>> {
+        self.exchanges
+            .load()
+            .get(name)
+            .map(|exchange| exchange.routing.load_full())
+    }
+
+    fn queue(&self, name: &str) -> Option<Name> {
+        self.queues.load().get(name).map(|queue| queue.name.clone())
+    }
+}

@@ -1,0 +1,85 @@
+//! The mailbox of a virtual host: everything that changes a name.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use leveret_protocol::Exception;
+
+use crate::broker::WorkerId;
+use crate::exchange::bindings::Binding;
+use crate::exchange::options::ExchangeOptions;
+use crate::id::ConnectionId;
+use crate::name::Name;
+use crate::queue::options::QueueOptions;
+use crate::vhost::directory::QueueHandle;
+
+/// exchange.declare: there is an exchange of that name with those options afterwards.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), Exception>")]
+pub struct DeclareExchange {
+    /// Its name, free of what names may not contain.
+    pub name: Name,
+    /// What it is wanted to be.
+    pub options: ExchangeOptions,
+}
+
+/// exchange.delete. An exchange that does not exist is as good as deleted.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), Exception>")]
+pub struct DeleteExchange {
+    /// Its name.
+    pub name: Name,
+    /// Refuse while there are bindings.
+    pub if_unused: bool,
+}
+
+/// queue.declare: answers the queue of that name, which may be new.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Arc<QueueHandle>, Exception>")]
+pub struct DeclareQueue {
+    /// Its name; made by the broker when empty.
+    pub name: Name,
+    /// What it is wanted to be.
+    pub options: QueueOptions,
+    /// Who asks.
+    pub connection: ConnectionId,
+    /// Where an exclusive queue should live.
+    pub worker: WorkerId,
+}
+
+/// queue.bind and exchange.bind.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), Exception>")]
+pub struct Bind {
+    /// The exchange that routes.
+    pub source: Name,
+    /// Where to, and when.
+    pub binding: Binding,
+    /// Who asks.
+    pub connection: ConnectionId,
+}
+
+/// queue.unbind and exchange.unbind. What is not bound is as good as unbound.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), Exception>")]
+pub struct Unbind {
+    /// The exchange that routes.
+    pub source: Name,
+    /// Where to, and when.
+    pub binding: Binding,
+    /// Who asks.
+    pub connection: ConnectionId,
+}
+
+/// A connection ends: its exclusive queues go before this is answered.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ReleaseExclusive {
+    /// Which connection.
+    pub connection: ConnectionId,
+}
+
+/// Answered when everything that was sent to the virtual host before has been handled.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Settled;

@@ -1,0 +1,213 @@
+//! The writer actor: chunks in, one vectored write a turn.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::{Buf, Bytes};
+use leveret_protocol::encode::Chunk;
+use tokio::net::tcp::OwnedWriteHalf;
+use tracing::debug;
+
+use super::backlog::Backlog;
+use super::messages::{Beat, Finish, Write};
+use crate::consumer::messages::Receipt;
+use crate::lease::Lease;
+use crate::traffic::Traffic;
+use crate::turn::{Act, Turn};
+
+/// Slices of one vectored write; the kernel takes up to 1024.
+const MOST_SLICES: usize = 64;
+
+/// How long a peer may take to read the last bytes of a connection that ends.
+const FINISH_WITHIN: Duration = Duration::from_secs(3);
+
+/// The end of something that was given to the writer as one.
+struct Milestone {
+    /// Counted from the first byte of the connection.
+    at: u64,
+    answers: usize,
+    _receipts: Vec<Receipt>,
+}
+
+/// The writing half of one socket.
+pub(crate) struct Writer {
+    socket: Arc<OwnedWriteHalf>,
+    pieces: VecDeque<Bytes>,
+    milestones: VecDeque<Milestone>,
+    gathered: u64,
+    written: u64,
+    written_at_beat: u64,
+    blocked: bool,
+    finishing: bool,
+    backlog: Arc<Backlog>,
+    traffic: Arc<Traffic>,
+    turn: Turn,
+    _lease: Lease<()>,
+}
+
+impl Writer {
+    /// A writer over `socket`; the lease tells the connection when it ends or fails.
+    pub(crate) fn new(
+        socket: OwnedWriteHalf,
+        backlog: Arc<Backlog>,
+        traffic: Arc<Traffic>,
+        lease: Lease<()>,
+    ) -> Self {
+        Writer {
+            socket: Arc::new(socket),
+            pieces: VecDeque::new(),
+            milestones: VecDeque::new(),
+            gathered: 0,
+            written: 0,
+            written_at_beat: 0,
+            blocked: false,
+            finishing: false,
+            backlog,
+            traffic,
+            turn: Turn::default(),
+            _lease: lease,
+        }
+    }
+
+    /// Writes until nothing is left or the socket is full.
+    fn act(&mut self, ctx: &mut Context<Self>) {
+        self.turn.begin();
+        while !self.blocked && !self.pieces.is_empty() {
+            match self.write_some() {
+                Ok(written) => self.wrote(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room(ctx),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    debug!(%error, "the socket takes no more bytes");
+                    return ctx.stop();
+                }
+            }
+        }
+        if self.finishing && self.pieces.is_empty() {
+            ctx.stop();
+        }
+    }
+
+    fn write_some(&self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); MOST_SLICES];
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        self.socket.try_write_vectored(slices.get(..count).unwrap_or(&[]))
+    }
+
+    fn wrote(&mut self, mut bytes: usize) {
+        self.written += bytes as u64;
+        self.traffic.sent(bytes);
+        while let Some(piece) = self.pieces.front_mut() {
+            if piece.len() > bytes {
+                piece.advance(bytes);
+                break;
+            }
+            bytes -= piece.len();
+            self.pieces.pop_front();
+        }
+        while let Some(milestone) = self.milestones.front()
+            && milestone.at <= self.written
+        {
+            self.backlog.remove(milestone.answers);
+            self.milestones.pop_front();
+        }
+    }
+
+    fn wait_for_room(&mut self, ctx: &mut Context<Self>) {
+        self.blocked = true;
+        let socket = Arc::clone(&self.socket);
+        let room = async move { socket.writable().await };
+        ctx.spawn(
+            actix::fut::wrap_future::<_, Self>(room).map(|ready, writer, ctx| {
+                writer.blocked = false;
+                match ready {
+                    Ok(()) => writer.act(ctx),
+                    Err(_) => ctx.stop(),
+                }
+            }),
+        );
+    }
+
+    fn gather(&mut self, chunk: Chunk, receipts: Vec<Receipt>, answers: usize) {
+        self.gathered += chunk.len() as u64;
+        self.pieces
+            .extend(chunk.into_parts().into_iter().filter(|piece| !piece.is_empty()));
+        if answers > 0 || !receipts.is_empty() {
+            self.backlog.add(answers);
+            self.milestones.push_back(Milestone {
+                at: self.gathered,
+                answers,
+                _receipts: receipts,
+            });
+        }
+    }
+
+    fn absorbed(&mut self, ctx: &mut Context<Self>) {
+        if self.turn.ask(1, ctx) {
+            self.act(ctx);
+        }
+    }
+}
+
+impl Actor for Writer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Act> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, _: Act, ctx: &mut Context<Self>) {
+        self.act(ctx);
+    }
+}
+
+impl Handler<Write> for Writer {
+    type Result = ();
+
+    fn handle(
+        &mut self,
+        Write {
+            chunk,
+            receipts,
+            answers,
+        }: Write,
+        ctx: &mut Context<Self>,
+    ) {
+        if !self.finishing {
+            self.gather(chunk, receipts, answers);
+            self.absorbed(ctx);
+        }
+    }
+}
+
+impl Handler<Beat> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, ctx: &mut Context<Self>) {
+        let idle = self.written == self.written_at_beat && self.pieces.is_empty();
+        self.written_at_beat = self.written;
+        if idle && !self.finishing {
+            let mut chunk = Chunk::new();
+            chunk.heartbeat();
+            self.gather(chunk, Vec::new(), 0);
+            self.absorbed(ctx);
+        }
+    }
+}
+
+impl Handler<Finish> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, _: Finish, ctx: &mut Context<Self>) {
+        self.finishing = true;
+        ctx.run_later(FINISH_WITHIN, |_, ctx| ctx.stop());
+        self.absorbed(ctx);
+    }
+}

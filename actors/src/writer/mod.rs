@@ -1,0 +1,12 @@
+//! The writing half of a socket.
+//!
+//! A connection's reader may be paused for back-pressure while its writer must go on, so they are two
+//! actors. The writer gathers what its mailbox brings and writes it all at the end of the drain,
+//! vectored; when the socket is full it waits for room without stopping to gather.
+//!
+//! What gathers is bounded by what produces it: deliveries by the credit of their consumers (which comes
+//! back through receipts once they are written), answers by [`Backlog`], which pauses the reader.
+
+pub(crate) mod actor;
+pub(crate) mod backlog;
+pub(crate) mod messages;
