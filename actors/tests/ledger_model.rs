@@ -106,7 +106,7 @@ fn event() -> impl Strategy<Value = Event> {
     let queue = 0..QUEUES;
     let verdict = prop_oneof![Just(Verdict::Ack), Just(Verdict::Nack)];
     prop_oneof![
-        4 => (prop_oneof![1..4_usize, 300..900_usize], 0..1_u32 << QUEUES).prop_map(|(n, to)| Event::Publish(n, to)),
+        4 => (prop_oneof![12 => 1..4_usize, 1 => 1_000..1_500_usize], 0..1_u32 << QUEUES).prop_map(|(n, to)| Event::Publish(n, to)),
         8 => (queue.clone(), any::<Index>()).prop_map(|(queue, upto)| Event::Stored(queue, upto)),
         2 => (queue.clone(), vec(any::<Index>(), 1..5)).prop_map(|(queue, picks)| Event::Refused(queue, picks)),
         1 => (queue, verdict).prop_map(|(queue, verdict)| Event::Gone(queue, verdict)),
@@ -198,7 +198,9 @@ impl Publications {
         for Answer { nack, tag, multiple } in answers {
             let from = if multiple { 0 } else { tag };
             let covered: Vec<u64> = self.unanswered.range(from..=tag).copied().collect();
-            covered.iter().for_each(|seq| drop(self.unanswered.remove(seq)));
+            for seq in &covered {
+                self.unanswered.remove(seq);
+            }
             assert_eq!(covered.last(), Some(&tag), "answered once");
             assert_eq!(multiple, covered.len() > 1);
             for seq in covered {

@@ -1,0 +1,446 @@
+//! What a queue promises, one sentence at a time.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use leveret_actors::{
+    id::{ChannelId, ConsumerId},
+    publication::{Handout, NO_KEY, PageBuilder},
+    queue::{Grant, InExclusiveUse, Outcome, QueueSettings, QueueState, Subscription},
+};
+use leveret_protocol::Body;
+
+const MUCH: u32 = 1_000_000;
+
+struct Fixture {
+    queue: QueueState,
+    channel: ChannelId,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::with(QueueSettings::default())
+    }
+
+    fn with(settings: QueueSettings) -> Self {
+        Self {
+            queue: QueueState::new(settings),
+            channel: ChannelId::next(),
+        }
+    }
+
+    fn publish(&mut self, bodies: &[&str]) {
+        let mut page = PageBuilder::new();
+        let push = |body: &&str| page.push("", "q", &[0, 0], false, Body::Slice(body.as_bytes()));
+        let offsets: Vec<u32> = bodies.iter().map(push).collect();
+        self.queue.enqueue(page.finish(), &offsets);
+    }
+
+    fn subscribe(&mut self, subscription: Subscription) -> ConsumerId {
+        let consumer = ConsumerId::next();
+        self.queue
+            .subscribe(self.channel, consumer, subscription)
+            .unwrap();
+        consumer
+    }
+
+    fn subscribed(&mut self, messages: u32) -> ConsumerId {
+        let consumer = self.subscribe(Subscription::default());
+        self.credit(consumer, messages);
+        consumer
+    }
+
+    fn credit(&mut self, consumer: ConsumerId, messages: u32) {
+        self.queue.credit(
+            consumer,
+            Grant {
+                messages,
+                bytes: MUCH,
+            },
+        );
+    }
+
+    /// Makes a pass and returns who got what.
+    fn pass(&mut self) -> Vec<(ConsumerId, Vec<String>)> {
+        self.queue
+            .dispatch(1_000)
+            .handouts
+            .iter()
+            .map(|(id, handout)| (*id, bodies(handout)))
+            .collect()
+    }
+
+    /// The keys of what the only consumer gets in a pass.
+    fn keys(&mut self) -> Vec<u32> {
+        let pass = self.queue.dispatch(1_000);
+        pass.handouts
+            .iter()
+            .flat_map(|(_, handout)| handout.deliveries.iter().map(|delivery| delivery.key))
+            .collect()
+    }
+
+    fn get(&mut self) -> (String, bool) {
+        let (handout, _) = self.queue.get(self.channel, true).unwrap();
+        (bodies(&handout).remove(0), handout.deliveries[0].redelivered)
+    }
+}
+
+fn bodies(handout: &Handout) -> Vec<String> {
+    let body = |body: &[u8]| String::from_utf8(body.to_vec()).unwrap();
+    handout
+        .publications()
+        .map(|(_, publication)| body(publication.body.as_slice()))
+        .collect()
+}
+
+fn owned(bodies: &[&str]) -> Vec<String> {
+    bodies.iter().map(ToString::to_string).collect()
+}
+
+fn on_offer() -> Subscription {
+    Subscription {
+        on_offer: true,
+        ..Subscription::default()
+    }
+}
+
+#[test]
+fn a_requeued_message_takes_its_old_place_and_is_marked() {
+    let mut it = Fixture::new();
+    it.publish(&["a", "b", "c", "d"]);
+    it.subscribed(3);
+    let keys = it.keys();
+    it.queue.settle(it.channel, Outcome::Requeue, &[keys[2]]);
+    it.queue.settle(it.channel, Outcome::Requeue, &[keys[0]]);
+    let seen = [it.get(), it.get(), it.get()];
+    assert_eq!(
+        seen,
+        [("a".into(), true), ("c".into(), true), ("d".into(), false)]
+    );
+}
+
+#[test]
+fn what_never_reached_the_client_goes_back_unmarked() {
+    let mut it = Fixture::new();
+    it.publish(&["a", "b"]);
+    it.subscribed(1);
+    let keys = it.keys();
+    assert_eq!(it.queue.give_back(it.channel, &keys), 1);
+    assert_eq!(it.get(), ("a".into(), false));
+}
+
+#[test]
+fn what_a_lost_channel_held_goes_back_in_order() {
+    let mut it = Fixture::new();
+    it.publish(&["a", "b", "c"]);
+    it.subscribed(2);
+    it.keys();
+    it.queue.detach(it.channel);
+    assert_eq!(
+        (it.queue.ready(), it.queue.unacked(), it.queue.consumers()),
+        (3, 0, 0)
+    );
+    let seen = [it.get(), it.get(), it.get()];
+    assert_eq!(
+        seen,
+        [("a".into(), true), ("b".into(), true), ("c".into(), false)]
+    );
+}
+
+#[test]
+fn a_cancelled_consumer_leaves_its_messages_with_the_channel() {
+    let mut it = Fixture::new();
+    it.publish(&["a"]);
+    let consumer = it.subscribed(1);
+    let keys = it.keys();
+    assert!(it.queue.unsubscribe(consumer));
+    assert!(!it.queue.unsubscribe(consumer));
+    assert_eq!((it.queue.ready(), it.queue.unacked()), (0, 1));
+    assert_eq!(it.queue.settle(it.channel, Outcome::Ack, &keys), 1);
+    assert_eq!(it.queue.bytes(), 0);
+}
+
+#[test]
+fn equals_are_served_message_by_message() {
+    let mut it = Fixture::new();
+    let (one, other) = (it.subscribed(9), it.subscribed(9));
+    it.publish(&["a", "b", "c", "d", "e"]);
+    assert_eq!(
+        it.pass(),
+        [(one, owned(&["a", "c", "e"])), (other, owned(&["b", "d"]))]
+    );
+    it.publish(&["f"]);
+    assert_eq!(it.pass(), [(other, owned(&["f"]))]);
+}
+
+#[test]
+fn a_higher_priority_is_served_first_while_it_has_credit() {
+    let mut it = Fixture::new();
+    let low = it.subscribed(9);
+    let high = it.subscribe(Subscription {
+        priority: 5,
+        ..Subscription::default()
+    });
+    it.credit(high, 2);
+    it.publish(&["a", "b", "c"]);
+    assert_eq!(it.pass(), [(high, owned(&["a", "b"])), (low, owned(&["c"]))]);
+    it.credit(high, 1);
+    it.publish(&["d"]);
+    assert_eq!(it.pass(), [(high, owned(&["d"]))]);
+}
+
+#[test]
+fn credit_in_bytes_is_exceeded_by_one_message_at_most() {
+    let mut it = Fixture::new();
+    let consumer = it.subscribe(Subscription::default());
+    it.publish(&["a", "b", "c"]);
+    it.queue.credit(
+        consumer,
+        Grant {
+            messages: 9,
+            bytes: 1,
+        },
+    );
+    assert_eq!(it.pass(), [(consumer, owned(&["a"]))]);
+    it.queue.credit(
+        consumer,
+        Grant {
+            messages: 0,
+            bytes: 5,
+        },
+    );
+    assert_eq!(it.pass(), [], "the first message is not paid for yet");
+    it.queue.credit(
+        consumer,
+        Grant {
+            messages: 0,
+            bytes: 100,
+        },
+    );
+    assert_eq!(it.pass(), [(consumer, owned(&["b", "c"]))]);
+}
+
+#[test]
+fn without_acks_nothing_is_held() {
+    let mut it = Fixture::new();
+    let consumer = it.subscribe(Subscription {
+        no_ack: true,
+        ..Subscription::default()
+    });
+    it.credit(consumer, 9);
+    it.publish(&["a", "b"]);
+    let pass = it.queue.dispatch(9);
+    assert!(
+        pass.handouts[0]
+            .1
+            .deliveries
+            .iter()
+            .all(|delivery| delivery.key == NO_KEY)
+    );
+    assert_eq!((it.queue.unacked(), it.queue.bytes()), (0, 0));
+    assert_eq!(
+        bodies(&pass.handouts[0].1),
+        ["a", "b"],
+        "the handout keeps the page"
+    );
+}
+
+#[test]
+fn a_pass_stops_at_its_limit_and_says_so() {
+    let mut it = Fixture::new();
+    it.subscribed(3);
+    it.publish(&["a", "b", "c", "d"]);
+    assert!(it.queue.dispatch(2).more);
+    assert!(!it.queue.dispatch(2).more, "credit is used up");
+    assert_eq!(it.queue.ready(), 1);
+}
+
+#[test]
+fn a_get_needs_no_credit_and_tells_what_is_left() {
+    let mut it = Fixture::new();
+    it.publish(&["a", "b"]);
+    it.subscribe(Subscription {
+        exclusive: true,
+        ..Subscription::default()
+    });
+    let (handout, left) = it.queue.get(it.channel, false).unwrap();
+    assert_eq!((bodies(&handout), left), (owned(&["a"]), 1));
+    assert_eq!(it.queue.unacked(), 1);
+}
+
+#[test]
+fn a_purge_spares_what_is_unacked() {
+    let mut it = Fixture::new();
+    it.publish(&["a", "b", "c"]);
+    it.subscribed(1);
+    let keys = it.keys();
+    assert_eq!(it.queue.purge(), 2);
+    it.queue.settle(it.channel, Outcome::Requeue, &keys);
+    assert_eq!(it.get(), ("a".into(), true));
+}
+
+#[test]
+fn an_exclusive_consumer_is_alone() {
+    let exclusive = Subscription {
+        exclusive: true,
+        ..Subscription::default()
+    };
+    let mut it = Fixture::new();
+    let first = it.subscribe(Subscription::default());
+    assert_eq!(
+        it.queue.subscribe(it.channel, ConsumerId::next(), exclusive),
+        Err(InExclusiveUse)
+    );
+    it.queue.unsubscribe(first);
+    let alone = it.subscribe(exclusive);
+    assert_eq!(
+        it.queue
+            .subscribe(it.channel, ConsumerId::next(), Subscription::default()),
+        Err(InExclusiveUse)
+    );
+    it.queue.unsubscribe(alone);
+    it.subscribe(Subscription::default());
+}
+
+#[test]
+fn an_exclusive_consumer_is_refused_where_a_single_one_is_active() {
+    let mut it = Fixture::with(QueueSettings {
+        single_active_consumer: true,
+        ..QueueSettings::default()
+    });
+    let exclusive = Subscription {
+        exclusive: true,
+        ..Subscription::default()
+    };
+    assert_eq!(
+        it.queue.subscribe(it.channel, ConsumerId::next(), exclusive),
+        Err(InExclusiveUse)
+    );
+}
+
+#[test]
+fn only_the_active_consumer_is_served_and_the_next_takes_over() {
+    let mut it = Fixture::with(QueueSettings {
+        single_active_consumer: true,
+        ..QueueSettings::default()
+    });
+    let first = it.subscribed(1);
+    let second = it.subscribed(9);
+    let third = it.subscribe(Subscription {
+        priority: 1,
+        ..Subscription::default()
+    });
+    it.credit(third, 9);
+    it.publish(&["a", "b", "c"]);
+    assert_eq!(
+        it.pass(),
+        [(first, owned(&["a"]))],
+        "without credit it stays the active one, whatever priority waits"
+    );
+    it.queue.unsubscribe(first);
+    assert_eq!(
+        it.pass(),
+        [(third, owned(&["b", "c"]))],
+        "the higher priority goes before the older"
+    );
+    assert_eq!(
+        it.queue.unacked(),
+        3,
+        "what the first one got stays with its channel"
+    );
+    it.queue.unsubscribe(third);
+    assert_eq!(it.queue.active_consumer(), Some(second));
+}
+
+#[test]
+fn an_auto_delete_queue_is_abandoned_by_its_last_consumer_only() {
+    let mut it = Fixture::with(QueueSettings {
+        auto_delete: true,
+        ..QueueSettings::default()
+    });
+    assert!(!it.queue.abandoned(), "it never had one");
+    it.subscribed(1);
+    assert!(!it.queue.abandoned());
+    it.queue.detach(it.channel);
+    assert!(it.queue.abandoned());
+}
+
+#[test]
+fn a_consumer_on_offer_is_offered_messages_once() {
+    let mut it = Fixture::new();
+    let consumer = it.subscribe(on_offer());
+    assert_eq!(it.queue.dispatch(9).offers, [], "there is nothing to offer");
+    it.publish(&["a"]);
+    assert_eq!(it.queue.dispatch(9).offers, [consumer]);
+    it.publish(&["b"]);
+    assert_eq!(it.queue.dispatch(9).offers, [], "the offer stands");
+    it.credit(consumer, 5);
+    let pass = it.queue.dispatch(9);
+    assert_eq!(bodies(&pass.handouts[0].1), ["a", "b"]);
+    assert_eq!(pass.unused, [(consumer, 3)]);
+}
+
+#[test]
+fn standing_credit_is_taken_back_when_a_consumer_is_moved_to_offers() {
+    let mut it = Fixture::new();
+    let consumer = it.subscribed(7);
+    it.queue.set_on_offer(consumer, true);
+    it.publish(&["a"]);
+    let pass = it.queue.dispatch(9);
+    assert_eq!((pass.unused, pass.offers), (vec![(consumer, 7)], vec![consumer]));
+    it.queue.set_on_offer(consumer, false);
+    it.credit(consumer, 1);
+    assert_eq!(it.pass(), [(consumer, owned(&["a"]))]);
+}
+
+#[test]
+fn a_million_small_messages_wait_in_far_less_than_a_hundred_mebibytes() {
+    let mut it = Fixture::new();
+    for _ in 0..1_000 {
+        it.publish(&["sixteen bytes ..."; 1_000]);
+    }
+    assert_eq!(it.queue.ready(), 1_000_000);
+    let entries = 16 * 1_000_000;
+    assert!(it.queue.bytes() + entries < 50 * 1024 * 1024);
+}
+
+#[test]
+fn messages_published_one_by_one_share_pages_once_they_wait() {
+    let mut it = Fixture::new();
+    for _ in 0..100_000 {
+        it.publish(&["sixteen bytes .."]);
+    }
+    let alone = 12 + 2 + 3 + 16;
+    assert!(it.queue.bytes() < 100_000 * alone * 2 + 256 * 1024);
+    for _ in 0..100_000 {
+        assert_eq!(it.get().0, "sixteen bytes ..");
+    }
+    assert_eq!(it.queue.bytes(), 0);
+}
+
+#[test]
+fn stragglers_do_not_keep_their_pages() {
+    let mut it = Fixture::new();
+    let body = "x".repeat(1_000);
+    it.subscribed(MUCH);
+    let mut stuck = Vec::new();
+    for _ in 0..1_000 {
+        it.publish(&[body.as_str(); 100]);
+        let mut keys = it.keys();
+        stuck.extend(keys.pop());
+        it.queue.settle(it.channel, Outcome::Ack, &keys);
+        let consumers: Vec<ConsumerId> = it.queue.consumer_ids().collect();
+        it.credit(consumers[0], 100);
+    }
+    assert_eq!(it.queue.unacked(), 1_000);
+    assert!(it.queue.bytes() < 3 * 1024 * 1024, "{} bytes", it.queue.bytes());
+    assert_eq!(it.queue.settle(it.channel, Outcome::Requeue, &stuck), 1_000);
+    for _ in 0..1_000 {
+        assert_eq!(it.get(), (body.clone(), true));
+    }
+    assert_eq!(it.queue.bytes(), 0);
+}
