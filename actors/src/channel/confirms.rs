@@ -268,3 +268,125 @@ fn answer(nack: bool, runs: &mut Vec<(u64, u64)>, limit: u64, sink: &mut impl Fn
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ledger with a publication to each of these queues.
+    fn sent(queues: &[&[u32]]) -> Confirms {
+        let mut ledger = Confirms::new();
+        for queues in queues {
+            let seq = ledger.publish();
+            queues.iter().for_each(|&queue| ledger.sent(seq, queue));
+        }
+        ledger
+    }
+
+    fn answers(ledger: &mut Confirms) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        ledger.take(|answer| answers.push(answer));
+        answers
+    }
+
+    fn ack(tag: u64) -> Answer {
+        Answer {
+            nack: false,
+            tag,
+            multiple: false,
+        }
+    }
+
+    fn ack_all(tag: u64) -> Answer {
+        Answer {
+            nack: false,
+            tag,
+            multiple: true,
+        }
+    }
+
+    fn nack(tag: u64) -> Answer {
+        Answer {
+            nack: true,
+            tag,
+            multiple: false,
+        }
+    }
+
+    #[test]
+    fn what_goes_nowhere_is_acked_at_once() {
+        let mut ledger = sent(&[&[], &[]]);
+        assert_eq!(answers(&mut ledger), [ack_all(2)]);
+        assert_eq!(answers(&mut ledger), []);
+        assert_eq!(ledger.publish(), 3);
+        assert_eq!(answers(&mut ledger), [ack(3)]);
+    }
+
+    #[test]
+    fn every_queue_must_have_stored_it() {
+        let mut ledger = sent(&[&[0, 1]]);
+        ledger.stored(0, 1);
+        assert_eq!(answers(&mut ledger), []);
+        ledger.stored(1, 1);
+        assert_eq!(answers(&mut ledger), [ack(1)]);
+    }
+
+    #[test]
+    fn multiple_stops_before_what_is_open() {
+        let mut ledger = sent(&[&[0], &[0], &[1], &[0], &[0]]);
+        ledger.stored(0, 5);
+        assert_eq!(answers(&mut ledger), [ack_all(2), ack(4), ack(5)]);
+        ledger.stored(1, 3);
+        assert_eq!(answers(&mut ledger), [ack(3)]);
+    }
+
+    #[test]
+    fn multiple_stops_before_what_is_refused() {
+        let mut ledger = sent(&[&[0], &[0], &[0], &[0]]);
+        ledger.refused(0, &[2]);
+        ledger.stored(0, 4);
+        assert_eq!(answers(&mut ledger), [ack(1), ack(3), ack(4), nack(2)]);
+    }
+
+    #[test]
+    fn one_refusal_is_enough_and_is_told_once() {
+        let mut ledger = sent(&[&[0, 1, 2]]);
+        ledger.stored(0, 1);
+        ledger.refused(1, &[1]);
+        assert_eq!(answers(&mut ledger), [nack(1)]);
+        ledger.refused(2, &[1]);
+        ledger.stored(2, 1);
+        assert_eq!(answers(&mut ledger), []);
+        assert_eq!(ledger.open(), 0);
+    }
+
+    #[test]
+    fn a_deleted_queue_counts_as_stored_and_a_crashed_one_as_refused() {
+        let mut ledger = sent(&[&[0], &[1], &[0], &[1]]);
+        ledger.gone(0, Verdict::Ack);
+        ledger.gone(1, Verdict::Nack);
+        let all_refused = Answer {
+            nack: true,
+            tag: 4,
+            multiple: true,
+        };
+        assert_eq!(answers(&mut ledger), [ack(1), ack(3), all_refused]);
+    }
+
+    #[test]
+    fn one_stuck_publication_among_millions_answered_takes_no_room() {
+        let mut ledger = sent(&[&[1]]);
+        let mut acks = 0;
+        for _ in 0..1_000_000 {
+            let seq = ledger.publish();
+            ledger.sent(seq, 0);
+            ledger.stored(0, seq);
+            ledger.take(|answer| acks += usize::from(!answer.multiple));
+        }
+        assert_eq!(acks, 1_000_000, "none may cover the one that is open");
+        assert_eq!((ledger.open(), ledger.late.len()), (1, 1));
+        assert!(ledger.ring.capacity() < 4 * SPARE && ledger.stored.capacity() < 64);
+        ledger.stored(1, 1);
+        assert_eq!(answers(&mut ledger), [ack(1)]);
+    }
+}

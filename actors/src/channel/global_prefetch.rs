@@ -127,3 +127,71 @@ impl Budget {
         grants
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consumers<const N: usize>() -> [ConsumerId; N] {
+        std::array::from_fn(|_| ConsumerId::next())
+    }
+
+    #[test]
+    fn what_is_free_is_lent_and_the_rest_wait() {
+        let mut budget = Budget::new(5);
+        let [a, b] = consumers();
+        assert_eq!(budget.offer(a), Some(5));
+        assert_eq!(budget.offer(b), None);
+        budget.delivered(a, 3);
+        assert_eq!(budget.in_use(), 5);
+        assert_eq!(budget.unused(a, 2), [(b, 2)]);
+    }
+
+    #[test]
+    fn what_becomes_free_is_shared_by_those_who_wait_in_turn() {
+        let mut budget = Budget::new(10);
+        let [a, b, c, d] = consumers();
+        budget.offer(a);
+        budget.delivered(a, 10);
+        for waiting in [b, c, d, b] {
+            assert_eq!(budget.offer(waiting), None);
+        }
+        assert_eq!(budget.settled(1), [(b, 1)]);
+        assert_eq!(budget.settled(5), [(c, 2), (d, 3)]);
+        assert_eq!(budget.in_use(), 10);
+    }
+
+    #[test]
+    fn a_consumer_that_leaves_frees_its_loan_but_not_its_unacked_messages() {
+        let mut budget = Budget::new(4);
+        let [a, b] = consumers();
+        budget.offer(a);
+        budget.delivered(a, 1);
+        budget.offer(b);
+        assert_eq!(budget.remove(a), [(b, 3)]);
+        assert_eq!(budget.remove(b), []);
+        assert_eq!(budget.in_use(), 1);
+    }
+
+    #[test]
+    fn a_raised_limit_is_lent_at_once_and_a_lowered_one_waits_for_settlements() {
+        let mut budget = Budget::new(2);
+        let [a, b] = consumers();
+        budget.offer(a);
+        budget.delivered(a, 2);
+        budget.offer(b);
+        assert_eq!(budget.set_limit(1), []);
+        assert_eq!(budget.settled(1), []);
+        assert_eq!(budget.set_limit(3), [(b, 2)]);
+    }
+
+    #[test]
+    fn what_was_unacked_before_counts() {
+        let mut budget = Budget::new(3);
+        let [a] = consumers();
+        budget.adopt(2);
+        budget.delivered(a, 2);
+        assert_eq!((budget.in_use(), budget.offer(a)), (4, None));
+        assert_eq!(budget.settled(2), [(a, 1)]);
+    }
+}

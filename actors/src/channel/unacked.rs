@@ -175,3 +175,94 @@ impl Unacked {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(tag: u64) -> Outstanding {
+        Outstanding {
+            tag,
+            queue: 0,
+            key: tag as u32,
+            consumer: 0,
+        }
+    }
+
+    fn ledger(tags: impl IntoIterator<Item = u64>) -> Unacked {
+        let mut ledger = Unacked::new();
+        tags.into_iter().for_each(|tag| ledger.push(delivery(tag)));
+        ledger
+    }
+
+    fn take(ledger: &mut Unacked, tag: u64, multiple: bool) -> Result<Vec<u64>, UnknownTag> {
+        let mut taken = Vec::new();
+        ledger.take(tag, multiple, |delivery| taken.push(delivery.tag))?;
+        Ok(taken)
+    }
+
+    #[test]
+    fn multiple_takes_all_up_to_the_tag() {
+        let mut ledger = ledger(1..=5);
+        assert_eq!(take(&mut ledger, 2, false), Ok(vec![2]));
+        assert_eq!(take(&mut ledger, 4, true), Ok(vec![1, 3, 4]));
+        assert_eq!(ledger.len(), 1);
+    }
+
+    #[test]
+    fn multiple_needs_its_own_tag_to_be_outstanding() {
+        let mut ledger = ledger(1..=5);
+        assert_eq!(take(&mut ledger, 3, false), Ok(vec![3]));
+        assert_eq!(take(&mut ledger, 3, true), Err(UnknownTag { tag: 3 }));
+        assert_eq!(take(&mut ledger, 6, true), Err(UnknownTag { tag: 6 }));
+        assert_eq!(ledger.len(), 4);
+    }
+
+    #[test]
+    fn tag_zero_means_all_of_them_even_of_none() {
+        let mut ledger = ledger([3, 9]);
+        assert_eq!(take(&mut ledger, 0, true), Ok(vec![3, 9]));
+        assert_eq!(take(&mut ledger, 0, true), Ok(vec![]));
+        assert_eq!(take(&mut ledger, 0, false), Err(UnknownTag { tag: 0 }));
+    }
+
+    #[test]
+    fn a_settled_tag_is_unknown() {
+        let mut ledger = ledger([2, 3, 7]);
+        assert_eq!(take(&mut ledger, 3, false), Ok(vec![3]));
+        for tag in [1, 3, 5, 8] {
+            assert_eq!(take(&mut ledger, tag, false), Err(UnknownTag { tag }));
+        }
+        assert_eq!(UnknownTag { tag: 8 }.to_string(), "unknown delivery tag 8");
+    }
+
+    #[test]
+    fn what_a_rollback_brings_back_is_in_order_again() {
+        let mut ledger = ledger(1..=6);
+        take(&mut ledger, 2, false).unwrap();
+        take(&mut ledger, 5, false).unwrap();
+        ledger.restore([delivery(5), delivery(2)]);
+        assert_eq!(take(&mut ledger, 0, true), Ok(vec![1, 2, 3, 4, 5, 6]));
+    }
+
+    #[test]
+    fn one_stuck_delivery_among_millions_settled_takes_no_room() {
+        let mut ledger = ledger([1]);
+        for tag in 2..2_000_000 {
+            ledger.push(delivery(tag));
+            assert_eq!(ledger.take(tag, false, drop), Ok(()));
+        }
+        assert_eq!(ledger.len(), 1);
+        assert!(ledger.places.capacity() < 1_024);
+    }
+
+    #[test]
+    fn settling_every_other_of_a_long_backlog_leaves_no_more_gaps_than_deliveries() {
+        let mut ledger = ledger(1..=100_000);
+        for tag in (1..=100_000).filter(|tag| tag % 10 != 0) {
+            take(&mut ledger, tag, false).unwrap();
+        }
+        assert_eq!(ledger.len(), 10_000);
+        assert!(ledger.places.len() <= 2 * ledger.len() + 64);
+    }
+}

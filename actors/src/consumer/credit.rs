@@ -178,3 +178,105 @@ impl Credit {
 fn saturate(n: i64) -> u32 {
     u32::try_from(n.max(0)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIB: u64 = 1024;
+
+    #[test]
+    fn a_prefetch_is_granted_at_once_and_again_as_it_is_settled() {
+        let mut credit = Credit::new(3, false);
+        assert_eq!(credit.top_up().map(|grant| grant.messages), Some(3));
+        credit.delivered(2, 200);
+        credit.written(2, 200);
+        assert_eq!(credit.top_up(), None, "all that may be unsettled is");
+        credit.settled(1);
+        assert_eq!(credit.top_up().map(|grant| grant.messages), Some(1));
+        assert_eq!(credit.unsettled(), 1);
+    }
+
+    #[test]
+    fn without_acks_the_window_is_the_bound() {
+        let mut credit = Credit::new(3, true);
+        assert_eq!(
+            credit.top_up(),
+            Some(Grant {
+                messages: WINDOW_MESSAGES,
+                bytes: FIRST_WINDOW
+            })
+        );
+        credit.delivered(100, 100);
+        assert_eq!(credit.unsettled(), 0);
+        credit.written(100, 100);
+        assert_eq!(credit.top_up(), None, "too little to be worth a message");
+        credit.delivered(WINDOW_MESSAGES / 4, 100);
+        assert_eq!(credit.top_up(), None, "nothing of it is written");
+        credit.written(WINDOW_MESSAGES / 4, 100);
+        assert_eq!(
+            credit.top_up().map(|grant| grant.messages),
+            Some(WINDOW_MESSAGES / 4 + 100)
+        );
+    }
+
+    #[test]
+    fn a_socket_that_takes_nothing_ends_credit() {
+        let mut credit = Credit::new(1_000, false);
+        credit.top_up();
+        credit.delivered(10, 200 * KIB);
+        credit.settled(10);
+        assert_eq!((credit.top_up(), credit.room()), (None, 0));
+        credit.written(10, 200 * KIB);
+        assert_eq!(
+            credit.top_up(),
+            Some(Grant {
+                messages: 10,
+                bytes: 200 * KIB as u32
+            })
+        );
+    }
+
+    #[test]
+    fn the_window_widens_as_the_client_reads() {
+        let mut credit = Credit::new(0, true);
+        let mut rounds = 0;
+        while credit.window < WIDEST_WINDOW.into() {
+            let bytes = credit.top_up().map_or(0, |grant| u64::from(grant.bytes));
+            credit.delivered(1, bytes);
+            credit.written(1, bytes);
+            rounds += 1;
+        }
+        assert!(
+            (10..16).contains(&rounds),
+            "two windows of each of five widths: {rounds}"
+        );
+        let bytes = credit.top_up().map(|grant| grant.bytes);
+        assert!(bytes <= Some(WIDEST_WINDOW));
+    }
+
+    #[test]
+    fn a_message_larger_than_the_window_passes() {
+        let mut credit = Credit::new(0, false);
+        credit.top_up();
+        credit.delivered(1, 100 * 1024 * KIB);
+        assert_eq!(credit.top_up(), None);
+        credit.written(1, 100 * 1024 * KIB);
+        let grant = credit.top_up().unwrap();
+        assert!(
+            u64::from(grant.bytes) >= 100 * 1024 * KIB,
+            "it pays for the excess, and for what comes next"
+        );
+    }
+
+    #[test]
+    fn an_offer_is_answered_within_the_prefetch_and_what_is_unused_comes_back() {
+        let mut credit = Credit::new(4, false);
+        assert_eq!(credit.lend(9).map(|grant| grant.messages), Some(4));
+        assert_eq!((credit.room(), credit.lend(9)), (0, None));
+        credit.delivered(1, 10);
+        credit.unused(3);
+        assert_eq!(credit.room(), 3);
+        assert_eq!(credit.lend(2).map(|grant| grant.messages), Some(2));
+    }
+}

@@ -152,3 +152,94 @@ impl Pages {
         self.slots.insert(slot);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use leveret_protocol::Body;
+
+    use super::*;
+
+    /// Pages of `count` messages of `size` bytes each, and all their entries.
+    fn filled(pages: usize, count: usize, size: usize) -> (Pages, Vec<Entry>) {
+        let mut filled = Pages::default();
+        let mut entries = Vec::new();
+        for page in 0..pages {
+            let mut builder = PageBuilder::new();
+            let body = vec![page as u8; size];
+            let offsets: Vec<u32> = (0..count)
+                .map(|_| builder.push("x", "key", &[0, 0], false, Body::Slice(&body)))
+                .collect();
+            filled.insert(builder.finish(), &offsets, |entry| entries.push(entry));
+        }
+        (filled, entries)
+    }
+
+    #[test]
+    fn a_page_goes_with_its_last_message() {
+        let (mut pages, entries) = filled(1, 3, 10);
+        for entry in &entries {
+            assert!(pages.get(entry).is_some());
+            pages.release(entry);
+        }
+        assert!(pages.get(&entries[0]).is_none());
+        assert_eq!((pages.bytes(), pages.live), (0, 0));
+    }
+
+    #[test]
+    fn a_page_without_messages_for_this_queue_is_not_kept() {
+        let mut pages = Pages::default();
+        let mut builder = PageBuilder::new();
+        builder.push("x", "key", &[0, 0], false, Body::Slice(b"for another queue"));
+        pages.insert(builder.finish(), &[], |_| panic!("there is none"));
+        assert_eq!(pages.bytes(), 0);
+    }
+
+    #[test]
+    fn sparse_pages_are_given_up_for_a_copy_of_what_lives() {
+        let (mut pages, entries) = filled(64, 100, 200);
+        let (mut kept, settled): (Vec<Entry>, Vec<Entry>) = entries
+            .into_iter()
+            .partition(|entry| entry.offset < 300 || entry.page == 7);
+        settled.iter().for_each(|entry| pages.release(entry));
+        assert!(pages.wasteful());
+        let live = kept.len() as u64 * 220;
+        pages.compact(kept.iter_mut());
+        assert!(!pages.wasteful());
+        assert!(pages.bytes() < live + live / 8, "{} of {live}", pages.bytes());
+        for entry in &kept {
+            let page = pages.get(entry).unwrap();
+            assert_eq!(page.get(entry.offset).body.len(), 200);
+            assert_eq!(page.get(entry.offset).routing_key, b"key");
+        }
+        kept.iter().for_each(|entry| pages.release(entry));
+        assert_eq!((pages.bytes(), pages.live), (0, 0));
+    }
+
+    #[test]
+    fn a_large_body_moves_without_a_copy() {
+        let (mut pages, mut entries) = filled(2, 20, 40_000);
+        let last = entries.split_off(39);
+        entries.iter().for_each(|entry| pages.release(entry));
+        let mut kept = last;
+        let before = pages
+            .get(&kept[0])
+            .unwrap()
+            .get(kept[0].offset)
+            .body
+            .as_slice()
+            .as_ptr();
+        assert!(pages.wasteful());
+        pages.compact(kept.iter_mut());
+        assert_eq!(
+            pages
+                .get(&kept[0])
+                .unwrap()
+                .get(kept[0].offset)
+                .body
+                .as_slice()
+                .as_ptr(),
+            before
+        );
+        assert!(pages.bytes() < 41_000);
+    }
+}

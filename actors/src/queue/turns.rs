@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 pub(super) struct Turns {
     /// Non-empty rings, lowest priority first.
     rings: Vec<(i64, VecDeque<u32>)>,
+    /// The room of the last ring that became empty: a lone consumer leaves and joins with every message it settles.
+    spare: VecDeque<u32>,
 }
 
 impl Turns {
@@ -40,8 +42,10 @@ impl Turns {
             return;
         };
         ring.pop_front();
-        if ring.is_empty() {
-            self.rings.pop();
+        if ring.is_empty()
+            && let Some((_, ring)) = self.rings.pop()
+        {
+            self.spare = ring;
         }
     }
 
@@ -56,7 +60,11 @@ impl Turns {
                     ring.push_back(consumer);
                 }
             }
-            Err(at) => self.rings.insert(at, (priority, VecDeque::from([consumer]))),
+            Err(at) => {
+                let mut ring = std::mem::take(&mut self.spare);
+                ring.push_back(consumer);
+                self.rings.insert(at, (priority, ring));
+            }
         }
     }
 
