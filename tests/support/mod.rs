@@ -3,13 +3,19 @@
 //! A test starts a [`Broker`] of its own, so that names never collide. With `LEVERET_TEST_URI` set, the tests
 //! talk to the RabbitMQ found there instead, to check their expectations against it (see [`reference`]).
 
-#![allow(dead_code, reason = "every test program uses another part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test program uses another part of this"
+)]
 
 pub(crate) mod broker;
 pub(crate) mod channel;
 pub(crate) mod connection;
 pub(crate) mod content;
 pub(crate) mod methods;
+pub(crate) mod program;
+pub(crate) mod python;
 pub(crate) mod reference;
 pub(crate) mod wire;
 

@@ -1,0 +1,16 @@
+//! Clients other than our own: pika and lapin, and the pika programs that must run unchanged.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod lapin;
+mod pika;
+mod seed;
