@@ -53,8 +53,8 @@ impl<'a> BodyRef<'a> {
     }
 }
 
-impl<'a> From<&'a Body<'a>> for BodyRef<'a> {
-    fn from(body: &'a Body<'a>) -> Self {
+impl<'a> From<&'a Body<'_>> for BodyRef<'a> {
+    fn from(body: &'a Body<'_>) -> Self {
         match body {
             Body::Slice(bytes) => BodyRef::Slice(bytes),
             Body::Shared(bytes) => BodyRef::Shared(bytes),

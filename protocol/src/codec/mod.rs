@@ -1,7 +1,10 @@
 //! Frames from a stream of reads.
 
+mod read_size;
+
 use crate::{decode, exception::Exception, frame::FrameBatch, header::ProtocolHeader};
 use bytes::{Buf, Bytes, BytesMut};
+use read_size::{IDLE_READ, MOST_READ, ReadSize};
 use thiserror::Error;
 use tokio_util::codec::Decoder;
 
@@ -189,63 +192,6 @@ impl Decoder for FrameCodec {
             src.clear();
         }
         Ok(item)
-    }
-}
-
-/// The room offered to a read on a connection at rest, in bytes.
-const IDLE_READ: usize = 1024;
-/// The smallest and the largest size learned, in bytes.
-const LEAST_READ: usize = 2 * 1024;
-const MOST_READ: usize = 256 * 1024;
-
-/// Learns how much room a read deserves.
-#[derive(Debug)]
-struct ReadSize {
-    /// Doubled by a read that filled its room, halved by one that used less than a quarter.
-    learned: usize,
-    /// The last read was so small that the next may well be too.
-    idle: bool,
-    /// Bytes in the buffer when it was last seen, to know how many were read since.
-    left: usize,
-}
-
-impl Default for ReadSize {
-    fn default() -> Self {
-        ReadSize {
-            learned: LEAST_READ,
-            idle: true,
-            left: 0,
-        }
-    }
-}
-
-impl ReadSize {
-    fn next(&self) -> usize {
-        if self.idle { IDLE_READ } else { self.learned }
-    }
-
-    /// Looks at the buffer after a read.
-    fn observe(&mut self, src: &BytesMut) {
-        let read = src.len().saturating_sub(self.left);
-        if read == 0 {
-            return;
-        }
-        if src.len() == src.capacity() {
-            if read >= self.learned {
-                self.learned = (self.learned * 2).min(MOST_READ);
-            }
-            self.idle = false;
-        } else {
-            if read < self.learned / 4 {
-                self.learned = (self.learned / 2).max(LEAST_READ);
-            }
-            self.idle = read <= IDLE_READ / 2;
-        }
-    }
-
-    /// Looks at the buffer before the next read.
-    fn leave(&mut self, src: &BytesMut) {
-        self.left = src.len();
     }
 }
 
