@@ -21,8 +21,8 @@ pub(crate) const CHANNEL: u16 = 1;
 /// How long the broker may take to answer.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long it may take to say goodbye.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it may take to say goodbye: before that it takes everything sent.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An open connection.
 #[derive(Debug)]

@@ -112,7 +112,9 @@ impl<'r> Publisher<'r> {
             }
         }
         self.await_confirms()?;
-        self.client.close()
+        self.client.close()?;
+        self.meter.count(0, clock::now());
+        Ok(())
     }
 
     /// How many messages to send now.

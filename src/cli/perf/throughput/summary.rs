@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::args::Load;
+use super::meter::Reading;
 use super::run::Run;
 use super::sequences::Findings;
 use super::watch::{Measured, expected};
@@ -33,7 +34,7 @@ pub(crate) struct Summary {
     pub(crate) errors: Vec<String>,
 }
 
-/// Messages in one direction, while the rates were measured.
+/// Messages in one direction, and the time they took.
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Flow {
     messages: u64,
@@ -62,8 +63,8 @@ impl Summary {
     pub(super) fn new(load: &Load, run: &Run, measured: &Measured, findings: &[Findings]) -> Self {
         let confirms = load.confirm.is_some();
         Self {
-            published: Flow::new(measured.published.messages, measured.publish_seconds, load.size),
-            consumed: Flow::new(measured.consumed.messages, measured.consume_seconds, load.size),
+            published: Flow::new(measured.published, load.size),
+            consumed: Flow::new(measured.consumed, load.size),
             confirmed: confirms.then(|| run.publishers.iter().map(|meter| meter.reading().confirmed).sum()),
             refused: confirms.then(|| run.publishers.iter().map(|meter| meter.reading().refused).sum()),
             latency_ms: measured.latencies.percentiles(),
@@ -76,7 +77,7 @@ impl Summary {
 }
 
 impl Flow {
-    fn new(messages: u64, seconds: f64, size: usize) -> Self {
+    fn new((Reading { messages, .. }, seconds): (Reading, f64), size: usize) -> Self {
         let messages_per_second = if seconds > 0.0 {
             messages as f64 / seconds
         } else {

@@ -18,11 +18,11 @@ const STALLED: Duration = Duration::from_secs(10);
 /// What was measured.
 #[derive(Debug)]
 pub(super) struct Measured {
-    pub(super) published: Reading,
-    pub(super) consumed: Reading,
-    /// The seconds in which that was published and consumed.
-    pub(super) publish_seconds: f64,
-    pub(super) consume_seconds: f64,
+    /// All that was published, and the seconds until the broker had taken it. What a publisher has written
+    /// may wait in the sockets for long; only the broker's farewell tells that it was read.
+    pub(super) published: (Reading, f64),
+    /// What was consumed until the time was up or everything was received, and the seconds that took.
+    pub(super) consumed: (Reading, f64),
     pub(super) latencies: Latencies,
     pub(super) confirm_latencies: Latencies,
 }
@@ -50,14 +50,19 @@ impl<'r> Watch<'r> {
 
     /// Watches until everything is published and received, or given up.
     pub(super) fn until_done(mut self) -> Measured {
-        if self.is_timed() {
-            let measured = self.until_time_is_up();
-            self.run.stop_publishing();
-            self.until_drained(Duration::from_secs_f64(self.load.drain));
-            measured
-        } else {
-            self.until_drained(Duration::MAX);
-            self.until_last_message()
+        let in_time = self.is_timed().then(|| self.until_time_is_up());
+        let drain = in_time
+            .as_ref()
+            .map_or(Duration::MAX, |_| Duration::from_secs_f64(self.load.drain));
+        self.until_drained(drain);
+        let (published, consumed) = self.look();
+        let published = (published, self.seconds_until(published.last_at));
+        match in_time {
+            Some(measured) => Measured {
+                published,
+                ..measured
+            },
+            None => self.measured(published, (consumed, self.seconds_until(consumed.last_at))),
         }
     }
 
@@ -66,7 +71,7 @@ impl<'r> Watch<'r> {
         self.load.count.is_none() && (self.load.publishers > 0 || self.load.pre_fill == 0)
     }
 
-    /// Lets the duration pass, and takes the figures at its end.
+    /// Lets the duration pass, ends publishing, and takes the figures at that time.
     fn until_time_is_up(&mut self) -> Measured {
         let duration = Duration::from_secs_f64(self.load.duration);
         while self.begun.elapsed() < duration && !self.run.failed() {
@@ -76,27 +81,22 @@ impl<'r> Watch<'r> {
         }
         let seconds = self.begun.elapsed().as_secs_f64();
         let (published, consumed) = self.look();
+        self.run.stop_publishing();
         self.measured((published, seconds), (consumed, seconds))
-    }
-
-    /// Takes the figures of all messages, which took until the last of them.
-    fn until_last_message(&mut self) -> Measured {
-        let begun_at = self.begun_at;
-        let taking = |reading: Reading| (reading, reading.last_at.saturating_sub(begun_at) as f64 / 1e9);
-        let (published, consumed) = self.look();
-        self.measured(taking(published), taking(consumed))
     }
 
     fn measured(&mut self, published: (Reading, f64), consumed: (Reading, f64)) -> Measured {
         let (latencies, confirm_latencies) = self.live.latencies();
         Measured {
-            published: published.0,
-            consumed: consumed.0,
-            publish_seconds: published.1,
-            consume_seconds: consumed.1,
+            published,
+            consumed,
             latencies,
             confirm_latencies,
         }
+    }
+
+    fn seconds_until(&self, time: u64) -> f64 {
+        time.saturating_sub(self.begun_at) as f64 / 1e9
     }
 
     /// Waits until consumers have received what was published, or have no hope to.
