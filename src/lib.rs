@@ -1,5 +1,17 @@
-//! Leveret, an AMQP 0-9-1 broker.
+//! Leveret, an AMQP 0-9-1 broker, to be run inside another program.
+//!
+//! ```no_run
+//! use leveret::{Config, Server};
+//!
+//! let server = Server::start(Config::local())?;
+//! println!("a broker for this process: amqp://guest:guest@{}", server.addresses()[0]);
+//! server.stop();
+//! # Ok::<(), leveret::StartError>(())
+//! ```
 
 mod config;
+mod listeners;
+mod server;
 
 pub use config::{AMQP_PORT, Config, FRAME_MIN_SIZE, InvalidConfig, LARGEST_MESSAGE};
+pub use server::{STOP_DEADLINE, Server, StartError, Stopped};

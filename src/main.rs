@@ -1,6 +1,8 @@
 //! The `leveret` program: an AMQP 0-9-1 broker, and a tool to put load on one.
 
 mod cli;
+mod shutdown;
+mod telemetry;
 
 use std::process::ExitCode;
 

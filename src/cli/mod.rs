@@ -74,10 +74,10 @@ mod tests {
 
     #[test]
     fn a_usage_error_is_one_line_that_names_the_flag() {
-        let error = Cli::try_parse_from(["leveret", "perf", "--publisher", "1"]).unwrap_err();
+        let error = Cli::try_parse_from(["leveret", "--lisen", "127.0.0.1:0"]).unwrap_err();
         let line = one_line(&error);
         assert!(
-            line.contains("'--publisher'") && line.contains("'--publishers'"),
+            line.contains("'--lisen'") && line.contains("'--listen'"),
             "{line}"
         );
         assert!(!line.contains('\n'), "{line}");

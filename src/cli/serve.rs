@@ -1,18 +1,110 @@
-//! `leveret`: run the broker.
+//! `leveret`: run the broker until told to stop.
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use leveret::{Config, Server, StartError, Stopped};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// What the broker is told on its command line.
-#[derive(Debug, Args)]
-pub(super) struct Options {}
+use crate::shutdown::{Reason, Signals};
+use crate::telemetry::{self, LogFilter};
 
-/// Serves.
-pub(super) fn run(_options: Options) -> Result<ExitCode, String> {
-    Err("this build does not serve yet; see leveret perf --help".to_owned())
+/// What the broker is told on its command line or by its environment.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Where to accept connections; may be repeated, port 0 takes a free port
+    /// [default: port 5672 of every interface]
+    #[arg(long, value_name = "ADDR:PORT", env = "LEVERET_LISTEN", value_delimiter = ',', value_parser = address)]
+    listen: Vec<SocketAddr>,
+    /// Directory for what must survive a restart
+    #[arg(long, value_name = "DIR", env = "LEVERET_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Worker threads [default: one per core]
+    #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
+    workers: Option<usize>,
+    /// What to log: off, error, warn, info, debug, trace, or TARGET=LEVEL,...
+    #[arg(long, value_name = "FILTER", env = "LEVERET_LOG", default_value = "info", value_parser = LogFilter::parse)]
+    log: LogFilter,
+    /// Product named to clients
+    #[arg(long, value_name = "NAME", env = "LEVERET_PRODUCT")]
+    product: Option<String>,
+    /// Product version named to clients
+    #[arg(long, value_name = "V", env = "LEVERET_PRODUCT_VERSION")]
+    product_version: Option<String>,
+    /// Heartbeat proposed to clients, in seconds; 0 for none
+    #[arg(long, value_name = "SECONDS", env = "LEVERET_HEARTBEAT")]
+    heartbeat: Option<u16>,
+    /// Largest frame offered to clients; 0 for no limit, else at least 4096
+    #[arg(long, value_name = "BYTES", env = "LEVERET_FRAME_MAX")]
+    frame_max: Option<u32>,
+    /// Most channels of one connection; 0 for no limit
+    #[arg(long, value_name = "N", env = "LEVERET_CHANNEL_MAX")]
+    channel_max: Option<u16>,
+    /// Largest message body accepted
+    #[arg(long, value_name = "BYTES", env = "LEVERET_MAX_MESSAGE_SIZE")]
+    max_message_size: Option<u64>,
+}
+
+/// Serves until a signal, or until the broker fails.
+pub(super) fn run(options: Options) -> Result<ExitCode, String> {
+    telemetry::start(&options.log);
+    raise_open_files();
+    // Before the ready line: whoever reads it may send the signal at once.
+    let mut signals = Signals::catch().map_err(|error| format!("cannot catch signals: {error}"))?;
+    let mut server = Server::start(options.config()).map_err(|error| explain(&error))?;
+    announce(server.addresses()).map_err(|error| format!("cannot write to standard output: {error}"))?;
+    if signals.wait(&mut server) == Reason::BrokerFailed {
+        return Err("the broker failed; its log tells why".to_owned());
+    }
+    tracing::info!("stopping");
+    match signals.stop(server) {
+        Stopped::Orderly { connections_forced } => {
+            tracing::info!(connections_forced, "stopped");
+            Ok(ExitCode::SUCCESS)
+        }
+        Stopped::Abandoned => Err("the broker did not stop in time".to_owned()),
+    }
+}
+
+impl Options {
+    fn config(self) -> Config {
+        let default = Config::default();
+        Config {
+            listen: self.listen,
+            data_dir: self.data_dir,
+            workers: self.workers.unwrap_or(default.workers),
+            product: self.product.unwrap_or(default.product),
+            product_version: self.product_version.unwrap_or(default.product_version),
+            heartbeat: self.heartbeat.unwrap_or(default.heartbeat),
+            frame_max: self.frame_max.unwrap_or(default.frame_max),
+            channel_max: self.channel_max.unwrap_or(default.channel_max),
+            max_message_size: self.max_message_size.unwrap_or(default.max_message_size),
+        }
+    }
+}
+
+/// What went wrong, and where there is one, the flag that helps.
+fn explain(error: &StartError) -> String {
+    match error {
+        StartError::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
+            format!("{error}; choose another with --listen ADDR:PORT")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Tells whoever started the program that clients can connect, and where.
+fn announce(addresses: &[SocketAddr]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "leveret ready")?;
+    for address in addresses {
+        write!(out, " amqp={address}")?;
+    }
+    writeln!(out)?;
+    out.flush()
 }
 
 /// Each connection is an open file: takes all the files this process is entitled to.
@@ -20,7 +112,7 @@ pub(super) fn raise_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        eprintln!("leveret: cannot raise the limit of open files: {error}");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
 }
 
@@ -29,4 +121,21 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.trim()
         .parse()
         .map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5672 or [::1]:5672".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_needs_a_port() {
+        assert!(address("127.0.0.1:5672").is_ok());
+        assert!(address("[::1]:0").is_ok());
+        assert!(
+            address("127.0.0.1")
+                .unwrap_err()
+                .contains("such as 127.0.0.1:5672")
+        );
+        assert!(address("localhost:5672").is_err());
+    }
 }

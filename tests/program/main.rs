@@ -9,3 +9,4 @@
 
 mod perf;
 mod process;
+mod serve;

@@ -1,0 +1,193 @@
+//! A broker and the thread it runs on.
+//!
+//! The broker's actors need an actix system; giving it a thread of its own lets any program, with
+//! whatever runtime or none, start and stop a broker with two calls.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use leveret_actors::broker::{Broker, Settings};
+use tokio::sync::oneshot;
+
+use crate::config::{Config, InvalidConfig};
+use crate::listeners;
+
+/// How long stopping a broker may take.
+pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What the broker's connections get of [`STOP_DEADLINE`]; the rest is for the threads to end.
+const CONNECTIONS_DEADLINE: Duration = Duration::from_secs(8);
+
+/// A running broker; dropping it stops it.
+#[derive(Debug)]
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    stop: Option<oneshot::Sender<()>>,
+    stopped: mpsc::Receiver<Stopped>,
+    ended: oneshot::Receiver<()>,
+}
+
+/// How a broker came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Stopped {
+    /// Everything was closed in order.
+    Orderly {
+        /// Connections that did not answer the close in time and were cut.
+        connections_forced: usize,
+    },
+    /// The broker's thread did not end within [`STOP_DEADLINE`], or had ended by itself before.
+    Abandoned,
+}
+
+/// Why a broker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is out of bounds.
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    /// An address could not be listened on.
+    #[error("cannot listen on {address}: {}", explain(source))]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The broker's thread or system could not be set up.
+    #[error("cannot run the broker: {0}")]
+    Run(#[source] io::Error),
+}
+
+impl Server {
+    /// Starts a broker and returns once it accepts connections.
+    ///
+    /// # Errors
+    /// When a setting is out of bounds, an address cannot be listened on, or threads cannot be made.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        config.check()?;
+        let listeners = listeners::bind(&config.listen)
+            .map_err(|(address, source)| StartError::Listen { address, source })?;
+        let addresses = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(StartError::Run)?;
+        let (stop, stop_asked) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let (report_started, started) = mpsc::channel();
+        let (report_stopped, stopped) = mpsc::channel();
+        let run = move || {
+            // Dropped when the thread ends, even by a panic: that is what `ended` waits for.
+            let _end: oneshot::Sender<()> = end;
+            if let Some(outcome) = run(&config, listeners, stop_asked, &report_started) {
+                let _ = report_stopped.send(outcome);
+            }
+        };
+        thread::Builder::new()
+            .name("leveret".to_owned())
+            .spawn(run)
+            .map_err(StartError::Run)?;
+        match started.recv() {
+            Ok(Ok(())) => Ok(Self {
+                addresses,
+                stop: Some(stop),
+                stopped,
+                ended,
+            }),
+            Ok(Err(error)) => Err(StartError::Run(error)),
+            Err(mpsc::RecvError) => Err(StartError::Run(io::Error::other("its thread ended at once"))),
+        }
+    }
+
+    /// The addresses connections are accepted on, in the order they were configured.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Closes every connection in order and ends the broker.
+    ///
+    /// Blocks until that is done, for [`STOP_DEADLINE`] at most.
+    pub fn stop(mut self) -> Stopped {
+        self.stop_once()
+    }
+
+    /// Completes if the broker ends by itself, which it does only when it failed.
+    pub async fn ended(&mut self) {
+        let _ = (&mut self.ended).await;
+    }
+
+    fn stop_once(&mut self) -> Stopped {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        self.stopped
+            .recv_timeout(STOP_DEADLINE)
+            .unwrap_or(Stopped::Abandoned)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.stop.is_some() {
+            let _ = self.stop_once();
+        }
+    }
+}
+
+/// The life of the broker's thread; `None` when the broker did not start.
+fn run(
+    config: &Config,
+    listeners: Vec<TcpListener>,
+    stop_asked: oneshot::Receiver<()>,
+    started: &mpsc::Sender<io::Result<()>>,
+) -> Option<Stopped> {
+    let system = actix::System::new();
+    let outcome = system.block_on(async {
+        let broker = Broker::launch(settings(config));
+        for listener in listeners {
+            if let Err(error) = broker.listen(listener).await {
+                let _ = started.send(Err(error));
+                return None;
+            }
+        }
+        let _ = started.send(Ok(()));
+        // A dropped sender asks for the end too: the server's owner is gone.
+        let _ = stop_asked.await;
+        let stopped = broker.stop("broker is shutting down", CONNECTIONS_DEADLINE).await;
+        Some(Stopped::Orderly {
+            connections_forced: stopped.connections_forced,
+        })
+    });
+    actix::System::current().stop();
+    if let Err(error) = system.run() {
+        tracing::error!(%error, "the broker's system ended with an error");
+    }
+    outcome
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        product: config.product.clone(),
+        version: config.product_version.clone(),
+        heartbeat: config.heartbeat,
+        frame_max: config.frame_max,
+        channel_max: config.channel_max,
+        max_message_size: config.max_message_size,
+        workers: config.workers,
+        ..Settings::default()
+    }
+}
+
+/// The causes people meet, with what to do about them.
+fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is taken by another program".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "this host does not have that address".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied (ports below 1024 need privileges)".to_owned(),
+        _ => error.to_string(),
+    }
+}
