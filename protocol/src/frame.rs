@@ -87,6 +87,15 @@ impl FrameBatch {
             .unwrap_or_default()
     }
 
+    /// The batch without its first frames: those from index `at` on.
+    pub fn rest(&self, at: usize) -> FrameBatch {
+        let frames = self.frames.get(at..).unwrap_or_default().to_vec();
+        FrameBatch {
+            bytes: self.bytes.clone(),
+            frames,
+        }
+    }
+
     /// The payload as a slice that shares, and keeps alive, the bytes of the batch.
     pub fn payload_bytes(&self, frame: &Frame) -> Bytes {
         self.bytes.slice_ref(self.payload(frame))

@@ -14,7 +14,7 @@ use super::attachments::Attachments;
 use super::confirms::{Confirms, Verdict};
 use super::global_prefetch::Budget;
 use super::inbox::Inbox;
-use super::messages::{Close, Commands, Raise};
+use super::messages::{ChannelEnded, Close, Commands, End, Raise};
 use super::output::Output;
 use super::reply_to::ReplyTo;
 use super::routes::RouteMemo;
@@ -37,8 +37,6 @@ pub(super) enum Phase {
     Open,
     /// A command waits for an answer; those behind it wait too.
     Waiting,
-    /// The broker closed the channel: everything but close and close-ok is dropped.
-    Closing,
     /// Over.
     Closed,
 }
@@ -84,7 +82,7 @@ pub(crate) struct Channel {
     pub(super) last_queue: Name,
     pub(super) output: Output,
     turn: Turn,
-    parent: Recipient<Gone<ChannelId>>,
+    connection: Recipient<ChannelEnded>,
     _lease: Lease<ChannelId>,
 }
 
@@ -94,7 +92,8 @@ impl Channel {
         id: ChannelId,
         number: u16,
         session: Arc<Session>,
-        parent: Recipient<Gone<ChannelId>>,
+        connection: Recipient<ChannelEnded>,
+        lease: Lease<ChannelId>,
     ) -> Self {
         let max_message_size = session.node.settings.max_message_size;
         Channel {
@@ -123,8 +122,8 @@ impl Channel {
             last_queue: Name::from(""),
             output: Output::default(),
             turn: Turn::default(),
-            _lease: Lease::new(parent.clone(), id),
-            parent,
+            connection,
+            _lease: lease,
             session,
         }
     }
@@ -157,20 +156,19 @@ impl Channel {
             Scope::Channel => {
                 info!(channel = self.number, user = %self.session.user, %exception, "channel closed");
                 self.abandon();
-                self.phase = Phase::Closing;
+                // The connection must know before the client does: what follows close-ok is for a new channel.
+                self.end(End::ByBroker, ctx);
                 let text = exception.reply_text();
                 let (class_id, method_id) = exception.method;
                 let reply_code = exception.code as u16;
-                self.output.method(
-                    self.number,
-                    &channel::Close {
-                        reply_code,
-                        reply_text: &text,
-                        class_id,
-                        method_id,
-                    },
-                );
-                self.absorbed(1, ctx);
+                let close = channel::Close {
+                    reply_code,
+                    reply_text: &text,
+                    class_id,
+                    method_id,
+                };
+                self.output.method(self.number, &close);
+                self.act();
             }
         }
     }
@@ -189,8 +187,8 @@ impl Channel {
         self.reply_to = None;
     }
 
-    /// The end that the client asked for: its queues have taken everything back before `then` runs.
-    pub(super) fn leave(&mut self, ctx: &mut Context<Self>, then: fn(&mut Self, &mut Context<Self>)) {
+    /// The end that the client asked for: its queues have taken everything back before it is answered.
+    pub(super) fn leave(&mut self, answer: bool, ctx: &mut Context<Self>) {
         self.post_publications();
         self.post_settlements();
         self.phase = Phase::Closed;
@@ -198,28 +196,19 @@ impl Channel {
         self.reply_to = None;
         let detached = futures_util::future::join_all(self.attachments.detach_all());
         ctx.spawn(
-            actix::fut::wrap_future::<_, Self>(detached).map(move |_, channel, ctx| then(channel, ctx)),
+            actix::fut::wrap_future::<_, Self>(detached).map(move |_, channel, ctx| {
+                channel.end(End::ByClient, ctx);
+                if answer {
+                    channel.output.method(channel.number, &channel::CloseOk {});
+                }
+                channel.act();
+            }),
         );
     }
 
-    /// Tells the connection that the number is free, then lets the client know.
-    pub(super) fn answer_close(&mut self, ctx: &mut Context<Self>) {
-        self.parent.do_send(Gone {
-            id: self.id,
-            crashed: false,
-        });
-        self.output.method(self.number, &channel::CloseOk {});
-        self.act();
-        ctx.stop();
-    }
-
-    /// Stops without a word: the client closed first, or the connection is over.
-    pub(super) fn end(&mut self, ctx: &mut Context<Self>) {
-        self.parent.do_send(Gone {
-            id: self.id,
-            crashed: false,
-        });
-        self.act();
+    fn end(&mut self, end: End, ctx: &mut Context<Self>) {
+        self.phase = Phase::Closed;
+        self.connection.do_send(ChannelEnded { id: self.id, end });
         ctx.stop();
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use actix::prelude::*;
-use leveret_protocol::method::{Method, channel};
-use leveret_protocol::{Assembler, Command, Exception, FrameBatch, FrameKind, ReplyCode};
+use leveret_protocol::method::Method;
+use leveret_protocol::{Assembler, Command, Exception, FrameBatch, ReplyCode};
 
 use super::actor::{Channel, Phase};
 use crate::window::Permit;
@@ -44,7 +44,6 @@ impl Channel {
             self.inbox.permit = Some(work.permit.clone());
             match self.phase {
                 Phase::Open => self.execute_batch(&mut work, ctx),
-                Phase::Closing => self.skip_to_close(&mut work, ctx),
                 Phase::Waiting | Phase::Closed => work.at = work.batch.frames.len(),
             }
             self.post_publications();
@@ -54,8 +53,8 @@ impl Channel {
                 self.inbox.waiting.push_front(work);
             }
         }
-        if self.leaving && matches!(self.phase, Phase::Open | Phase::Closing) {
-            self.leave(ctx, Self::end);
+        if self.leaving && self.phase == Phase::Open {
+            self.leave(false, ctx);
         }
     }
 
@@ -90,27 +89,6 @@ impl Channel {
             }
         };
         executed.map_err(|exception| exception.on(ids))
-    }
-
-    /// After an exception only the end of the channel counts; even a content that is cut short is skipped.
-    fn skip_to_close(&mut self, work: &mut Work, ctx: &mut Context<Self>) {
-        while let Some(frame) = work.batch.frames.get(work.at) {
-            work.at += 1;
-            if frame.kind != FrameKind::Method {
-                continue;
-            }
-            match Method::decode(work.batch.payload(frame)) {
-                Ok(Method::Channel(channel::Method::CloseOk(_))) => {
-                    self.phase = Phase::Closed;
-                    self.end(ctx);
-                }
-                Ok(Method::Channel(channel::Method::Close(_))) => {
-                    self.output.method(self.number, &channel::CloseOk {});
-                    self.absorbed(1, ctx);
-                }
-                _ => {}
-            }
-        }
     }
 
     /// Pauses the commands until `answer` is there, then goes on with `then`. What was gathered is posted

@@ -5,6 +5,7 @@ use actix::prelude::*;
 use leveret_protocol::Exception;
 use leveret_protocol::frame::FrameBatch;
 
+use crate::id::ChannelId;
 use crate::window::Permit;
 
 /// Frames of this channel, in order.
@@ -20,6 +21,23 @@ pub(crate) struct Commands {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Close;
+
+/// How a channel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The client closed it, or the whole connection: its number is free.
+    ByClient,
+    /// The broker closes it: its number is free when the client has answered.
+    ByBroker,
+}
+
+/// Tells the connection that a channel has ended, before the client can know.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ChannelEnded {
+    pub(crate) id: ChannelId,
+    pub(crate) end: End,
+}
 
 /// An exception that ends the connection.
 #[derive(Debug, Message)]

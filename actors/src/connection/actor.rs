@@ -9,7 +9,7 @@ use leveret_protocol::method::{Method, connection};
 use leveret_protocol::{Chunk, EncodeMethod};
 use leveret_protocol::{Exception, FrameBatch, FrameKind, ReplyCode};
 use tokio::net::TcpStream;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::channels::Channels;
 use super::closing::{Phase, Release};
@@ -21,7 +21,7 @@ use super::sasl;
 use super::tuning::Tuning;
 use crate::broker::actor::Accepted;
 use crate::broker::{Node, WorkerId};
-use crate::channel::messages::Raise;
+use crate::channel::messages::{ChannelEnded, End, Raise};
 use crate::channel::session::Session;
 use crate::id::{ChannelId, ConnectionId};
 use crate::lease::{Gone, Lease};
@@ -157,10 +157,7 @@ impl Connection {
                 continue;
             }
             if self.phase == Phase::Running {
-                let rest = FrameBatch {
-                    frames: batch.frames.get(at..).unwrap_or_default().to_vec(),
-                    bytes: batch.bytes.clone(),
-                };
+                let rest = batch.rest(at);
                 return self.distribute(rest, permit, ctx);
             }
             if frame.kind != FrameKind::Method || frame.channel != 0 {
@@ -397,17 +394,25 @@ impl Handler<Raise> for Connection {
     }
 }
 
+impl Handler<ChannelEnded> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, ChannelEnded { id, end }: ChannelEnded, ctx: &mut Context<Self>) {
+        self.channels.gone(id, end);
+        self.check_left(ctx);
+    }
+}
+
 impl Handler<Gone<ChannelId>> for Connection {
     type Result = ();
 
-    fn handle(&mut self, Gone { id, crashed }: Gone<ChannelId>, ctx: &mut Context<Self>) {
-        if let Some(number) = self.channels.gone(id, crashed)
-            && crashed
-        {
-            warn!(peer = %self.peer, channel = number, "a channel crashed");
+    /// A channel that is gone without having ended has crashed.
+    fn handle(&mut self, Gone { id, .. }: Gone<ChannelId>, ctx: &mut Context<Self>) {
+        if let Some(number) = self.channels.gone(id, End::ByBroker) {
+            error!(peer = %self.peer, channel = number, "a channel crashed");
             self.channel_crashed(number);
+            self.check_left(ctx);
         }
-        self.check_left(ctx);
     }
 }
 

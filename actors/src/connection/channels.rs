@@ -9,16 +9,16 @@ use rustc_hash::FxHashMap;
 
 use super::actor::Connection;
 use crate::channel::actor::Channel;
-use crate::channel::messages::{Close, Commands};
+use crate::channel::messages::{Close, Commands, End};
 use crate::id::ChannelId;
+use crate::lease::Lease;
 use crate::window::Permit;
 
 /// One number of the table.
 enum Slot {
-    /// A channel; also one the broker has closed, until close-ok.
-    Open { id: ChannelId, addr: Addr<Channel> },
-    /// The channel crashed and the client was told with channel.close; what it still sends is dropped.
-    Crashed,
+    Open(Addr<Channel>),
+    /// The broker closed the channel; until close-ok, what the client still sends is dropped.
+    Closing,
 }
 
 /// The channels by the numbers their client gave them.
@@ -39,25 +39,24 @@ impl Channels {
     }
 
     fn insert(&mut self, number: u16, id: ChannelId, addr: Addr<Channel>) {
-        self.by_number.insert(number, Slot::Open { id, addr });
+        self.by_number.insert(number, Slot::Open(addr));
         self.number_of.insert(id, number);
     }
 
-    /// A channel is gone; returns its number. A crashed one keeps it until the client has answered.
-    pub(super) fn gone(&mut self, id: ChannelId, crashed: bool) -> Option<u16> {
+    /// A channel is gone; returns its number, which stays taken until the client has answered if the broker closed it.
+    pub(super) fn gone(&mut self, id: ChannelId, end: End) -> Option<u16> {
         let number = self.number_of.remove(&id)?;
-        if crashed {
-            self.by_number.insert(number, Slot::Crashed);
-        } else if matches!(self.by_number.get(&number), Some(Slot::Open { id: found, .. }) if *found == id) {
-            self.by_number.remove(&number);
-        }
+        match end {
+            End::ByBroker => self.by_number.insert(number, Slot::Closing),
+            End::ByClient => self.by_number.remove(&number),
+        };
         Some(number)
     }
 
     /// Tells every channel to finish.
     pub(super) fn close_all(&self) {
         for slot in self.by_number.values() {
-            if let Slot::Open { addr, .. } = slot {
+            if let Slot::Open(addr) = slot {
                 addr.do_send(Close);
             }
         }
@@ -74,8 +73,8 @@ impl Connection {
         ctx: &mut Context<Self>,
     ) -> Result<(), Exception> {
         match self.channels.by_number.get(&number) {
-            Some(Slot::Open { addr, .. }) => addr.do_send(Commands { batch, permit }),
-            Some(Slot::Crashed) => self.to_crashed_channel(number, &batch),
+            Some(Slot::Open(addr)) => addr.do_send(Commands { batch, permit }),
+            Some(Slot::Closing) => self.skip_to_close_ok(number, batch, permit, ctx)?,
             None => {
                 let addr = self.open_channel(number, &batch, ctx)?;
                 addr.do_send(Commands { batch, permit });
@@ -115,30 +114,40 @@ impl Connection {
             return Err(Exception::new(ReplyCode::NotAllowed, text).on(channel::Open::IDS));
         }
         let id = ChannelId::next();
-        let parent = ctx.address().recipient();
-        let addr = Channel::new(id, number, Arc::clone(session), parent).start();
+        let lease = Lease::new(ctx.address().recipient(), id);
+        let ended = ctx.address().recipient();
+        let addr = Channel::new(id, number, Arc::clone(session), ended, lease).start();
         self.channels.insert(number, id, addr.clone());
         Ok(addr)
     }
 
-    /// Frees the number when the client has seen that its channel is closed.
-    fn to_crashed_channel(&mut self, number: u16, batch: &FrameBatch) {
-        for frame in batch
-            .frames
-            .iter()
-            .filter(|frame| frame.kind == FrameKind::Method)
-        {
+    /// Frees the number when the client has seen that its channel is closed. What follows is for a new channel.
+    fn skip_to_close_ok(
+        &mut self,
+        number: u16,
+        batch: FrameBatch,
+        permit: Permit,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        for (at, frame) in batch.frames.iter().enumerate() {
+            if frame.kind != FrameKind::Method {
+                continue;
+            }
             match Method::decode(batch.payload(frame)) {
                 Ok(Method::Channel(channel::Method::CloseOk(_))) => {
                     self.channels.by_number.remove(&number);
+                    let rest = batch.rest(at + 1);
+                    return if rest.frames.is_empty() {
+                        Ok(())
+                    } else {
+                        self.to_channel(number, rest, permit, ctx)
+                    };
                 }
-                Ok(Method::Channel(channel::Method::Close(_))) => {
-                    self.channels.by_number.remove(&number);
-                    self.send(number, &channel::CloseOk {});
-                }
+                Ok(Method::Channel(channel::Method::Close(_))) => self.send(number, &channel::CloseOk {}),
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// A channel crashed: its client is told, and nobody else notices.

@@ -23,7 +23,7 @@ impl Channel {
                 Ok(())
             }
             Method::Close(_) => {
-                self.leave(ctx, Self::answer_close);
+                self.leave(true, ctx);
                 Ok(())
             }
             Method::Flow(flow) if flow.active => {
