@@ -29,6 +29,12 @@ enum Sent {
     Unused(u32),
 }
 
+/// What a consumer told its queue.
+enum Told {
+    Grant(Grant),
+    OnOffer(bool),
+}
+
 /// A queue and its one consumer, with their messages to each other on the way.
 struct Pair {
     queue: QueueState,
@@ -36,7 +42,7 @@ struct Pair {
     credit: Credit,
     no_ack: bool,
     wants: bool,
-    to_queue: VecDeque<Grant>,
+    to_queue: VecDeque<Told>,
     to_consumer: VecDeque<Sent>,
     /// Delivered, not on the socket.
     unwritten: VecDeque<(u32, u64)>,
@@ -82,22 +88,25 @@ impl Pair {
         self.queue.enqueue(page.finish(), &offsets);
     }
 
-    /// The queue takes what was granted, and makes a pass.
+    /// The queue takes what its consumer sent, and makes a pass.
     fn queue_turn(&mut self, limit: usize) -> bool {
-        let grants: Vec<Grant> = self.to_queue.drain(..).collect();
-        grants
-            .iter()
-            .for_each(|&grant| self.queue.credit(self.consumer, grant));
+        let mut progress = !self.to_queue.is_empty();
+        for told in self.to_queue.drain(..) {
+            match told {
+                Told::Grant(grant) => self.queue.credit(self.consumer, grant),
+                Told::OnOffer(on_offer) => self.queue.set_on_offer(self.consumer, on_offer),
+            }
+        }
         let pass = self.queue.dispatch(limit);
-        self.to_consumer.extend(pass.offers.iter().map(|_| Sent::Offer));
+        progress |= !pass.handouts.is_empty() || !pass.offers.is_empty();
+        let handouts = pass
+            .handouts
+            .into_iter()
+            .map(|(_, handout)| Sent::Handout(handout));
+        self.to_consumer.extend(handouts);
         self.to_consumer
             .extend(pass.unused.iter().map(|&(_, messages)| Sent::Unused(messages)));
-        let progress = !grants.is_empty() || !pass.handouts.is_empty() || !pass.offers.is_empty();
-        self.to_consumer.extend(
-            pass.handouts
-                .into_iter()
-                .map(|(_, handout)| Sent::Handout(handout)),
-        );
+        self.to_consumer.extend(pass.offers.iter().map(|_| Sent::Offer));
         progress
     }
 
@@ -134,7 +143,17 @@ impl Pair {
             .iter()
             .map(|sent| if let Sent::Handout(it) = sent { it.len() } else { 0 })
             .sum();
-        let granted: u32 = self.to_queue.iter().map(|grant| grant.messages).sum();
+        let granted: u32 = self
+            .to_queue
+            .iter()
+            .map(|told| {
+                if let Told::Grant(grant) = told {
+                    grant.messages
+                } else {
+                    0
+                }
+            })
+            .sum();
         granted + (on_the_way + self.unsettled.len()) as u32
     }
 
@@ -184,9 +203,13 @@ fn consumer_turn(pair: &mut Pair) -> bool {
         };
         pair.receive(handout);
     }
+    top_up(pair) || !sent.is_empty()
+}
+
+fn top_up(pair: &mut Pair) -> bool {
     let grant = pair.credit.top_up();
-    pair.to_queue.extend(grant);
-    grant.is_some() || !sent.is_empty()
+    pair.to_queue.extend(grant.map(Told::Grant));
+    grant.is_some()
 }
 
 proptest! {
@@ -230,31 +253,51 @@ proptest! {
     }
 }
 
-/// Consumers of one channel, each with a queue of its own, that share a budget.
+/// Consumers of one channel, each with a queue of its own, that share a budget while there is a limit.
 struct Shared {
     channel: ChannelId,
-    budget: Budget,
+    budget: Option<Budget>,
     limit: u32,
-    /// The limit was lowered below what was in use.
-    highest: u32,
+    /// What may be in use: more than the limit when that was lowered, or set while more was in use. Unknown while
+    /// standing credit is on its way back.
+    highest: Option<u32>,
     pairs: Vec<Pair>,
 }
 
 impl Shared {
+    fn new(prefetch: u16, limit: u32) -> Self {
+        let channel = ChannelId::next();
+        let pairs = (0..PAIRS)
+            .map(|_| Pair::new(channel, prefetch, false, true))
+            .collect();
+        Self {
+            channel,
+            budget: Some(Budget::new(limit)),
+            limit,
+            highest: Some(limit),
+            pairs,
+        }
+    }
+
     fn consumer_turn(&mut self, at: usize) -> bool {
         let sent: Vec<Sent> = self.pairs[at].to_consumer.drain(..).collect();
         for sent in &sent {
             let pair = &mut self.pairs[at];
-            match sent {
-                Sent::Handout(handout) => {
+            match (sent, &mut self.budget) {
+                (Sent::Handout(handout), budget) => {
                     pair.receive(handout);
-                    self.budget.delivered(pair.consumer, handout.len() as u32);
+                    let messages = handout.len() as u32;
+                    budget
+                        .iter_mut()
+                        .for_each(|budget| budget.delivered(pair.consumer, messages));
                 }
-                Sent::Offer => pair.wants = true,
-                Sent::Unused(messages) => {
+                (Sent::Offer, _) => pair.wants = true,
+                (Sent::Unused(messages), budget) => {
                     pair.credit.unused(*messages);
-                    let grants = self.budget.unused(pair.consumer, *messages);
-                    self.granted(grants);
+                    let grants = budget
+                        .as_mut()
+                        .map(|budget| budget.unused(pair.consumer, *messages));
+                    self.granted(grants.unwrap_or_default());
                 }
             }
         }
@@ -264,12 +307,14 @@ impl Shared {
     /// A consumer with an open offer and room for messages asks for some of the budget.
     fn ask(&mut self, at: usize) -> bool {
         let pair = &mut self.pairs[at];
+        let Some(budget) = &mut self.budget else {
+            return top_up(pair);
+        };
         if !pair.wants || pair.credit.room() == 0 {
             return false;
         }
         pair.wants = false;
-        let grant = self
-            .budget
+        let grant = budget
             .offer(pair.consumer)
             .map(|messages| (pair.consumer, messages));
         self.granted(grant.into_iter().collect());
@@ -285,26 +330,70 @@ impl Shared {
                 .find(|pair| pair.consumer == consumer)
                 .unwrap();
             let lent = pair.credit.lend(messages);
-            pair.to_queue.extend(lent);
-            let rest = messages - lent.map_or(0, |grant| grant.messages);
+            pair.to_queue.extend(lent.map(Told::Grant));
             pair.wants |= lent.is_none();
-            grants.extend(self.budget.unused(consumer, rest));
+            let rest = messages - lent.map_or(0, |grant| grant.messages);
+            grants.extend(self.budget.as_mut().unwrap().unused(consumer, rest));
         }
     }
 
     fn settle(&mut self, at: usize, count: usize) -> bool {
         let settled = self.pairs[at].settle(self.channel, count);
-        let grants = self.budget.settled(settled);
-        self.granted(grants);
+        let grants = self.budget.as_mut().map(|budget| budget.settled(settled));
+        self.granted(grants.unwrap_or_default());
         settled > 0
     }
 
+    /// Changes, lifts (with 0) or sets the limit.
+    fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+        match (&mut self.budget, limit) {
+            (None, 0) => {}
+            (Some(_), 0) => {
+                self.budget = None;
+                self.set_on_offer(false);
+            }
+            (Some(budget), _) => {
+                self.highest = self.highest.map(|_| budget.in_use().max(limit));
+                let grants = budget.set_limit(limit);
+                self.granted(grants);
+            }
+            (None, _) => {
+                let mut budget = Budget::new(limit);
+                budget.adopt(self.unsettled());
+                self.budget = Some(budget);
+                self.set_on_offer(true);
+            }
+        }
+    }
+
+    fn set_on_offer(&mut self, on_offer: bool) {
+        self.highest = None;
+        for pair in &mut self.pairs {
+            pair.wants = false;
+            pair.to_queue.push_back(Told::OnOffer(on_offer));
+        }
+    }
+
+    fn unsettled(&self) -> u32 {
+        self.pairs.iter().map(|pair| pair.unsettled.len() as u32).sum()
+    }
+
     fn check(&mut self) {
-        let unsettled: usize = self.pairs.iter().map(|pair| pair.unsettled.len()).sum();
         let exposed: u32 = self.pairs.iter().map(Pair::exposed).sum();
-        assert!(self.budget.in_use() >= unsettled as u32);
-        self.highest = self.highest.min(self.budget.in_use()).max(self.limit);
-        assert!(exposed <= self.budget.in_use() && self.budget.in_use() <= self.highest);
+        let Some(budget) = &self.budget else { return };
+        let in_use = budget.in_use();
+        assert!(in_use >= self.unsettled());
+        if let Some(highest) = &mut self.highest {
+            assert!(exposed <= in_use && in_use <= *highest);
+            *highest = in_use.max(self.limit);
+        } else if self
+            .pairs
+            .iter()
+            .all(|pair| pair.to_queue.is_empty() && pair.to_consumer.is_empty())
+        {
+            self.highest = Some(in_use.max(self.limit));
+        }
     }
 }
 
@@ -328,7 +417,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         4 => pair.clone().prop_map(Turn::Consumer),
         3 => pair.clone().prop_map(Turn::Write),
         3 => (pair, 1..20_usize).prop_map(|(pair, count)| Turn::Settle(pair, count)),
-        1 => (1..40_u32).prop_map(Turn::Limit),
+        1 => prop_oneof![1 => Just(0), 2 => 1..40_u32].prop_map(Turn::Limit),
     ]
 }
 
@@ -339,9 +428,7 @@ proptest! {
         prefetch in prop_oneof![Just(0), 1..10_u16],
         turns in vec(turn(), 1..150),
     ) {
-        let channel = ChannelId::next();
-        let pairs: Vec<Pair> = (0..PAIRS).map(|_| Pair::new(channel, prefetch, false, true)).collect();
-        let mut shared = Shared { channel, budget: Budget::new(limit), limit, highest: limit, pairs };
+        let mut shared = Shared::new(prefetch, limit);
         let mut published = [0; PAIRS];
         for turn in turns {
             match turn {
@@ -353,12 +440,7 @@ proptest! {
                 Turn::Consumer(at) => drop(shared.consumer_turn(at)),
                 Turn::Write(at) => drop(shared.pairs[at].write()),
                 Turn::Settle(at, count) => drop(shared.settle(at, count)),
-                Turn::Limit(limit) => {
-                    shared.limit = limit;
-                    shared.highest = shared.budget.in_use().max(limit);
-                    let grants = shared.budget.set_limit(limit);
-                    shared.granted(grants);
-                }
+                Turn::Limit(limit) => shared.set_limit(limit),
             }
             shared.check();
         }
@@ -375,7 +457,7 @@ proptest! {
         for (pair, published) in shared.pairs.iter().zip(published) {
             prop_assert_eq!(pair.delivered, published);
         }
-        prop_assert_eq!(shared.budget.in_use(), 0);
+        prop_assert_eq!(shared.budget.map_or(0, |budget| budget.in_use()), 0);
     }
 }
 

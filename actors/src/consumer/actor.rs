@@ -144,6 +144,7 @@ impl Handler<Supply> for Consumer {
             Supply::Unused(messages) => {
                 self.credit.unused(messages);
                 self.report(Report::Unused(messages));
+                self.absorbed(ctx);
             }
             Supply::Subscribed(outcome) => {
                 self.report(Report::Subscribed(outcome));
@@ -192,6 +193,8 @@ impl Handler<ChannelLimit> for Consumer {
 
     fn handle(&mut self, ChannelLimit { on }: ChannelLimit, ctx: &mut Context<Self>) {
         self.on_offer = on;
+        // An offer from before belongs to a limit that is gone; the queue makes a new one.
+        self.offered = false;
         self.queue.do_send(queue::LendOnOffer {
             consumer: self.id,
             on,

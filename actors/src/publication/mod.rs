@@ -1,7 +1,9 @@
 //! Messages at rest and on their way: compact pages of publications, and handouts that point into them.
 
+mod builder;
 mod handout;
 mod page;
 
+pub use builder::PageBuilder;
 pub use handout::{Delivery, Handout, NO_KEY};
-pub use page::{Page, PageBuilder, Publication};
+pub use page::{Page, Publication};

@@ -110,11 +110,11 @@ impl Queue {
         for (consumer, handout) in pass.handouts {
             self.supply(consumer, Supply::Deliver(handout));
         }
-        for consumer in pass.offers {
-            self.supply(consumer, Supply::Offer);
-        }
         for (consumer, messages) in pass.unused {
             self.supply(consumer, Supply::Unused(messages));
+        }
+        for consumer in pass.offers {
+            self.supply(consumer, Supply::Offer);
         }
         for channel in self.owed.drain(..) {
             if let Some(peer) = self.peers.get_mut(&channel)

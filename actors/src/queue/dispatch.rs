@@ -14,15 +14,16 @@ use crate::{
     publication::{Delivery, Handout, NO_KEY},
 };
 
-/// What came of a pass.
+/// What came of a pass. A consumer is told of its handout first, then of unused credit, then of an offer: it answers
+/// the offer with what it then has room for.
 #[derive(Debug, Default)]
 pub struct Pass {
     /// Messages for consumers; one handout for each that got any.
     pub handouts: Vec<(ConsumerId, Handout)>,
-    /// Consumers on offer that messages wait for; each answers with credit, as soon as it has some.
-    pub offers: Vec<ConsumerId>,
     /// Messages of credit taken back from consumers on offer, since there was nothing to use it for.
     pub unused: Vec<(ConsumerId, u32)>,
+    /// Consumers on offer that messages wait for; each answers with credit, as soon as it has some.
+    pub offers: Vec<ConsumerId>,
     /// The limit was reached: another pass would hand out more.
     pub more: bool,
 }

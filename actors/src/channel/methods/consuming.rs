@@ -151,6 +151,8 @@ impl Channel {
                     .unacked
                     .iter()
                     .filter(|delivery| delivery.consumer != NO_CONSUMER);
+                // What was settled before is not adopted, and must not be given back.
+                self.settled_deliveries = 0;
                 budget.adopt(u32::try_from(unsettled.count()).unwrap_or(u32::MAX));
                 self.budget = Some(budget);
                 return self.tell_limit(true);
