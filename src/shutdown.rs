@@ -1,6 +1,6 @@
 //! The signals that end the program: the first asks for an orderly stop, the second does not wait.
 
-use std::{io, process};
+use std::{io, process, thread};
 
 use leveret::{Server, Stopped};
 use tokio::runtime::{Builder, Runtime};
@@ -31,11 +31,7 @@ impl Signals {
     /// # Errors
     /// When the operating system refuses.
     pub(crate) fn catch() -> io::Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("signals")
-            .enable_all()
-            .build()?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let (terminate, interrupt) = {
             let _inside = runtime.enter();
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
@@ -70,15 +66,15 @@ impl Signals {
             mut terminate,
             mut interrupt,
         } = self;
-        runtime.spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+        thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+            });
             process::exit(INTERRUPTED);
         });
-        let stopped = server.stop();
-        runtime.shutdown_background();
-        stopped
+        server.stop()
     }
 }

@@ -291,7 +291,10 @@ impl Shared {
                         .iter_mut()
                         .for_each(|budget| budget.delivered(pair.consumer, messages));
                 }
-                (Sent::Offer, _) => pair.wants = true,
+                (Sent::Offer, _) => {
+                    pair.wants = true;
+                    self.ask(at);
+                }
                 (Sent::Unused(messages), budget) => {
                     pair.credit.unused(*messages);
                     let grants = budget
