@@ -266,7 +266,7 @@ impl Connection {
             if number == 0 {
                 own = Some(batch);
             } else if refused.is_none() {
-                refused = self.to_channel(number, batch, permit.clone(), ctx).err();
+                refused = self.hand_to_channel(number, batch, permit.clone(), ctx).err();
             }
         });
         match (refused, own) {

@@ -65,7 +65,7 @@ impl Channels {
 
 impl Connection {
     /// Hands frames to their channel, which may have to be opened first.
-    pub(super) fn to_channel(
+    pub(super) fn hand_to_channel(
         &mut self,
         number: u16,
         batch: FrameBatch,
@@ -140,7 +140,7 @@ impl Connection {
                     return if rest.frames.is_empty() {
                         Ok(())
                     } else {
-                        self.to_channel(number, rest, permit, ctx)
+                        self.hand_to_channel(number, rest, permit, ctx)
                     };
                 }
                 Ok(Method::Channel(channel::Method::Close(_))) => self.send(number, &channel::CloseOk {}),

@@ -23,7 +23,7 @@ pub struct Deleted;
 pub struct Attach {
     /// Who attaches.
     pub channel: ChannelId,
-    /// Where [`Stored`] and [`QueueGone`] go.
+    /// Where the queue's notices go.
     pub peer: Recipient<QueueNotice>,
 }
 

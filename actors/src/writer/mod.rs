@@ -5,7 +5,7 @@
 //! vectored; when the socket is full it waits for room without stopping to gather.
 //!
 //! What gathers is bounded by what produces it: deliveries by the credit of their consumers (which comes
-//! back through receipts once they are written), answers by [`Backlog`], which pauses the reader.
+//! back through receipts once they are written), answers by [`Backlog`](backlog::Backlog), which pauses the reader.
 
 pub(crate) mod actor;
 pub(crate) mod backlog;
