@@ -156,6 +156,13 @@ impl Channel {
         });
     }
 
+    /// Closes the channel and forgets the deliveries that were under way.
+    #[track_caller]
+    pub(crate) fn close_among_deliveries(&self) {
+        self.close();
+        self.shared().forget(self.number);
+    }
+
     /// Sends a method that must close the channel with this code and text.
     #[track_caller]
     pub(crate) fn fails(&self, method: impl EncodeMethod, code: u16, text: &str) {

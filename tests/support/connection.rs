@@ -234,6 +234,11 @@ impl Shared {
         self.inboxes.entry(channel).or_default().push_front(frame);
     }
 
+    /// Drops what was put aside for a channel.
+    pub(crate) fn forget(&mut self, channel: u16) {
+        self.inboxes.remove(&channel);
+    }
+
     /// A reply text in which the test's virtual host is called `/`, whatever it is.
     pub(crate) fn with_vhost_slash(&self, text: &str) -> String {
         text.replace(&format!("'{}'", self.vhost), "'/'")

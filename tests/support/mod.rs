@@ -10,10 +10,12 @@
 )]
 
 pub(crate) mod broker;
+pub(crate) mod chance;
 pub(crate) mod channel;
 pub(crate) mod connection;
 pub(crate) mod content;
 pub(crate) mod methods;
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod python;
 pub(crate) mod reference;
@@ -24,6 +26,7 @@ use std::time::{Duration, Instant};
 pub(crate) use broker::Broker;
 pub(crate) use channel::Channel;
 pub(crate) use connection::Connection;
+pub(crate) use content::Delivery;
 
 /// How long anything is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,22 @@
+//! What holds whatever happens: one file for each promise.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod credit;
+mod graceful_shutdown;
+mod head_of_line;
+mod hostile_bytes;
+mod many_connections;
+mod no_loss;
+mod ordering;
+mod requeue_keeps_place;
+mod slow_consumer;
