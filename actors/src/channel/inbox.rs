@@ -91,15 +91,16 @@ impl Channel {
         executed.map_err(|exception| exception.on(ids))
     }
 
-    /// Pauses the commands until `answer` is there, then goes on with `then`. What was gathered is posted
-    /// first, so that it is ahead of the question on its road.
-    pub(super) fn ask<T: 'static>(
+    /// Pauses the commands until `question` is answered, then goes on with `then`. What was gathered is posted
+    /// before the question is asked, so that it is ahead of it on its road.
+    pub(super) fn ask<T: 'static, A: Future<Output = T> + 'static>(
         &mut self,
-        answer: impl Future<Output = T> + 'static,
+        question: impl FnOnce(&Self) -> A,
         ctx: &mut Context<Self>,
         then: impl FnOnce(&mut Self, T, &mut Context<Self>) -> Result<(), Exception> + 'static,
     ) {
         self.pause();
+        let answer = question(self);
         let answered = actix::fut::wrap_future::<_, Self>(answer).map(move |answer, channel, ctx| {
             if channel.phase == Phase::Waiting {
                 channel.phase = Phase::Open;

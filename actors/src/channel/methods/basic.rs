@@ -65,7 +65,7 @@ impl Channel {
             .attach(handle.clone(), || ctx.address().recipient());
         let (channel, no_ack) = (self.id, get.no_ack);
         self.ask(
-            async move { handle.addr.send(Get { channel, no_ack }).await },
+            |_| async move { handle.addr.send(Get { channel, no_ack }).await },
             ctx,
             move |channel, answer, _| {
                 match answer.unwrap_or(Err(Deleted)) {

@@ -76,7 +76,7 @@ impl Channel {
             options,
         };
         self.ask(
-            self.session.vhost.addr.send(asked),
+            |channel| channel.session.vhost.addr.send(asked),
             ctx,
             move |channel, answer, _| {
                 answer
@@ -109,7 +109,7 @@ impl Channel {
             if_unused,
         };
         self.ask(
-            self.session.vhost.addr.send(asked),
+            |channel| channel.session.vhost.addr.send(asked),
             ctx,
             move |channel, answer, _| {
                 answer
@@ -144,7 +144,7 @@ impl Channel {
             connection: self.session.connection,
         };
         self.ask(
-            self.session.vhost.addr.send(asked),
+            |channel| channel.session.vhost.addr.send(asked),
             ctx,
             move |channel, answer, _| {
                 answer
@@ -177,7 +177,7 @@ impl Channel {
             connection: self.session.connection,
         };
         self.ask(
-            self.session.vhost.addr.send(asked),
+            |channel| channel.session.vhost.addr.send(asked),
             ctx,
             move |channel, answer, _| {
                 answer

@@ -129,17 +129,19 @@ impl Channel {
         tries: u32,
         ctx: &mut Context<Self>,
     ) {
-        let session = &self.session;
-        let asked = session.vhost.addr.send(vhost::DeclareQueue {
+        let declare = vhost::DeclareQueue {
             name: name.clone(),
             options: options.clone(),
-            connection: session.connection,
-            worker: session.worker,
-        });
-        let declared = async move {
-            let handle = asked.await.map_err(|_| lost("virtual host"))??;
-            let counted = handle.addr.send(mail::Inspect).await;
-            Ok::<_, Exception>((handle, counted))
+            connection: self.session.connection,
+            worker: self.session.worker,
+        };
+        let declared = |channel: &Self| {
+            let asked = channel.session.vhost.addr.send(declare);
+            async move {
+                let handle = asked.await.map_err(|_| lost("virtual host"))??;
+                let counted = handle.addr.send(mail::Inspect).await;
+                Ok::<_, Exception>((handle, counted))
+            }
         };
         self.ask(declared, ctx, move |channel, declared, ctx| {
             match declared.map_err(|refused| refused.on(queue::Declare::IDS))? {
@@ -154,8 +156,9 @@ impl Channel {
     /// Counts for a passive declare, behind everything this channel sent to the queue.
     fn count_queue(&mut self, handle: Arc<QueueHandle>, nowait: bool, ctx: &mut Context<Self>) {
         let vhost = self.session.vhost.name.clone();
+        let queue = Arc::clone(&handle);
         self.ask(
-            handle.addr.send(mail::Inspect),
+            move |_| queue.addr.send(mail::Inspect),
             ctx,
             move |channel, counted, _| {
                 let counts = counted
@@ -202,17 +205,21 @@ impl Channel {
         let handle = self.find_queue(&name)?;
         self.session.check(Access::Read, Resource::Queue(&name))?;
         let (nowait, vhost) = (purge.nowait, self.session.vhost.name.clone());
-        self.ask(handle.addr.send(mail::Purge), ctx, move |channel, purged, _| {
-            let message_count = purged
-                .unwrap_or(Err(Deleted))
-                .map_err(|Deleted| names::no_queue(&name, &vhost).on(queue::Purge::IDS))?;
-            if !nowait {
-                channel
-                    .output
-                    .method(channel.number, &queue::PurgeOk { message_count });
-            }
-            Ok(())
-        });
+        self.ask(
+            move |_| handle.addr.send(mail::Purge),
+            ctx,
+            move |channel, purged, _| {
+                let message_count = purged
+                    .unwrap_or(Err(Deleted))
+                    .map_err(|Deleted| names::no_queue(&name, &vhost).on(queue::Purge::IDS))?;
+                if !nowait {
+                    channel
+                        .output
+                        .method(channel.number, &queue::PurgeOk { message_count });
+                }
+                Ok(())
+            },
+        );
         Ok(())
     }
 
@@ -229,15 +236,17 @@ impl Channel {
             Err(refused) => return Err(refused),
         };
         let (if_unused, if_empty) = (delete.if_unused, delete.if_empty);
-        let asked = handle.addr.send(mail::Delete { if_unused, if_empty });
-        let vhost = self.session.vhost.clone();
-        // The queue told the virtual host before it answered; once that has heard it too, the name is free.
-        let deleted = async move {
-            let answer = asked.await.unwrap_or(Ok(0));
-            if answer.is_ok() {
-                let _ = vhost.addr.send(vhost::Settled).await;
+        let deleted = move |channel: &Self| {
+            let asked = handle.addr.send(mail::Delete { if_unused, if_empty });
+            let vhost = channel.session.vhost.clone();
+            // The queue told the virtual host before it answered; once that has heard it too, the name is free.
+            async move {
+                let answer = asked.await.unwrap_or(Ok(0));
+                if answer.is_ok() {
+                    let _ = vhost.addr.send(vhost::Settled).await;
+                }
+                answer
             }
-            answer
         };
         let vhost = self.session.vhost.name.clone();
         self.ask(deleted, ctx, move |channel, answer, _| {
