@@ -15,7 +15,12 @@ fn per_consumer() {
     flood(|channel| {
         channel.prefetch(7);
         let consumers = [channel.consume("q"), channel.consume("q")];
-        consumers.map(|tag| Limit { consumers: vec![tag], messages: 7 }).into()
+        consumers
+            .map(|tag| Limit {
+                consumers: vec![tag],
+                messages: 7,
+            })
+            .into()
     });
 }
 
@@ -24,7 +29,10 @@ fn over_the_channel() {
     flood(|channel| {
         channel.prefetch_together(10);
         let consumers: Vec<_> = (0..3).map(|_| channel.consume("q")).collect();
-        vec![Limit { consumers, messages: 10 }]
+        vec![Limit {
+            consumers,
+            messages: 10,
+        }]
     });
 }
 
@@ -34,8 +42,15 @@ fn both_at_once() {
         channel.prefetch(4);
         channel.prefetch_together(6);
         let consumers: Vec<_> = (0..3).map(|_| channel.consume("q")).collect();
-        let each = consumers.iter().map(|tag| Limit { consumers: vec![tag.clone()], messages: 4 });
-        each.chain([Limit { consumers: consumers.clone(), messages: 6 }]).collect()
+        let each = consumers.iter().map(|tag| Limit {
+            consumers: vec![tag.clone()],
+            messages: 4,
+        });
+        each.chain([Limit {
+            consumers: consumers.clone(),
+            messages: 6,
+        }])
+        .collect()
     });
 }
 
@@ -44,7 +59,10 @@ fn one_by_one() {
     flood(|channel| {
         channel.prefetch(1);
         let tag = channel.consume("q");
-        vec![Limit { consumers: vec![tag], messages: 1 }]
+        vec![Limit {
+            consumers: vec![tag],
+            messages: 1,
+        }]
     });
 }
 
@@ -53,7 +71,10 @@ fn different_consumers_of_a_channel() {
     flood(|channel| {
         let consumers = [1, 5, 50].map(|messages| {
             channel.prefetch(messages as u16);
-            Limit { consumers: vec![channel.consume("q")], messages }
+            Limit {
+                consumers: vec![channel.consume("q")],
+                messages,
+            }
         });
         consumers.into()
     });
@@ -102,7 +123,10 @@ fn watch(channel: &Channel, limits: &[Limit]) {
             assert!(now <= limit.messages, "{now} of {} messages", limit.messages);
             *most = now.max(*most);
         }
-        let tried = limits.iter().zip(&most).any(|(limit, &most)| most == limit.messages);
+        let tried = limits
+            .iter()
+            .zip(&most)
+            .any(|(limit, &most)| most == limit.messages);
         let nothing_to_come = channel_is_full(limits, &holding) || held.len() + settled == MESSAGES;
         while nothing_to_come && !held.is_empty() || tried && chance.one_in(3) && !held.is_empty() {
             settled += settle(channel, &mut held, &mut holding, &mut chance);
@@ -110,17 +134,33 @@ fn watch(channel: &Channel, limits: &[Limit]) {
     }
     for (limit, most) in limits.iter().zip(most) {
         let per_consumer = limit.consumers.len() == 1;
-        assert!(most == limit.messages || (per_consumer && limits.len() > 3), "the limit was never reached");
+        assert!(
+            most == limit.messages || (per_consumer && limits.len() > 3),
+            "the limit was never reached"
+        );
     }
 }
 
 /// True when no further delivery can come.
 fn channel_is_full(limits: &[Limit], holding: &HashMap<String, usize>) -> bool {
     let full = |limit: &&Limit| {
-        limit.consumers.iter().filter_map(|tag| holding.get(tag)).sum::<usize>() == limit.messages
+        limit
+            .consumers
+            .iter()
+            .filter_map(|tag| holding.get(tag))
+            .sum::<usize>()
+            == limit.messages
     };
-    let every_consumer = |tag: &String| limits.iter().filter(full).any(|limit| limit.consumers.contains(tag));
-    limits.iter().flat_map(|limit| &limit.consumers).all(every_consumer)
+    let every_consumer = |tag: &String| {
+        limits
+            .iter()
+            .filter(full)
+            .any(|limit| limit.consumers.contains(tag))
+    };
+    limits
+        .iter()
+        .flat_map(|limit| &limit.consumers)
+        .all(every_consumer)
 }
 
 /// Acks, requeues or acks up to one of the deliveries; how many were acked.
@@ -137,7 +177,11 @@ fn settle(
             held.drain(..=index).collect()
         }
         1 => {
-            channel.send(Nack { delivery_tag: held[index].tag, multiple: false, requeue: true });
+            channel.send(Nack {
+                delivery_tag: held[index].tag,
+                multiple: false,
+                requeue: true,
+            });
             let requeued = held.remove(index);
             *holding.get_mut(&requeued.consumer_tag).unwrap() -= 1;
             Vec::new()

@@ -24,7 +24,10 @@ fn clients_are_told_and_the_program_ends_well() {
         }
         assert!(broker.ended(DEADLINE).success());
         assert!(begun.elapsed() < DEADLINE);
-        assert!(TcpStream::connect(broker.address()).is_err(), "nobody listens any more");
+        assert!(
+            TcpStream::connect(broker.address()).is_err(),
+            "nobody listens any more"
+        );
     }
 }
 
@@ -46,7 +49,10 @@ fn clients_that_do_not_answer_delay_the_end_only_so_long() {
     let stalled = broker.connect();
     let channel = stalled.channel();
     channel.declare("q");
-    channel.consume_as(Consume { no_ack: true, ..consume("q") });
+    channel.consume_as(Consume {
+        no_ack: true,
+        ..consume("q")
+    });
     let publisher = broker.connect().channel();
     for _ in 0..2_000 {
         publisher.publish("", "q", vec![b'x'; 16 * 1024]);

@@ -16,7 +16,10 @@ fn an_unfinished_message_holds_up_nobody() {
     let connection = broker.connect();
     let unfinished = connection.channel();
     unfinished.declare("q");
-    unfinished.send(Publish { routing_key: "q", ..Default::default() });
+    unfinished.send(Publish {
+        routing_key: "q",
+        ..Default::default()
+    });
     unfinished.send_frame(HEADER, header(60, 0, 50_000_000, &NONE));
     for _ in 0..100 {
         unfinished.send_frame(BODY, vec![0; 100_000]);
@@ -31,7 +34,10 @@ fn a_consumer_that_does_not_read_holds_up_no_other_consumer_of_its_queue() {
     let (stalled, reading) = (broker.connect().channel(), broker.connect().channel());
     let publisher = broker.connect().channel();
     publisher.declare("q");
-    let no_ack = || Consume { no_ack: true, ..consume("q") };
+    let no_ack = || Consume {
+        no_ack: true,
+        ..consume("q")
+    };
     stalled.consume_as(no_ack());
     reading.consume_as(no_ack());
     // Enough to fill the stalled one's socket and credit many times over.
@@ -53,7 +59,10 @@ fn a_consumer_that_does_not_read_holds_up_no_other_queue_of_its_exchange() {
     for (channel, queue) in [(&stalled, "one"), (&reading, "two")] {
         publisher.declare(queue);
         publisher.call::<BindOk>(bind(queue, "amq.fanout", ""));
-        channel.consume_as(Consume { no_ack: true, ..consume(queue) });
+        channel.consume_as(Consume {
+            no_ack: true,
+            ..consume(queue)
+        });
     }
     let body = vec![b'x'; 50_000];
     for number in 0..1_000 {
@@ -81,7 +90,10 @@ fn a_consumer_with_a_full_prefetch_holds_up_no_other_on_its_channel() {
     for number in 0..100 {
         channel.publish("", "free", number.to_string());
     }
-    assert_eq!(channel.delivered(100), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(
+        channel.delivered(100),
+        (0..100).map(|n| n.to_string()).collect::<Vec<_>>()
+    );
 }
 
 #[test]

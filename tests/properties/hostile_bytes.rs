@@ -116,7 +116,10 @@ fn announcements_of_gigabytes_take_no_memory() {
     for _ in 0..20 {
         let channel = broker.connect().channel();
         channel.declare("q");
-        channel.send(leveret_protocol::method::basic::Publish { routing_key: "q", ..Default::default() });
+        channel.send(leveret_protocol::method::basic::Publish {
+            routing_key: "q",
+            ..Default::default()
+        });
         channel.send_frame(2, crate::support::content::header(60, 0, 100 << 20, &[0, 0]));
         kept.push(channel.connection());
     }
@@ -152,7 +155,9 @@ fn deeply_nested_tables_are_refused_and_not_recursed_into() {
 fn half_open_handshakes_are_given_up() {
     let broker = BrokerProcess::start();
     let begun = Instant::now();
-    let silent: Vec<_> = (0..20).map(|_| Connection::over_tcp(broker.address(), "/")).collect();
+    let silent: Vec<_> = (0..20)
+        .map(|_| Connection::over_tcp(broker.address(), "/"))
+        .collect();
     let greeted: Vec<_> = (0..20)
         .map(|_| {
             let connection = Connection::over_tcp(broker.address(), "/");

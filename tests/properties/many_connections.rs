@@ -40,7 +40,12 @@ fn connections_that_go_leave_nothing_behind() {
         after.push(broker.resident());
     }
     let (first, last) = (after[1], after[5]);
-    assert!(last < first + count * 16 * KIB, "from {} to {} KiB", first / KIB, last / KIB);
+    assert!(
+        last < first + count * 16 * KIB,
+        "from {} to {} KiB",
+        first / KIB,
+        last / KIB
+    );
 }
 
 #[test]
@@ -63,7 +68,14 @@ fn a_thousand_channels_and_queues_of_one_connection_are_served() {
 /// How many connections of those wanted this process may open files for.
 fn files_for(wanted: usize) -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").expect("limits");
-    let open_files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).expect("a limit");
-    let soft = open_files.split_whitespace().next().and_then(|soft| soft.parse().ok()).unwrap_or(usize::MAX);
+    let open_files = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .expect("a limit");
+    let soft = open_files
+        .split_whitespace()
+        .next()
+        .and_then(|soft| soft.parse().ok())
+        .unwrap_or(usize::MAX);
     wanted.min(soft / 2)
 }

@@ -50,7 +50,10 @@ fn every_confirmed_message_is_acked_once_though_channels_come_and_go() {
     assert_eq!(fates.len(), PUBLISHERS * MESSAGES);
     for (message, fate) in fates {
         assert!(fate.acked, "{message} was not acked");
-        assert!(fate.first_deliveries <= 1, "{message} came twice without the flag");
+        assert!(
+            fate.first_deliveries <= 1,
+            "{message} came twice without the flag"
+        );
     }
     assert_eq!(setup.ready("q"), 0);
 }
@@ -79,7 +82,11 @@ fn consume(address: SocketAddr, vhost: &str, seed: u64, fates: &Fates, acked: &A
     let mut chance = Chance::new(seed + 1);
     let deadline = Instant::now() + Duration::from_secs(60);
     while acked.load(Ordering::Relaxed) < PUBLISHERS * MESSAGES {
-        assert!(Instant::now() < deadline, "{} acked in time", acked.load(Ordering::Relaxed));
+        assert!(
+            Instant::now() < deadline,
+            "{} acked in time",
+            acked.load(Ordering::Relaxed)
+        );
         let channel = connection.channel();
         channel.prefetch(20);
         channel.consume("q");
@@ -115,7 +122,9 @@ fn next(channel: &Channel) -> Option<Delivery> {
         Err(NoFrame::Silence) => None,
         Err(NoFrame::End) => panic!("the broker closed the socket"),
         Ok(frame) => match Method::decode(&frame.payload).unwrap() {
-            Method::Basic(basic::Method::Deliver(deliver)) => Some(Delivery::new(deliver, content::read(channel))),
+            Method::Basic(basic::Method::Deliver(deliver)) => {
+                Some(Delivery::new(deliver, content::read(channel)))
+            }
             other => panic!("{other:?}"),
         },
     }

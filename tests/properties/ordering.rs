@@ -66,7 +66,11 @@ fn requeue_then_count_then_ack_then_purge() {
             channel.publish("", queue, "x");
         }
         let tags: Vec<_> = (0..4).map(|_| channel.get(queue).unwrap().tag).collect();
-        channel.send(Nack { delivery_tag: tags[1], multiple: true, requeue: true });
+        channel.send(Nack {
+            delivery_tag: tags[1],
+            multiple: true,
+            requeue: true,
+        });
         assert_eq!(channel.ready(queue), 2);
         channel.ack_up_to(tags[3]);
         assert_eq!(channel.call::<PurgeOk>(purge(queue)).message_count, 2);
@@ -153,7 +157,10 @@ impl Model {
                 let got = got.expect("a message is ready");
                 self.next_tag += 1;
                 let left = self.ready.len() as u32;
-                assert_eq!((got.tag, got.redelivered, got.message_count), (self.next_tag, redelivered, left));
+                assert_eq!(
+                    (got.tag, got.redelivered, got.message_count),
+                    (self.next_tag, redelivered, left)
+                );
                 assert_eq!(got.body, number.to_string().as_bytes());
                 self.held.insert(got.tag, number);
             }
@@ -165,7 +172,11 @@ impl Model {
         if self.held.is_empty() {
             return;
         }
-        let tag = *self.held.keys().nth(chance.below(self.held.len())).expect("one is held");
+        let tag = *self
+            .held
+            .keys()
+            .nth(chance.below(self.held.len()))
+            .expect("one is held");
         let number = self.held.remove(&tag).expect("it is held");
         send(tag);
         if requeue {
@@ -178,11 +189,19 @@ impl Model {
         if self.held.is_empty() {
             return;
         }
-        let tag = *self.held.keys().nth(chance.below(self.held.len())).expect("one is held");
+        let tag = *self
+            .held
+            .keys()
+            .nth(chance.below(self.held.len()))
+            .expect("one is held");
         let left = self.held.split_off(&(tag + 1));
         let settled = std::mem::replace(&mut self.held, left);
         let requeue = chance.one_in(2);
-        channel.send(Nack { delivery_tag: tag, multiple: true, requeue });
+        channel.send(Nack {
+            delivery_tag: tag,
+            multiple: true,
+            requeue,
+        });
         if requeue {
             settled.into_values().for_each(|number| self.give_back(number));
         }
@@ -195,7 +214,9 @@ impl Model {
             self.ready.clear();
         } else {
             channel.call::<RecoverOk>(Recover { requeue: true });
-            std::mem::take(&mut self.held).into_values().for_each(|number| self.give_back(number));
+            std::mem::take(&mut self.held)
+                .into_values()
+                .for_each(|number| self.give_back(number));
         }
     }
 

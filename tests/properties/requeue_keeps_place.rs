@@ -32,7 +32,10 @@ fn whoever_held_them_and_however_they_return_the_order_is_that_of_publication() 
             channels[holder].requeue(tag);
         }
         eventually("all are back", || channels[0].ready("q") == MESSAGES as u32);
-        assert_eq!(channels[0].drain("q"), (0..MESSAGES).map(|n| n.to_string()).collect::<Vec<_>>());
+        assert_eq!(
+            channels[0].drain("q"),
+            (0..MESSAGES).map(|n| n.to_string()).collect::<Vec<_>>()
+        );
     }
 }
 
@@ -83,6 +86,11 @@ fn a_consumer_s_unsettled_messages_come_first_when_it_is_gone() {
     eventually("all but the acked one are ready", || second.ready("q") == 19);
     let expected: Vec<_> = (0..20).filter(|&n| n != 2).map(|n| n.to_string()).collect();
     let got: Vec<_> = std::iter::from_fn(|| second.get("q")).collect();
-    assert_eq!(got.iter().map(|g| String::from_utf8(g.body.clone()).unwrap()).collect::<Vec<_>>(), expected);
+    assert_eq!(
+        got.iter()
+            .map(|g| String::from_utf8(g.body.clone()).unwrap())
+            .collect::<Vec<_>>(),
+        expected
+    );
     assert_eq!(got.iter().filter(|got| got.redelivered).count(), 5);
 }

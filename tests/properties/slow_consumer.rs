@@ -18,7 +18,10 @@ fn what_is_under_way_to_stalled_consumers_is_bounded() {
     publisher.declare("q");
     let stalled: Vec<_> = (0..8).map(|_| broker.connect()).collect();
     for connection in &stalled {
-        connection.channel().consume_as(Consume { no_ack: true, ..consume("q") });
+        connection.channel().consume_as(Consume {
+            no_ack: true,
+            ..consume("q")
+        });
     }
     let before = broker.resident();
     publisher.confirm_select();
@@ -52,7 +55,12 @@ fn memory_is_given_back_when_the_messages_are_gone() {
         after.push(broker.resident());
     }
     let (first, last) = (after[0], after[5]);
-    assert!(last < first + 16 * MIB, "from {} to {} MiB over six rounds", first / MIB, last / MIB);
+    assert!(
+        last < first + 16 * MIB,
+        "from {} to {} MiB over six rounds",
+        first / MIB,
+        last / MIB
+    );
 }
 
 #[test]
@@ -63,7 +71,10 @@ fn others_keep_their_latency_during_a_flood_to_a_stalled_consumer() {
     setup.declare("quiet");
     let calm = latencies(&broker, 300);
     let stalled = broker.connect();
-    stalled.channel().consume_as(Consume { no_ack: true, ..consume("flooded") });
+    stalled.channel().consume_as(Consume {
+        no_ack: true,
+        ..consume("flooded")
+    });
     let address = broker.address();
     let flood = thread::spawn(move || {
         let connection = Connection::over_tcp(address, "/");
@@ -78,13 +89,19 @@ fn others_keep_their_latency_during_a_flood_to_a_stalled_consumer() {
     let flooded = latencies(&broker, 300);
     flood.join().unwrap();
     let bound = (calm * 50).max(Duration::from_millis(500));
-    assert!(flooded < bound, "p99 {calm:?} when calm, {flooded:?} under the flood");
+    assert!(
+        flooded < bound,
+        "p99 {calm:?} when calm, {flooded:?} under the flood"
+    );
 }
 
 /// The 99th percentile of the time from a publish to its delivery on a connection of its own.
 fn latencies(broker: &BrokerProcess, count: usize) -> Duration {
     let channel = broker.connect().channel();
-    channel.consume_as(Consume { no_ack: true, ..consume("quiet") });
+    channel.consume_as(Consume {
+        no_ack: true,
+        ..consume("quiet")
+    });
     let mut times: Vec<_> = (0..count)
         .map(|_| {
             let begun = Instant::now();

@@ -12,8 +12,8 @@ pub(crate) struct Broker {
 }
 
 enum Kind {
-    /// Started by this test.
-    Own,
+    /// Inside this process, until dropped.
+    Own(leveret::Server),
     /// A virtual host of its own in the RabbitMQ that `LEVERET_TEST_URI` names.
     Reference(Reference),
 }
@@ -26,7 +26,16 @@ impl Broker {
                 address: reference.address(),
                 kind: Kind::Reference(reference),
             },
-            None => panic!("set LEVERET_TEST_URI"),
+            None => Broker::with(leveret::Config::local()),
+        }
+    }
+
+    /// Starts a broker with these settings inside this process.
+    pub(crate) fn with(config: leveret::Config) -> Broker {
+        let server = leveret::Server::start(config).expect("a broker");
+        Broker {
+            address: server.addresses()[0],
+            kind: Kind::Own(server),
         }
     }
 
@@ -38,7 +47,7 @@ impl Broker {
     /// The virtual host the test may use.
     pub(crate) fn vhost(&self) -> &str {
         match &self.kind {
-            Kind::Own => "/",
+            Kind::Own(_) => "/",
             Kind::Reference(reference) => reference.vhost(),
         }
     }

@@ -144,7 +144,7 @@ impl Connection {
         }
     }
 
-    /// Expects the broker to close the socket; what it still sends is read past.
+    /// Expects the broker to close the socket. What it still sends is read past, but a close is answered.
     #[track_caller]
     pub(crate) fn expect_end(&self) {
         let mut shared = self.zero.shared();
@@ -154,6 +154,10 @@ impl Connection {
                 .wire
                 .read(deadline.saturating_duration_since(Instant::now()))
             {
+                Ok(frame) if frame.kind == METHOD && frame.payload.starts_with(&[0, 10, 0, 50]) => {
+                    let close_ok = super::channel::encoded(&CloseOk {});
+                    shared.wire.write(&Frame::new(METHOD, 0, close_ok).bytes());
+                }
                 Ok(_) => {}
                 Err(NoFrame::End) => return,
                 Err(NoFrame::Silence) => panic!("the broker keeps the socket open"),

@@ -22,7 +22,10 @@ impl BrokerProcess {
         let ready = program.wait_for("leveret ready");
         let address = ready.split_once("amqp=").expect("the AMQP address").1;
         let address = address.split_whitespace().next().unwrap_or_default();
-        BrokerProcess { address: address.parse().expect("an address"), program }
+        BrokerProcess {
+            address: address.parse().expect("an address"),
+            program,
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -40,8 +43,15 @@ impl BrokerProcess {
     /// The memory it has in use, in bytes.
     pub(crate) fn resident(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a resident size");
-        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a resident size");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse::<usize>()
+            .expect("a number")
+            * 1024
     }
 
     /// Sends a signal, such as `TERM`.
