@@ -127,3 +127,87 @@ fn a_sink_ends_with_a_signal() {
     assert_eq!(sink.outcome().code, None);
     assert_eq!(perf(&uri, "--count 1").code, Some(1));
 }
+
+/// A broker and the URI that leads to it.
+fn broker() -> (Process, String) {
+    let broker = Process::start(["--listen", "127.0.0.1:0", "--workers", "2", "--log", "warn"]);
+    let uri = format!("amqp://{}", broker.addresses().remove(0));
+    (broker, uri)
+}
+
+#[test]
+fn everything_published_through_a_broker_is_received_once_and_in_order() {
+    let (_broker, uri) = broker();
+    let loads = [
+        "--publishers 2 --consumers 2 --queues 2 --count 3000 --json --quiet",
+        "--auto-ack --confirm 50 --count 3000 --json --quiet",
+        "--prefetch 20 --ack-every 10 --size 300000 --persistent --durable --count 40 --json --quiet",
+    ];
+    for load in loads {
+        let summary = json(&perf(&uri, load));
+        let check = &summary["check"];
+        assert_eq!(check["received"], check["published"], "{summary}");
+        for finding in ["missing", "redelivered", "repeated", "skipped", "foreign"] {
+            assert_eq!(check[finding], 0, "{summary}");
+        }
+        assert!(summary["latency_ms"]["p50"].as_f64().unwrap() > 0.0, "{summary}");
+    }
+}
+
+#[test]
+fn an_exchange_that_reaches_every_queue_multiplies_what_is_received() {
+    let (_broker, uri) = broker();
+    let loads = [
+        "--exchange everyone --exchange-type fanout",
+        "--exchange wanted --exchange-type topic --routing-key a.b",
+        "--exchange marked --exchange-type headers",
+    ];
+    for load in loads {
+        let load = format!("{load} --consumers 2 --queues 2 --count 500 --json --quiet");
+        let summary = json(&perf(&uri, &load));
+        assert_eq!(summary["check"]["received"], 1000, "{summary}");
+        assert_eq!(summary["check"]["missing"], 0, "{summary}");
+    }
+}
+
+#[test]
+fn what_waits_in_the_queues_is_drained() {
+    let (_broker, uri) = broker();
+    let load = "--publishers 0 --consumers 2 --queues 2 --pre-fill 2000 --json --quiet";
+    let summary = json(&perf(&uri, load));
+    assert_eq!(summary["consumed"]["messages"], 4000, "{summary}");
+    assert!(
+        summary["latency_ms"].is_null(),
+        "waiting before the measurement is no latency"
+    );
+}
+
+#[test]
+fn requests_have_replies_either_way() {
+    let (_broker, uri) = broker();
+    for reply_to in ["direct", "exclusive"] {
+        let tally = json(&perf(
+            &uri,
+            &format!("rpc --reply-to {reply_to} --duration 1 --json"),
+        ));
+        assert!(tally["times"].as_u64().unwrap() > 0, "{tally}");
+    }
+}
+
+#[test]
+fn what_the_broker_refuses_is_told_in_its_words() {
+    let (_broker, uri) = broker();
+    let outcome = perf(&uri, "--exchange amq.direct --exchange-type fanout --count 1");
+    assert_eq!(outcome.code, Some(1));
+    assert!(
+        outcome
+            .err
+            .contains("406 PRECONDITION_FAILED - inequivalent arg 'type'"),
+        "{outcome:?}"
+    );
+    let outcome = perf(&format!("{uri}/nowhere"), "--count 1");
+    assert!(
+        outcome.err.contains("530 NOT_ALLOWED - vhost nowhere not found"),
+        "{outcome:?}"
+    );
+}
