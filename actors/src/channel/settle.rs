@@ -121,7 +121,6 @@ impl Channel {
             return;
         }
         self.committing = false;
-        self.confirms = None;
         let refused = std::mem::take(&mut self.commit_refused);
         self.resume(ctx, |channel| {
             if refused {

@@ -28,7 +28,7 @@ impl Channel {
     }
 
     fn select(&mut self) -> Result<(), Exception> {
-        if self.confirms.is_some() {
+        if self.transaction.is_none() && self.confirms.is_some() {
             let text = "cannot switch from confirm to tx mode";
             return Err(Exception::new(ReplyCode::PreconditionFailed, text));
         }
@@ -57,7 +57,8 @@ impl Channel {
             publications,
             settlements,
         } = self.transaction()?.commit();
-        self.confirms = Some(Confirms::new());
+        // One ledger for all commits: queues answer with numbers that never start again.
+        self.confirms.get_or_insert_with(Confirms::new);
         for staged in publications {
             let publication = page.get(staged.offset);
             let checked = Checked {
