@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use actix::prelude::*;
-use leveret_protocol::method::Method;
-use leveret_protocol::{Assembler, Command, Exception, FrameBatch, ReplyCode};
+use leveret_protocol::method::{Method, channel};
+use leveret_protocol::{Assembler, Command, Exception, FrameBatch, FrameKind, ReplyCode};
 
 use super::actor::{Channel, Phase};
 use crate::window::Permit;
@@ -44,7 +44,7 @@ impl Channel {
             self.inbox.permit = Some(work.permit.clone());
             match self.phase {
                 Phase::Open => self.execute_batch(&mut work, ctx),
-                Phase::Waiting | Phase::Closed => work.at = work.batch.frames.len(),
+                Phase::Waiting | Phase::Closed => self.skip(&mut work),
             }
             self.post_publications();
             self.post_settlements();
@@ -56,6 +56,20 @@ impl Channel {
         if self.leaving && self.phase == Phase::Open {
             self.leave(false, ctx);
         }
+    }
+
+    /// Drops what came for a channel that the broker closed; a close that crossed the broker's is answered.
+    fn skip(&mut self, work: &mut Work) {
+        for frame in work.batch.frames.iter().skip(work.at) {
+            if frame.kind == FrameKind::Method
+                && let Ok(Method::Channel(channel::Method::Close(_))) =
+                    Method::decode(work.batch.payload(frame))
+            {
+                self.output.method(self.number, &channel::CloseOk {});
+                self.output.post(&self.session.writer);
+            }
+        }
+        work.at = work.batch.frames.len();
     }
 
     fn execute_batch(&mut self, work: &mut Work, ctx: &mut Context<Self>) {
