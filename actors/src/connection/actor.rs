@@ -376,7 +376,7 @@ impl StreamHandler<Result<Received, DecodeError>> for Connection {
     fn handle(&mut self, received: Result<Received, DecodeError>, ctx: &mut Context<Self>) {
         match received {
             Ok(Received { inbound, permit }) => self.receive(inbound, &permit, ctx),
-            Err(DecodeError::Protocol(exception)) => self.close(exception, ctx),
+            Err(DecodeError::Protocol(exception)) => self.close_unreadable(exception, ctx),
             Err(DecodeError::Io(error)) => debug!(peer = %self.peer, %error, "the socket failed"),
         }
     }

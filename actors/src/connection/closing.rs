@@ -59,6 +59,19 @@ impl Drop for Release {
 impl Connection {
     /// Ends the connection with an exception.
     pub(super) fn close(&mut self, exception: Exception, ctx: &mut Context<Self>) {
+        let patience = match exception.code {
+            ReplyCode::FrameError => AFTER_FRAME_ERROR,
+            _ => self.node.settings.close_timeout,
+        };
+        self.close_within(patience, exception, ctx);
+    }
+
+    /// Ends the connection because its frames make no sense: the answer can't be understood either.
+    pub(super) fn close_unreadable(&mut self, exception: Exception, ctx: &mut Context<Self>) {
+        self.close_within(AFTER_FRAME_ERROR, exception, ctx);
+    }
+
+    fn close_within(&mut self, patience: Duration, exception: Exception, ctx: &mut Context<Self>) {
         if !matches!(self.phase, Phase::Handshake | Phase::Running) {
             return;
         }
@@ -81,10 +94,6 @@ impl Connection {
                 method_id,
             },
         );
-        let patience = match exception.code {
-            ReplyCode::FrameError => AFTER_FRAME_ERROR,
-            _ => self.node.settings.close_timeout,
-        };
         ctx.run_later(patience, |connection, ctx| connection.finish(ctx));
     }
 
@@ -133,11 +142,14 @@ impl Connection {
     }
 
     fn left(&mut self, ctx: &mut Context<Self>) {
-        if let Phase::Leaving { answer } = self.phase {
-            if answer {
+        match self.phase {
+            Phase::Leaving { answer: true } => {
                 self.send(0, &connection::CloseOk {});
+                self.finish(ctx);
             }
-            self.finish(ctx);
+            // Nobody is there to read what could still be written.
+            Phase::Leaving { answer: false } => ctx.stop(),
+            _ => {}
         }
     }
 
