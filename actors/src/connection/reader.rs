@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
 use leveret_protocol::codec::{DecodeError, FrameCodec, Inbound};
@@ -115,15 +116,28 @@ impl Reader {
             self.frames.decoder_mut().set_frame_max(frame_max);
         }
         self.gate.reading.store(true, Ordering::Relaxed);
-        match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
+        match ready!(self.poll_frames(cx)) {
             Some(Err(DecodeError::Protocol(exception))) => {
                 self.broken = true;
                 Poll::Ready(Some(Err(exception.into())))
             }
             // The stream pretends to end after an error of the decoder; the socket has not.
-            None if std::mem::take(&mut self.broken) => Pin::new(&mut self.frames).poll_next(cx),
+            None if std::mem::take(&mut self.broken) => self.poll_frames(cx),
             other => Poll::Ready(other),
         }
+    }
+
+    /// Reads into a buffer that is there only while something is to be read: a connection at rest holds none.
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Inbound, DecodeError>>> {
+        if self.frames.read_buffer().capacity() == 0 {
+            let room = self.frames.decoder().read_size();
+            self.frames.read_buffer_mut().reserve(room);
+        }
+        let polled = Pin::new(&mut self.frames).poll_next(cx);
+        if polled.is_pending() && self.frames.read_buffer().is_empty() {
+            *self.frames.read_buffer_mut() = BytesMut::new();
+        }
+        polled
     }
 }
 

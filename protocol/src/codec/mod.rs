@@ -72,6 +72,11 @@ impl FrameCodec {
         self.frame_max = frame_max;
     }
 
+    /// The room in bytes that the next read deserves, for a reader that gives its empty buffer back between reads.
+    pub fn read_size(&self) -> usize {
+        self.reads.next()
+    }
+
     fn new(state: State, frame_max: u32) -> Self {
         FrameCodec {
             state,
