@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::PollSemaphore;
 
 /// Bytes a connection may have under way, unless one frame alone is larger.
-const WINDOW: u32 = 1024 * 1024;
+const WINDOW: u32 = 512 * 1024;
 
 /// Covers some received bytes until dropped. Clones share the cover.
 #[derive(Debug, Clone)]

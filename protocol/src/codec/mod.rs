@@ -31,7 +31,7 @@ pub enum DecodeError {
 /// Cuts what a socket yields into batches of complete frames.
 ///
 /// The codec also sizes the buffer that [`FramedRead`](tokio_util::codec::FramedRead) reads into: it follows
-/// the size of recent reads between 2 and 256 KiB, and is 1 KiB after a small read, so that a connection
+/// the size of recent reads between 2 and 128 KiB, and is 1 KiB after a small read, so that a connection
 /// at rest holds little. A batch never shares its memory with bytes that come later.
 #[derive(Debug)]
 pub struct FrameCodec {

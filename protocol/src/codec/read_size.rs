@@ -10,7 +10,7 @@ pub(super) const IDLE_READ: usize = 1024;
 /// The least room learned, in bytes.
 const LEAST_READ: usize = 2 * 1024;
 /// The most room learned, in bytes.
-pub(super) const MOST_READ: usize = 256 * 1024;
+pub(super) const MOST_READ: usize = 128 * 1024;
 
 /// Learns how much room a read deserves.
 #[derive(Debug)]
