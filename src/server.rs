@@ -157,7 +157,7 @@ fn run(
         let _ = started.send(Ok(()));
         // A dropped sender asks for the end too: the server's owner is gone.
         let _ = stop_asked.await;
-        let stopped = broker.stop("broker is shutting down", CONNECTIONS_DEADLINE).await;
+        let stopped = broker.stop("shutdown", CONNECTIONS_DEADLINE).await;
         Some(Stopped::Orderly {
             connections_forced: stopped.connections_forced,
         })
