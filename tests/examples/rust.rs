@@ -67,6 +67,14 @@ fn orders_are_confirmed_or_returned() {
     );
 }
 
+#[test]
+fn a_program_may_hold_its_broker_inside() {
+    assert_eq!(
+        run("embedded"),
+        ["read back: dear diary", "the broker has stopped"]
+    );
+}
+
 /// Runs an example against a new broker: the lines it prints.
 fn run(example: &str) -> Vec<String> {
     let broker = Broker::start();
