@@ -113,7 +113,7 @@ fn watch(channel: &Channel, limits: &[Limit]) {
     let mut held: Vec<Delivery> = Vec::new();
     let mut holding: HashMap<String, usize> = HashMap::new();
     let mut most = vec![0; limits.len()];
-    let mut settled = 0;
+    let (mut settled, mut filled) = (0, false);
     while settled < MESSAGES {
         let delivery = channel.delivery();
         *holding.entry(delivery.consumer_tag.clone()).or_default() += 1;
@@ -123,12 +123,10 @@ fn watch(channel: &Channel, limits: &[Limit]) {
             assert!(now <= limit.messages, "{now} of {} messages", limit.messages);
             *most = now.max(*most);
         }
-        let tried = limits
-            .iter()
-            .zip(&most)
-            .any(|(limit, &most)| most == limit.messages);
         let nothing_to_come = channel_is_full(limits, &holding) || held.len() + settled == MESSAGES;
-        while nothing_to_come && !held.is_empty() || tried && chance.one_in(3) && !held.is_empty() {
+        // Everything is filled to the brim once; from then on settlements come at any time.
+        filled |= nothing_to_come;
+        while !held.is_empty() && (nothing_to_come || filled && chance.one_in(3)) {
             settled += settle(channel, &mut held, &mut holding, &mut chance);
         }
     }
