@@ -6,7 +6,7 @@ use leveret_protocol::OwnedProperties;
 use leveret_protocol::method::queue::{BindOk, Declare, DeclareOk, DeleteOk};
 
 use crate::support::Broker;
-use crate::support::channel::Confirm;
+use crate::support::messages::Confirm;
 use crate::support::methods::{bind, delete, queue};
 
 #[test]

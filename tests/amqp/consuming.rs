@@ -290,6 +290,30 @@ fn a_single_active_consumer_gets_everything_until_it_goes() {
 }
 
 #[test]
+fn the_next_active_consumer_is_that_of_the_highest_priority() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let (active, low, high) = (connection.channel(), connection.channel(), connection.channel());
+    let arguments = FieldTable::from_iter([("x-single-active-consumer", true)]);
+    active.call::<DeclareOk<'_>>(Declare {
+        arguments,
+        ..queue("q")
+    });
+    let tag = active.consume("q");
+    low.consume("q");
+    high.consume_as(with_priority("q", FieldValue::from(10)));
+    active.publish("", "q", "a");
+    assert_eq!(
+        active.delivered(1),
+        ["a"],
+        "a newcomer does not push out the active one"
+    );
+    active.call::<CancelOk<'_>>(cancel(&tag));
+    active.publish("", "q", "b");
+    assert_eq!(high.delivered(1), ["b"]);
+}
+
+#[test]
 fn no_exclusive_consumer_where_one_is_active_at_a_time() {
     let broker = Broker::start();
     let channel = broker.connect().channel();

@@ -4,11 +4,10 @@ use leveret_protocol::method::exchange::{BindOk, Declare, DeclareOk, Delete, Del
 use leveret_protocol::method::queue;
 use leveret_protocol::types::FieldTable;
 
-use crate::support::content::NONE;
+use crate::support::Broker;
 use crate::support::methods::{
-    bind, bind_exchange, delete, delete_exchange, exchange, mandatory, unbind, unbind_exchange,
+    bind, bind_exchange, delete, delete_exchange, exchange, passive_exchange, unbind, unbind_exchange,
 };
-use crate::support::{Broker, Channel};
 
 const PREDECLARED: [(&str, &str); 6] = [
     ("amq.direct", "direct"),
@@ -24,7 +23,7 @@ fn the_predeclared_exchanges_are_there() {
     let broker = Broker::start();
     let channel = broker.connect().channel();
     for (name, kind) in PREDECLARED {
-        channel.call::<DeclareOk>(passive(name));
+        channel.call::<DeclareOk>(passive_exchange(name));
         let internal = name == "amq.rabbitmq.trace";
         channel.call::<DeclareOk>(Declare {
             durable: true,
@@ -56,7 +55,7 @@ fn the_default_exchange_is_not_to_be_touched() {
     connection.channel().declare("q");
     let text = "ACCESS_REFUSED - operation not permitted on the default exchange";
     connection.channel().fails(exchange("", "direct"), 403, text);
-    connection.channel().fails(passive(""), 403, text);
+    connection.channel().fails(passive_exchange(""), 403, text);
     connection.channel().fails(delete_exchange(""), 403, text);
     connection.channel().fails(bind("q", "", "key"), 403, text);
     connection.channel().fails(unbind("q", "", "q"), 403, text);
@@ -88,10 +87,10 @@ fn a_passive_declaration_asks_only_whether_it_exists() {
     channel.call::<DeclareOk>(Declare {
         kind: "fanout",
         durable: true,
-        ..passive("e")
+        ..passive_exchange("e")
     });
     channel.fails(
-        passive("missing"),
+        passive_exchange("missing"),
         404,
         "NOT_FOUND - no exchange 'missing' in vhost '/'",
     );
@@ -201,7 +200,11 @@ fn an_exchange_in_use_is_kept_if_asked() {
     let channel = connection.channel();
     channel.call::<queue::UnbindOk>(unbind("q", "e", "key"));
     channel.call::<DeleteOk>(if_unused());
-    channel.fails(passive("e"), 404, "NOT_FOUND - no exchange 'e' in vhost '/'");
+    channel.fails(
+        passive_exchange("e"),
+        404,
+        "NOT_FOUND - no exchange 'e' in vhost '/'",
+    );
 }
 
 #[test]
@@ -248,9 +251,13 @@ fn an_auto_delete_exchange_goes_with_its_last_binding() {
     channel.call::<queue::BindOk>(bind("q", "e", "a"));
     channel.call::<queue::BindOk>(bind("r", "e", "b"));
     channel.call::<queue::UnbindOk>(unbind("q", "e", "a"));
-    channel.call::<DeclareOk>(passive("e"));
+    channel.call::<DeclareOk>(passive_exchange("e"));
     channel.call::<queue::DeleteOk>(delete("r"));
-    channel.fails(passive("e"), 404, "NOT_FOUND - no exchange 'e' in vhost '/'");
+    channel.fails(
+        passive_exchange("e"),
+        404,
+        "NOT_FOUND - no exchange 'e' in vhost '/'",
+    );
 }
 
 #[test]
@@ -263,28 +270,7 @@ fn an_auto_delete_exchange_that_was_never_bound_stays() {
     });
     channel.call::<BindOk>(bind_exchange("e", "amq.fanout", ""));
     channel.call::<UnbindOk>(unbind_exchange("e", "amq.fanout", ""));
-    channel.call::<DeclareOk>(passive("e"));
-}
-
-#[test]
-fn auto_delete_runs_up_the_chain() {
-    let broker = Broker::start();
-    let connection = broker.connect();
-    let channel = connection.channel();
-    for name in ["first", "second"] {
-        channel.call::<DeclareOk>(Declare {
-            auto_delete: true,
-            ..exchange(name, "fanout")
-        });
-    }
-    channel.declare("q");
-    channel.call::<BindOk>(bind_exchange("second", "first", ""));
-    channel.call::<queue::BindOk>(bind("q", "second", ""));
-    channel.call::<queue::DeleteOk>(delete("q"));
-    for name in ["second", "first"] {
-        let text = format!("NOT_FOUND - no exchange '{name}' in vhost '/'");
-        connection.channel().fails(passive(name), 404, &text);
-    }
+    channel.call::<DeclareOk>(passive_exchange("e"));
 }
 
 #[test]
@@ -304,134 +290,4 @@ fn an_internal_exchange_is_not_published_to() {
     channel.publish("inner", "", "refused");
     let text = "ACCESS_REFUSED - cannot publish to internal exchange 'inner' in vhost '/'";
     channel.closed(403, text, (60, 40));
-}
-
-#[test]
-fn a_message_reaches_a_queue_once_whatever_the_graph() {
-    let broker = Broker::start();
-    let channel = broker.connect().channel();
-    for name in ["a", "b", "c"] {
-        channel.call::<DeclareOk>(exchange(name, "fanout"));
-    }
-    channel.declare("q");
-    for (destination, source) in [
-        ("b", "a"),
-        ("c", "a"),
-        ("a", "b"),
-        ("c", "b"),
-        ("a", "c"),
-        ("a", "a"),
-    ] {
-        channel.call::<BindOk>(bind_exchange(destination, source, ""));
-    }
-    for source in ["a", "b", "c"] {
-        channel.call::<queue::BindOk>(bind("q", source, "one"));
-        channel.call::<queue::BindOk>(bind("q", source, "two"));
-    }
-    channel.publish("a", "", "once");
-    channel.publish("c", "", "again");
-    assert_eq!(channel.drain("q"), ["once", "again"]);
-}
-
-#[test]
-fn an_exchange_binding_goes_by_its_own_key() {
-    let broker = Broker::start();
-    let channel = broker.connect().channel();
-    channel.call::<DeclareOk>(exchange("out", "fanout"));
-    channel.declare("q");
-    channel.call::<queue::BindOk>(bind("q", "out", ""));
-    channel.call::<BindOk>(bind_exchange("out", "amq.topic", "a.*"));
-    channel.call::<BindOk>(bind_exchange("out", "amq.direct", "key"));
-    channel.publish("amq.topic", "a.b", "topic");
-    channel.publish("amq.topic", "b.b", "lost");
-    channel.publish("amq.direct", "key", "direct");
-    channel.call::<UnbindOk>(unbind_exchange("out", "amq.topic", "a.*"));
-    channel.publish("amq.topic", "a.b", "lost");
-    assert_eq!(channel.drain("q"), ["topic", "direct"]);
-}
-
-#[test]
-fn binding_exchanges_that_are_missing_is_not_found() {
-    let broker = Broker::start();
-    let connection = broker.connect();
-    let text = "NOT_FOUND - no exchange 'missing' in vhost '/'";
-    connection
-        .channel()
-        .fails(bind_exchange("missing", "amq.fanout", ""), 404, text);
-    connection
-        .channel()
-        .fails(bind_exchange("amq.fanout", "missing", ""), 404, text);
-}
-
-#[test]
-fn unbinding_what_is_not_bound_is_fine() {
-    let broker = Broker::start();
-    let channel = broker.connect().channel();
-    channel.call::<UnbindOk>(unbind_exchange("amq.direct", "amq.fanout", "nothing"));
-    channel.call::<UnbindOk>(unbind_exchange("missing", "amq.fanout", ""));
-    channel.call::<UnbindOk>(unbind_exchange("amq.fanout", "missing", ""));
-}
-
-#[test]
-fn the_alternate_exchange_takes_what_finds_no_way() {
-    let broker = Broker::start();
-    let channel = broker.connect().channel();
-    channel.declare("caught");
-    channel.declare("routed");
-    channel.call::<queue::BindOk>(bind("caught", "amq.fanout", ""));
-    with_alternate(&channel, "e", "amq.fanout");
-    channel.call::<queue::BindOk>(bind("routed", "e", "key"));
-    channel.publish("e", "key", "known");
-    channel.publish("e", "other", "unknown");
-    assert_eq!(channel.drain("routed"), ["known"]);
-    assert_eq!(channel.drain("caught"), ["unknown"]);
-}
-
-#[test]
-fn a_message_saved_by_the_alternate_exchange_counts_as_routed() {
-    let broker = Broker::start();
-    let channel = broker.connect().channel();
-    channel.confirm_select();
-    channel.declare("caught");
-    channel.call::<queue::BindOk>(bind("caught", "amq.fanout", ""));
-    with_alternate(&channel, "e", "amq.fanout");
-    channel.publish_as(mandatory("e", "other"), &NONE, "saved");
-    channel.acked(1, 1);
-    assert_eq!(channel.drain("caught"), ["saved"]);
-}
-
-#[test]
-fn alternate_exchanges_may_form_a_ring() {
-    let broker = Broker::start();
-    let channel = broker.connect().channel();
-    with_alternate(&channel, "a", "b");
-    with_alternate(&channel, "b", "a");
-    channel.publish_as(mandatory("a", "nowhere"), &NONE, "round");
-    assert_eq!(channel.returned().reply_code, 312);
-}
-
-#[test]
-fn a_missing_alternate_exchange_drops_the_message() {
-    let broker = Broker::start();
-    let channel = broker.connect().channel();
-    with_alternate(&channel, "e", "missing");
-    channel.publish("e", "nowhere", "dropped");
-    channel.publish_as(mandatory("e", "nowhere"), &NONE, "returned");
-    assert_eq!(channel.returned().body, b"returned");
-}
-
-fn with_alternate(channel: &Channel, name: &str, alternate: &str) {
-    let arguments = FieldTable::from_iter([("alternate-exchange", alternate)]);
-    channel.call::<DeclareOk>(Declare {
-        arguments,
-        ..exchange(name, "direct")
-    });
-}
-
-fn passive(exchange: &str) -> Declare<'_> {
-    Declare {
-        exchange,
-        passive: true,
-        ..Default::default()
-    }
 }

@@ -12,15 +12,22 @@
 mod support;
 
 mod acks;
+mod between_exchanges;
 mod channel;
 mod confirm;
 mod connection;
 mod consuming;
+mod content;
 mod exchange;
 mod frames;
+mod handshake;
+mod heartbeat;
+mod lifetime;
+mod naming;
 mod prefetch;
 mod publishing;
 mod queue;
 mod reply_to;
 mod routing;
+mod settings;
 mod tx;

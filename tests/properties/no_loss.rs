@@ -12,11 +12,11 @@ use leveret_protocol::method::basic;
 
 use crate::support::chance::Chance;
 use crate::support::wire::NoFrame;
-use crate::support::{Broker, Channel, Connection, Delivery, content};
+use crate::support::{Broker, Channel, Connection, Delivery, content, eventually};
 
 const PUBLISHERS: usize = 4;
 const CONSUMERS: usize = 4;
-const MESSAGES: usize = 1_500;
+const MESSAGES: usize = 3_000;
 
 /// What became of one message.
 #[derive(Default)]
@@ -28,6 +28,71 @@ struct Fate {
 
 /// Every message by what it says.
 type Fates = Mutex<HashMap<String, Fate>>;
+
+#[test]
+fn every_confirmed_message_is_seen_though_connections_are_lost() {
+    let broker = Broker::start();
+    let setup = broker.connect().channel();
+    setup.declare("q");
+    let (seen, published) = (Fates::default(), AtomicUsize::new(0));
+    let (address, vhost) = (broker.address(), broker.vhost());
+    thread::scope(|scope| {
+        for publisher in 0..PUBLISHERS {
+            let published = &published;
+            scope.spawn(move || {
+                publish(address, vhost, publisher);
+                published.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        for consumer in 0..CONSUMERS {
+            let (seen, published) = (&seen, &published);
+            scope.spawn(move || {
+                let mut chance = Chance::new(consumer as u64 + 100);
+                while published.load(Ordering::Relaxed) < PUBLISHERS {
+                    see_and_vanish(address, vhost, &mut chance, seen);
+                }
+            });
+        }
+    });
+    // What the lost connections held has come back.
+    let holders_gone = || setup.consumers("q") == 0;
+    eventually("the lost connections are noticed", holders_gone);
+    while let Some(got) = setup.get("q") {
+        see(text(&got.body), got.redelivered, &seen);
+        setup.ack(got.tag);
+    }
+    let seen = seen.into_inner().unwrap();
+    assert_eq!(seen.len(), PUBLISHERS * MESSAGES, "every message was seen");
+    assert!(
+        seen.values().all(|fate| fate.first_deliveries <= 1),
+        "none came twice without the flag"
+    );
+}
+
+/// Consumes a while, acks some of it and drops the connection without a word.
+fn see_and_vanish(address: SocketAddr, vhost: &str, chance: &mut Chance, seen: &Fates) {
+    let connection = Connection::over_tcp(address, vhost);
+    connection.open(vhost);
+    let channel = connection.channel();
+    channel.prefetch(20);
+    channel.consume("q");
+    for _ in 0..chance.below(150) {
+        let Some(delivery) = next(&channel) else { break };
+        see(text(&delivery.body), delivery.redelivered, seen);
+        if !chance.one_in(5) {
+            channel.ack(delivery.tag);
+        }
+    }
+}
+
+fn text(body: &[u8]) -> String {
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+fn see(message: String, redelivered: bool, seen: &Fates) {
+    let mut seen = seen.lock().unwrap();
+    seen.entry(message).or_default().first_deliveries += usize::from(!redelivered);
+}
 
 #[test]
 fn every_confirmed_message_is_acked_once_though_channels_come_and_go() {
@@ -99,7 +164,7 @@ fn consume(address: SocketAddr, vhost: &str, seed: u64, fates: &Fates, acked: &A
 }
 
 fn settle(channel: &Channel, delivery: Delivery, chance: &mut Chance, fates: &Fates, acked: &AtomicUsize) {
-    let message = String::from_utf8(delivery.body).unwrap();
+    let message = text(&delivery.body);
     let mut fates = fates.lock().unwrap();
     let fate = fates.entry(message.clone()).or_default();
     assert!(!fate.acked, "{message} came again after its ack");

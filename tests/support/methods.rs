@@ -38,6 +38,15 @@ pub(crate) fn exchange<'a>(exchange: &'a str, kind: &'a str) -> exchange::Declar
     }
 }
 
+/// The question whether an exchange exists.
+pub(crate) fn passive_exchange(exchange: &str) -> exchange::Declare<'_> {
+    exchange::Declare {
+        exchange,
+        passive: true,
+        ..Default::default()
+    }
+}
+
 /// A binding of a queue.
 pub(crate) fn bind<'a>(queue: &'a str, exchange: &'a str, routing_key: &'a str) -> queue::Bind<'a> {
     queue::Bind {

@@ -14,6 +14,7 @@ pub(crate) mod chance;
 pub(crate) mod channel;
 pub(crate) mod connection;
 pub(crate) mod content;
+pub(crate) mod messages;
 pub(crate) mod methods;
 pub(crate) mod process;
 pub(crate) mod program;

@@ -2,6 +2,10 @@
 //!
 //! `LEVERET_TEST_URI=127.0.0.1:5672,127.0.0.1:15672` gives its AMQP and its management address. Every test gets a
 //! virtual host of its own there; where an error text names it, the client reads `/`.
+//!
+//! RabbitMQ 3.10 is known to differ where we follow later releases or mean to be kinder: refusals before the
+//! connection is open come without a close, an unknown exchange type ends the connection, NaN and a delivery mode
+//! of 0 are refused, bytes that cannot be decoded are 501 or 541, and counts may overtake publications.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
