@@ -29,6 +29,8 @@ pub(crate) struct Broker {
     node: Arc<Node>,
     listeners: Vec<Addr<Listener>>,
     connections: FxHashMap<ConnectionId, Addr<Connection>>,
+    /// Whether a stop was asked for: what was accepted just before comes too late.
+    stopped: bool,
     /// Told when the last connection is gone.
     stopping: Option<oneshot::Sender<()>>,
 }
@@ -49,6 +51,7 @@ impl Broker {
             node,
             listeners: Vec::new(),
             connections: FxHashMap::default(),
+            stopped: false,
             stopping: None,
         }
     }
@@ -87,7 +90,7 @@ impl Handler<Accepted> for Broker {
     type Result = ();
 
     fn handle(&mut self, accepted: Accepted, ctx: &mut Context<Self>) {
-        if self.stopping.is_some() {
+        if self.stopped {
             return;
         }
         let id = ConnectionId::next();
@@ -162,6 +165,7 @@ impl Handler<Stop> for Broker {
     type Result = ResponseActFuture<Self, Stopped>;
 
     fn handle(&mut self, Stop { reason, deadline }: Stop, _: &mut Context<Self>) -> Self::Result {
+        self.stopped = true;
         for listener in self.listeners.drain(..) {
             listener.do_send(StopListening);
         }
