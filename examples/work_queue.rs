@@ -29,14 +29,10 @@ async fn main() -> lapin::Result<()> {
         .await?;
 
     let (report, mut reports) = mpsc::channel(TASKS.len());
-    let workers = ["anna", "ben"].map(|name| (name, report.clone()));
-    let mut running = Vec::new();
-    for (name, report) in workers {
-        running.push(tokio::spawn(work(
-            connection.create_channel().await?,
-            name,
-            report,
-        )));
+    let mut workers = Vec::new();
+    for name in ["anna", "ben"] {
+        let channel = connection.create_channel().await?;
+        workers.push(tokio::spawn(work(channel, name, report.clone())));
     }
 
     for task in TASKS {
@@ -56,7 +52,7 @@ async fn main() -> lapin::Result<()> {
     channel
         .queue_delete("tasks".into(), QueueDeleteOptions::default())
         .await?;
-    for worker in running {
+    for worker in workers {
         worker.await.map_err(std::io::Error::other)??;
     }
     connection.close(200, "bye".into()).await
