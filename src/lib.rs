@@ -14,4 +14,6 @@ mod listeners;
 mod server;
 
 pub use config::{AMQP_PORT, Config, FRAME_MIN_SIZE, InvalidConfig, LARGEST_MESSAGE};
+/// The broker behind a server, and what it can be told beyond a [`Config`].
+pub use leveret_actors::broker;
 pub use server::{STOP_DEADLINE, Server, StartError, Stopped};

@@ -25,6 +25,7 @@ const CONNECTIONS_DEADLINE: Duration = Duration::from_secs(8);
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    broker: Broker,
     stop: Option<oneshot::Sender<()>>,
     stopped: mpsc::Receiver<Stopped>,
     ended: oneshot::Receiver<()>,
@@ -68,7 +69,18 @@ impl Server {
     /// # Errors
     /// When a setting is out of bounds, an address cannot be listened on, or threads cannot be made.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, |_| {})
+    }
+
+    /// Starts a broker with settings that only a program can give: who may do what, which virtual hosts
+    /// there are, how long a handshake may take. `adjust` gets the settings that follow from `config`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(config: Config, adjust: impl FnOnce(&mut Settings)) -> Result<Self, StartError> {
         config.check()?;
+        let mut settings = settings(&config);
+        adjust(&mut settings);
         let listeners = listeners::bind(&config.listen)
             .map_err(|(address, source)| StartError::Listen { address, source })?;
         let addresses = listeners
@@ -83,7 +95,7 @@ impl Server {
         let run = move || {
             // Dropped when the thread ends, even by a panic: that is what `ended` waits for.
             let _end: oneshot::Sender<()> = end;
-            if let Some(outcome) = run(&config, listeners, stop_asked, &report_started) {
+            if let Some(outcome) = run(settings, listeners, stop_asked, &report_started) {
                 let _ = report_stopped.send(outcome);
             }
         };
@@ -92,8 +104,9 @@ impl Server {
             .spawn(run)
             .map_err(StartError::Run)?;
         match started.recv() {
-            Ok(Ok(())) => Ok(Self {
+            Ok(Ok(broker)) => Ok(Self {
                 addresses,
+                broker,
                 stop: Some(stop),
                 stopped,
                 ended,
@@ -106,6 +119,11 @@ impl Server {
     /// The addresses connections are accepted on, in the order they were configured.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The running broker: its alarms, its virtual hosts.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
     }
 
     /// Closes every connection in order and ends the broker.
@@ -140,21 +158,21 @@ impl Drop for Server {
 
 /// The life of the broker's thread; `None` when the broker did not start.
 fn run(
-    config: &Config,
+    settings: Settings,
     listeners: Vec<TcpListener>,
     stop_asked: oneshot::Receiver<()>,
-    started: &mpsc::Sender<io::Result<()>>,
+    started: &mpsc::Sender<io::Result<Broker>>,
 ) -> Option<Stopped> {
     let system = actix::System::new();
     let outcome = system.block_on(async {
-        let broker = Broker::launch(settings(config));
+        let broker = Broker::launch(settings);
         for listener in listeners {
             if let Err(error) = broker.listen(listener).await {
                 let _ = started.send(Err(error));
                 return None;
             }
         }
-        let _ = started.send(Ok(()));
+        let _ = started.send(Ok(broker.clone()));
         // A dropped sender asks for the end too: the server's owner is gone.
         let _ = stop_asked.await;
         let stopped = broker.stop("shutdown", CONNECTIONS_DEADLINE).await;

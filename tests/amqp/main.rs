@@ -12,6 +12,7 @@
 mod support;
 
 mod acks;
+mod alarms;
 mod between_exchanges;
 mod channel;
 mod confirm;
@@ -24,6 +25,7 @@ mod handshake;
 mod heartbeat;
 mod lifetime;
 mod naming;
+mod permissions;
 mod prefetch;
 mod publishing;
 mod queue;

@@ -39,6 +39,23 @@ impl Broker {
         }
     }
 
+    /// Starts a broker inside this process with settings that only programs can give.
+    pub(crate) fn adjusted(adjust: impl FnOnce(&mut leveret::broker::Settings)) -> Broker {
+        let server = leveret::Server::start_with(leveret::Config::local(), adjust).expect("a broker");
+        Broker {
+            address: server.addresses()[0],
+            kind: Kind::Own(server),
+        }
+    }
+
+    /// The server inside this process.
+    pub(crate) fn server(&self) -> &leveret::Server {
+        match &self.kind {
+            Kind::Own(server) => server,
+            Kind::Reference(_) => panic!("this test needs a broker inside this process"),
+        }
+    }
+
     /// Where it listens for AMQP.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address

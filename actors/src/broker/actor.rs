@@ -9,9 +9,8 @@ use actix::fut;
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::alarms::Alarm;
 use super::node::Node;
 use crate::connection::actor::Connection;
 use crate::connection::messages::{AlarmChanged, Shutdown};
@@ -126,22 +125,23 @@ impl Handler<Gone<ConnectionId>> for Broker {
     }
 }
 
-/// Raise or clear an alarm.
+/// An alarm was raised or cleared: the connections look.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct SetAlarm {
-    pub(super) alarm: Alarm,
-    pub(super) raised: bool,
-}
+pub(super) struct AlarmsChanged;
 
-impl Handler<SetAlarm> for Broker {
+impl Handler<AlarmsChanged> for Broker {
     type Result = ();
 
-    fn handle(&mut self, SetAlarm { alarm, raised }: SetAlarm, _: &mut Context<Self>) {
-        let now = self.node.alarms.set(alarm, raised);
-        info!(?alarm, raised, "resource alarm");
+    fn handle(&mut self, _: AlarmsChanged, _: &mut Context<Self>) {
+        let raised = self.node.alarms.raised();
+        if raised.any() {
+            warn!(reason = %raised, "resource alarm: publishers are held back");
+        } else {
+            info!("no resource alarm: publishers go on");
+        }
         for connection in self.connections.values() {
-            connection.do_send(AlarmChanged { raised: now });
+            connection.do_send(AlarmChanged);
         }
     }
 }

@@ -25,13 +25,19 @@ pub use node::Node;
 pub use settings::Settings;
 pub use workers::{WorkerId, Workers};
 
-use actor::{Listen, SetAlarm, Stop};
+use actor::{AlarmsChanged, Listen, Stop};
 
 /// A running broker, as its embedder sees it.
 #[derive(Clone)]
 pub struct Broker {
     addr: Addr<actor::Broker>,
     node: Arc<Node>,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
 }
 
 impl Broker {
@@ -57,7 +63,8 @@ impl Broker {
 
     /// Raises or clears an alarm: while one is raised, publishers are held back.
     pub fn set_alarm(&self, alarm: Alarm, raised: bool) {
-        self.addr.do_send(SetAlarm { alarm, raised });
+        self.node.alarms.set(alarm, raised);
+        self.addr.do_send(AlarmsChanged);
     }
 
     /// What the actors share: settings, virtual hosts, alarms.

@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_message_size: u64,
     /// Consumers a channel may have.
     pub max_consumers_per_channel: u32,
+    /// The prefetch of consumers whose channel has not set one. 0 is none.
+    pub default_prefetch: u16,
     /// Connections the broker may have.
     pub max_connections: Option<usize>,
     /// How long a client may take from connecting to connection.open.
@@ -57,6 +59,7 @@ impl Default for Settings {
             channel_max: 2047,
             max_message_size: 128 * 1024 * 1024,
             max_consumers_per_channel: 65_536,
+            default_prefetch: 0,
             max_connections: None,
             handshake_timeout: Duration::from_secs(10),
             refusal_delay: Duration::from_secs(3),

@@ -116,7 +116,7 @@ impl Channel {
             commit_refused: false,
             subscriptions: Subscriptions::default(),
             pending: None,
-            prefetch: 0,
+            prefetch: session.node.settings.default_prefetch,
             budget: None,
             reply_to: None,
             last_queue: Name::from(""),

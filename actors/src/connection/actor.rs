@@ -441,8 +441,8 @@ impl Handler<Shutdown> for Connection {
 impl Handler<AlarmChanged> for Connection {
     type Result = ();
 
-    fn handle(&mut self, AlarmChanged { raised }: AlarmChanged, _: &mut Context<Self>) {
-        if self.blocked && !raised.any() {
+    fn handle(&mut self, _: AlarmChanged, _: &mut Context<Self>) {
+        if self.blocked && !self.node.alarms.raised().any() {
             self.unblock();
         }
     }

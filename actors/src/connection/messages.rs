@@ -2,8 +2,6 @@
 
 use actix::prelude::*;
 
-use crate::broker::Raised;
-
 /// The broker stops: say so and close.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -14,6 +12,4 @@ pub(crate) struct Shutdown {
 /// An alarm was raised or cleared.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct AlarmChanged {
-    pub(crate) raised: Raised,
-}
+pub(crate) struct AlarmChanged;

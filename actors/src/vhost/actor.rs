@@ -39,6 +39,14 @@ pub struct VirtualHost {
     incarnations: u64,
 }
 
+/// The argument with which a client chooses how the name it gets begins.
+fn name_prefix(options: &QueueOptions) -> Option<&str> {
+    options
+        .arguments
+        .get("x-name-prefix")
+        .and_then(|value| value.as_str())
+}
+
 type Answer<T> = ResponseActFuture<VirtualHost, Result<T, Exception>>;
 
 impl VirtualHost {
@@ -269,7 +277,7 @@ impl Handler<DeclareQueue> for VirtualHost {
             worker,
         } = mail;
         if name.is_empty() {
-            name = names::generated_queue();
+            name = names::generated_queue(name_prefix(&options));
         } else if let Some(existing) = self.directory.queue(&name) {
             let vhost = &self.directory.vhost;
             if existing.is_locked_for(connection) || existing.options.exclusive != options.exclusive {

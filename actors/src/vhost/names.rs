@@ -78,10 +78,12 @@ pub fn stripped(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// A new name for a queue declared without one, such as `amq.gen-8gyWqm0J4Z4zdYJ3DsVCvQ`.
+/// A new name for a queue declared without one, such as `amq.gen-8gyWqm0J4Z4zdYJ3DsVCvQ`. It begins with `prefix`
+/// instead if that is at most 64 bytes long and not the broker's own.
 #[must_use]
-pub fn generated_queue() -> Name {
-    generated("amq.gen-")
+pub fn generated_queue(prefix: Option<&str>) -> Name {
+    let fit = |prefix: &&str| prefix.len() <= 64 && !prefix.starts_with(RESERVED);
+    generated(prefix.filter(fit).unwrap_or("amq.gen-"))
 }
 
 /// A new tag for a consumer subscribed without one, such as `amq.ctag-8gyWqm0J4Z4zdYJ3DsVCvQ`.
@@ -356,7 +358,7 @@ mod tests {
 
     #[test]
     fn generated_names_are_long_printable_and_never_the_same() {
-        let names: HashSet<Name> = (0..1_000).map(|_| generated_queue()).collect();
+        let names: HashSet<Name> = (0..1_000).map(|_| generated_queue(None)).collect();
         assert_eq!(names.len(), 1_000);
         for name in names {
             let random = name.strip_prefix("amq.gen-").unwrap();
@@ -368,6 +370,9 @@ mod tests {
             );
         }
         assert!(generated_consumer_tag().starts_with("amq.ctag-"));
+        assert!(generated_queue(Some("mine-")).starts_with("mine-"));
+        assert!(generated_queue(Some("amq.mine-")).starts_with("amq.gen-"));
+        assert!(generated_queue(Some(&"x".repeat(65))).starts_with("amq.gen-"));
     }
 
     #[test]
