@@ -54,6 +54,12 @@ impl BrokerProcess {
             * 1024
     }
 
+    /// How many files, sockets among them, it has open.
+    pub(crate) fn sockets(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.program.id()));
+        files.expect("it runs").count()
+    }
+
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         self.program.signal(name);

@@ -148,10 +148,9 @@ impl Channel {
         match exception.scope {
             Scope::Connection => {
                 self.abandon();
-                self.phase = Phase::Closed;
                 self.output.post(&self.session.writer);
                 self.session.raise.do_send(Raise { exception });
-                ctx.stop();
+                self.end(End::ByClient, ctx);
             }
             Scope::Channel => {
                 info!(channel = self.number, user = %self.session.user, %exception, "channel closed");

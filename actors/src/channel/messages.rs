@@ -25,7 +25,7 @@ pub(crate) struct Close;
 /// How a channel ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// The client closed it, or the whole connection: its number is free.
+    /// The client closed it, or the whole connection ends: its number is free.
     ByClient,
     /// The broker closes it: its number is free when the client has answered.
     ByBroker,

@@ -29,7 +29,7 @@ use crate::traffic::Traffic;
 use crate::window::Permit;
 use crate::writer::actor::Writer;
 use crate::writer::backlog::Backlog;
-use crate::writer::messages::{Beat, Write};
+use crate::writer::messages::{Beat, Finish, Write};
 
 /// Class and method of basic.publish as a method frame begins with them.
 const PUBLISH: [u8; 4] = [0, 60, 0, 40];
@@ -369,6 +369,10 @@ impl Actor for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.channels.close_all();
+        // A writer that waits for room in the socket would outlive everybody who knows it.
+        if let Some(writer) = &self.writer {
+            writer.do_send(Finish);
+        }
     }
 }
 
