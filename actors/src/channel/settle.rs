@@ -106,29 +106,32 @@ impl Channel {
         });
     }
 
-    /// Answers tx.commit once every queue has stored what was committed.
+    /// Answers tx.commit once every queue has stored what was committed, and goes on.
     pub(super) fn check_commit(&mut self, ctx: &mut Context<Self>) {
-        if !self.committing {
-            return;
+        if self.committing
+            && let Some(committed) = self.finish_commit()
+        {
+            self.resume(ctx, |_| committed);
         }
-        let Some(confirms) = &mut self.confirms else {
-            return;
-        };
+    }
+
+    /// The answer to tx.commit, if no queue is waited for any more.
+    pub(super) fn finish_commit(&mut self) -> Option<Result<(), Exception>> {
+        let confirms = self.confirms.as_mut()?;
         let mut refused = false;
         confirms.take(|answer| refused |= answer.nack);
         self.commit_refused |= refused;
         if confirms.open() > 0 {
-            return;
+            return None;
         }
         self.committing = false;
-        let refused = std::mem::take(&mut self.commit_refused);
-        self.resume(ctx, |channel| {
-            if refused {
-                let text = "partial tx completion";
-                return Err(Exception::new(ReplyCode::PreconditionFailed, text).on(tx::Commit::IDS));
-            }
-            channel.output.method(channel.number, &tx::CommitOk {});
-            Ok(())
-        });
+        if std::mem::take(&mut self.commit_refused) {
+            let text = "partial tx completion";
+            return Some(Err(
+                Exception::new(ReplyCode::PreconditionFailed, text).on(tx::Commit::IDS)
+            ));
+        }
+        self.output.method(self.number, &tx::CommitOk {});
+        Some(Ok(()))
     }
 }

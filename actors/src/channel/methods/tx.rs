@@ -6,7 +6,7 @@ use actix::prelude::*;
 use leveret_protocol::method::tx::{Method, RollbackOk, SelectOk};
 use leveret_protocol::{Exception, ReplyCode};
 
-use super::super::actor::Channel;
+use super::super::actor::{Channel, Phase};
 use super::super::confirms::Confirms;
 use super::super::publish::Checked;
 use super::super::transaction::{Committed, Transaction};
@@ -78,7 +78,11 @@ impl Channel {
         }
         self.pause();
         self.committing = true;
-        self.check_commit(ctx);
+        // Not to be resumed when there is nothing to wait for: the commands behind would overtake each other.
+        if let Some(committed) = self.finish_commit() {
+            self.phase = Phase::Open;
+            return committed;
+        }
         Ok(())
     }
 }
