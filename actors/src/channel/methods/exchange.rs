@@ -10,7 +10,6 @@ use super::super::actor::Channel;
 use super::lost;
 use crate::broker::{Access, Resource};
 use crate::exchange::bindings::{Binding, Destination};
-use crate::exchange::kind::ExchangeKind;
 use crate::exchange::options::ExchangeOptions;
 use crate::name::Name;
 use crate::vhost::{messages as vhost, names};
@@ -25,24 +24,16 @@ impl Channel {
             Method::Declare(declare) => self.declare_exchange(declare, ctx),
             Method::Delete(delete) => self.delete_exchange(&delete, ctx),
             Method::Bind(bind) => {
-                let nowait = bind.nowait;
                 let binding = exchange_binding(bind.destination, bind.routing_key, bind.arguments);
-                self.bind(bind.source, binding, ctx, move |channel| {
-                    if !nowait {
-                        channel.output.method(channel.number, &exchange::BindOk {});
-                    }
-                })
+                let answer = (!bind.nowait).then_some(exchange::BindOk {});
+                self.bind(bind.source, binding, exchange::Bind::IDS, answer, ctx)
             }
             Method::Unbind(unbind) => {
-                let nowait = unbind.nowait;
                 let binding = exchange_binding(unbind.destination, unbind.routing_key, unbind.arguments);
-                self.unbind(unbind.source, binding, ctx, move |channel| {
-                    if !nowait {
-                        channel.output.method(channel.number, &exchange::UnbindOk {});
-                    }
-                })
+                let answer = (!unbind.nowait).then_some(exchange::UnbindOk {});
+                self.unbind(unbind.source, binding, exchange::Unbind::IDS, answer, ctx)
             }
-            _ => Err(super::misplaced("an answer of class exchange")),
+            other => Err(super::misplaced(other.name())),
         }
     }
 
@@ -123,96 +114,6 @@ impl Channel {
         );
         Ok(())
     }
-
-    /// Adds a binding from `source`, for queue.bind and exchange.bind.
-    pub(super) fn bind(
-        &mut self,
-        source: &str,
-        binding: Binding,
-        ctx: &mut Context<Self>,
-        then: impl FnOnce(&mut Self) + 'static,
-    ) -> Result<(), Exception> {
-        let source = self.check_binding(source, &binding)?;
-        let ids = binding_ids(
-            &binding,
-            exchange::Bind::IDS,
-            leveret_protocol::method::queue::Bind::IDS,
-        );
-        let asked = vhost::Bind {
-            source,
-            binding,
-            connection: self.session.connection,
-        };
-        self.ask(
-            |channel| channel.session.vhost.addr.send(asked),
-            ctx,
-            move |channel, answer, _| {
-                answer
-                    .map_err(|_| lost("virtual host"))?
-                    .map_err(|refused| refused.on(ids))?;
-                then(channel);
-                Ok(())
-            },
-        );
-        Ok(())
-    }
-
-    /// Removes a binding from `source`, for queue.unbind and exchange.unbind.
-    pub(super) fn unbind(
-        &mut self,
-        source: &str,
-        binding: Binding,
-        ctx: &mut Context<Self>,
-        then: impl FnOnce(&mut Self) + 'static,
-    ) -> Result<(), Exception> {
-        let source = self.check_binding(source, &binding)?;
-        let ids = binding_ids(
-            &binding,
-            exchange::Unbind::IDS,
-            leveret_protocol::method::queue::Unbind::IDS,
-        );
-        let asked = vhost::Unbind {
-            source,
-            binding,
-            connection: self.session.connection,
-        };
-        self.ask(
-            |channel| channel.session.vhost.addr.send(asked),
-            ctx,
-            move |channel, answer, _| {
-                answer
-                    .map_err(|_| lost("virtual host"))?
-                    .map_err(|refused| refused.on(ids))?;
-                then(channel);
-                Ok(())
-            },
-        );
-        Ok(())
-    }
-
-    /// The rules and permissions of both ends.
-    fn check_binding(&self, source: &str, binding: &Binding) -> Result<Name, Exception> {
-        let source = names::stripped(source);
-        match &binding.destination {
-            Destination::Queue(queue) => {
-                names::check_bindable_queue(queue)?;
-                names::check_not_default_exchange(&source)?;
-                self.session.check(Access::Write, Resource::Queue(queue))?;
-            }
-            Destination::Exchange(exchange) => {
-                names::check_not_default_exchange(&source)?;
-                names::check_not_default_exchange(exchange)?;
-                self.session.check(Access::Write, Resource::Exchange(exchange))?;
-            }
-        }
-        self.session.check(Access::Read, Resource::Exchange(&source))?;
-        let found = self.session.vhost.directory.exchange(&source);
-        if found.is_some_and(|exchange| exchange.options.kind == ExchangeKind::Topic) {
-            self.session
-                .check_topic(Access::Read, &source, &binding.routing_key)?;
-        }
-        Ok(Name::from(&*source))
-    }
 }
 
 fn exchange_binding(destination: &str, routing_key: &str, arguments: FieldTable) -> Binding {
@@ -220,13 +121,5 @@ fn exchange_binding(destination: &str, routing_key: &str, arguments: FieldTable)
         destination: Destination::Exchange(Name::from(&*names::stripped(destination))),
         routing_key: Name::from(routing_key),
         arguments: Arc::new(arguments),
-    }
-}
-
-/// The ids of the method that made or removed a binding, by the kind of its destination.
-fn binding_ids(binding: &Binding, of_exchange: (u16, u16), of_queue: (u16, u16)) -> (u16, u16) {
-    match binding.destination {
-        Destination::Exchange(_) => of_exchange,
-        Destination::Queue(_) => of_queue,
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod basic;
+mod binding;
 mod channel;
 mod confirm;
 mod consuming;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use leveret_protocol::Exception;
 use leveret_protocol::method::queue::{self, Method};
+use leveret_protocol::{Exception, FieldTable};
 
 use super::super::actor::Channel;
 use super::lost;
@@ -28,36 +28,23 @@ impl Channel {
         match method {
             Method::Declare(declare) => self.declare_queue(declare, ctx),
             Method::Bind(bind) => {
-                let queue = self.named_queue(bind.queue)?;
-                // Neither a queue nor a key: the key is the name of the last queue too.
-                let key = if bind.queue.is_empty() && bind.routing_key.is_empty() {
-                    queue.clone()
-                } else {
-                    Name::from(bind.routing_key)
-                };
-                let nowait = bind.nowait;
-                let binding = queue_binding(queue, key, bind.arguments);
-                self.bind(bind.exchange, binding, ctx, move |channel| {
-                    if !nowait {
-                        channel.output.method(channel.number, &queue::BindOk {});
-                    }
-                })
+                let binding = self.queue_binding(bind.queue, bind.routing_key, bind.arguments)?;
+                let answer = (!bind.nowait).then_some(queue::BindOk {});
+                self.bind(bind.exchange, binding, queue::Bind::IDS, answer, ctx)
             }
             Method::Unbind(unbind) => {
-                let queue = self.named_queue(unbind.queue)?;
-                let key = if unbind.queue.is_empty() && unbind.routing_key.is_empty() {
-                    queue.clone()
-                } else {
-                    Name::from(unbind.routing_key)
-                };
-                let binding = queue_binding(queue, key, unbind.arguments);
-                self.unbind(unbind.exchange, binding, ctx, |channel| {
-                    channel.output.method(channel.number, &queue::UnbindOk {});
-                })
+                let binding = self.queue_binding(unbind.queue, unbind.routing_key, unbind.arguments)?;
+                self.unbind(
+                    unbind.exchange,
+                    binding,
+                    queue::Unbind::IDS,
+                    Some(queue::UnbindOk {}),
+                    ctx,
+                )
             }
             Method::Purge(purge) => self.purge_queue(&purge, ctx),
             Method::Delete(delete) => self.delete_queue(&delete, ctx),
-            _ => Err(super::misplaced("an answer of class queue")),
+            other => Err(super::misplaced(other.name())),
         }
     }
 
@@ -70,6 +57,17 @@ impl Channel {
             return Err(names::no_previous_queue());
         }
         Ok(self.last_queue.clone())
+    }
+
+    /// The binding of a named queue. With neither a queue nor a key the key, too, is the name of the last queue.
+    fn queue_binding(&self, queue: &str, key: &str, arguments: FieldTable) -> Result<Binding, Exception> {
+        let name = self.named_queue(queue)?;
+        let last = queue.is_empty() && key.is_empty();
+        Ok(Binding {
+            routing_key: if last { name.clone() } else { Name::from(key) },
+            destination: Destination::Queue(name),
+            arguments: Arc::new(arguments),
+        })
     }
 
     /// A queue that exists and that this connection may touch.
@@ -265,13 +263,5 @@ impl Channel {
             self.output
                 .method(self.number, &queue::DeleteOk { message_count });
         }
-    }
-}
-
-fn queue_binding(queue: Name, routing_key: Name, arguments: leveret_protocol::FieldTable) -> Binding {
-    Binding {
-        destination: Destination::Queue(queue),
-        routing_key,
-        arguments: Arc::new(arguments),
     }
 }
