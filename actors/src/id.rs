@@ -46,6 +46,10 @@ identity!(
     ConsumerId
 );
 identity!(
+    /// One listening socket.
+    ListenerId
+);
+identity!(
     /// One queue, from its declaration to its deletion; a queue declared again is another one.
     QueueId
 );

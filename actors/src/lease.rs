@@ -17,22 +17,22 @@ pub struct Gone<I> {
 
 /// Sends [`Gone`] to the parent when dropped.
 #[derive(Debug)]
-pub struct Lease<I: Copy + Send + 'static> {
+pub struct Lease<I: Clone + Send + 'static> {
     parent: Recipient<Gone<I>>,
     id: I,
 }
 
-impl<I: Copy + Send + 'static> Lease<I> {
+impl<I: Clone + Send + 'static> Lease<I> {
     /// A lease of the actor that `parent` calls `id`.
     pub fn new(parent: Recipient<Gone<I>>, id: I) -> Self {
         Lease { parent, id }
     }
 }
 
-impl<I: Copy + Send + 'static> Drop for Lease<I> {
+impl<I: Clone + Send + 'static> Drop for Lease<I> {
     fn drop(&mut self) {
         self.parent.do_send(Gone {
-            id: self.id,
+            id: self.id.clone(),
             crashed: std::thread::panicking(),
         });
     }

@@ -47,6 +47,7 @@ pub mod listener;
 pub mod name;
 pub mod publication;
 pub mod queue;
+pub mod return_address;
 pub mod traffic;
 mod turn;
 pub mod vhost;

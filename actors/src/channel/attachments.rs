@@ -18,6 +18,7 @@ use crate::publication::Page;
 use crate::queue::Outcome;
 use crate::queue::actor::Queue;
 use crate::queue::messages::{Attach, Detach, Enqueue, QueueNotice, Settle};
+use crate::return_address::ReturnAddress;
 use crate::vhost::directory::QueueHandle;
 use crate::window::Permit;
 
@@ -32,7 +33,9 @@ pub(crate) struct Attachment {
     /// Settlements gathered for it.
     runs: Vec<(Outcome, Vec<u32>)>,
     /// Deliveries from it that the channel has not settled.
-    pub(crate) outstanding: u32,
+    outstanding: u32,
+    /// Consumers of it and gets under way: more may be delivered from it.
+    users: u32,
     gone: bool,
 }
 
@@ -86,11 +89,15 @@ impl Attachments {
         if let Some(&key) = self.by_queue.get(&queue.id) {
             return key;
         }
+        let id = queue.id;
+        let crashed = QueueNotice::Gone {
+            queue: id,
+            crashed: true,
+        };
         queue.addr.do_send(Attach {
             channel: self.channel,
-            peer: notices(),
+            peer: ReturnAddress::new(notices(), crashed),
         });
-        let id = queue.id;
         let attachment = Attachment {
             queue,
             channel: self.channel,
@@ -98,6 +105,7 @@ impl Attachments {
             confirm: None,
             runs: Vec::new(),
             outstanding: 0,
+            users: 0,
             gone: false,
         };
         let key = self.attached.insert(attachment) as u32;
@@ -124,6 +132,22 @@ impl Attachments {
         }
         attachment.offsets.push(offset);
         attachment.confirm = confirm.or(attachment.confirm);
+    }
+
+    /// Keeps the key taken, even if the queue goes, for a consumer or a get: what was on its way from the queue
+    /// when it went must not be taken for another's.
+    pub(crate) fn hold(&mut self, key: u32) {
+        if let Some(attachment) = self.attached.get_mut(key as usize) {
+            attachment.users += 1;
+        }
+    }
+
+    /// The consumer or the get is over.
+    pub(crate) fn release(&mut self, key: u32) {
+        if let Some(attachment) = self.attached.get_mut(key as usize) {
+            attachment.users = attachment.users.saturating_sub(1);
+            self.remove_if_done(key);
+        }
     }
 
     /// Notes deliveries that are to be settled.
@@ -187,7 +211,7 @@ impl Attachments {
         }
     }
 
-    /// A queue is no more. Its key stays taken while deliveries from it are outstanding.
+    /// A queue is no more. Its key stays taken while deliveries from it are outstanding or may yet come.
     pub(crate) fn gone(&mut self, queue: QueueId) {
         if let Some(key) = self.by_queue.remove(&queue) {
             if let Some(attachment) = self.attached.get_mut(key as usize) {
@@ -201,7 +225,7 @@ impl Attachments {
         if self
             .attached
             .get(key as usize)
-            .is_some_and(|attachment| attachment.gone && attachment.outstanding == 0)
+            .is_some_and(|attachment| attachment.gone && attachment.outstanding == 0 && attachment.users == 0)
         {
             self.attached.remove(key as usize);
         }

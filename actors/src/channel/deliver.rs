@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::actor::{Channel, Pending};
+use super::methods::lost;
 use super::subscriptions::Subscriber;
 use super::unacked::Outstanding;
 use crate::consumer::messages::{Lend, Receipt, Report};
@@ -22,7 +23,7 @@ impl Channel {
             Report::Deliveries(handout) => self.deliver(number, &handout),
             Report::Subscribed(outcome) => self.resume(ctx, |channel| channel.subscribed(number, outcome)),
             Report::Cancelled => self.cancelled(number, ctx),
-            Report::QueueGone => self.consumer_queue_gone(number, ctx),
+            Report::QueueGone { crashed } => self.consumer_queue_gone(number, crashed, ctx),
             Report::Offer => {
                 if let (Some(subscriber), Some(budget)) = (self.subscriptions.get(number), &mut self.budget)
                     && let Some(messages) = budget.offer(subscriber.id)
@@ -136,11 +137,15 @@ impl Channel {
     }
 
     /// The queue went away under a consumer: before it was registered, while it was being cancelled, or in between.
-    fn consumer_queue_gone(&mut self, number: u32, ctx: &mut Context<Self>) {
+    fn consumer_queue_gone(&mut self, number: u32, crashed: bool, ctx: &mut Context<Self>) {
         match self.pending {
             Some(Pending::Subscription(pending)) if pending == number => {
                 self.pending = None;
-                let refused = names::no_queue(&self.queue_of(number), &self.session.vhost.name);
+                let refused = if crashed {
+                    lost("queue")
+                } else {
+                    names::no_queue(&self.queue_of(number), &self.session.vhost.name)
+                };
                 self.remove_consumer(number);
                 self.resume(ctx, |_| Err(refused.on(basic::Consume::IDS)));
             }
@@ -172,6 +177,7 @@ impl Channel {
     /// Takes a consumer off the books, with the budget it was lent.
     pub(super) fn remove_consumer(&mut self, number: u32) -> Option<Subscriber> {
         let subscriber = self.subscriptions.remove(number)?;
+        self.attachments.release(subscriber.queue);
         if let Some(budget) = &mut self.budget {
             let grants = budget.remove(subscriber.id);
             self.lend(grants);

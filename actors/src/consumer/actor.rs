@@ -154,8 +154,8 @@ impl Handler<Supply> for Consumer {
                 self.report(Report::Cancelled);
                 ctx.stop();
             }
-            Supply::QueueGone => {
-                self.report(Report::QueueGone);
+            Supply::QueueGone { crashed } => {
+                self.report(Report::QueueGone { crashed });
                 ctx.stop();
             }
         }

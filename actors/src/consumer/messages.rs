@@ -94,5 +94,8 @@ pub enum Report {
     /// The cancel is done; no deliveries follow.
     Cancelled,
     /// The queue is gone; no deliveries follow.
-    QueueGone,
+    QueueGone {
+        /// It was not deleted, but crashed.
+        crashed: bool,
+    },
 }

@@ -70,7 +70,7 @@ impl Exchange {
     /// Makes the change visible to every channel before anyone is told that it was made.
     fn publish(&self) {
         if let Some(handle) = self.directory.exchange(&self.name) {
-            handle.publish(self.bindings.routes());
+            handle.publish(&self.bindings);
             self.directory.changed();
         }
     }

@@ -1,6 +1,6 @@
 //! The bindings of one exchange.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use leveret_protocol::{Exception, FieldTable};
 
@@ -13,9 +13,10 @@ use crate::{
 /// The set of bindings in which one exchange is the source, and the routes they make.
 ///
 /// Two bindings are the same when destination, key and arguments are; the order of the arguments
-/// does not count.
+/// does not count. A clone is cheap: it shares what is not changed afterwards.
+#[derive(Clone)]
 pub struct Bindings {
-    by_destination: HashMap<Destination, Bound>,
+    by_destination: imbl::HashMap<Destination, Bound>,
     len: usize,
     routes: Routes,
 }
@@ -25,7 +26,7 @@ impl Bindings {
     #[must_use]
     pub fn new(kind: ExchangeKind) -> Self {
         Self {
-            by_destination: HashMap::new(),
+            by_destination: imbl::HashMap::new(),
             len: 0,
             routes: Routes::new(kind),
         }
@@ -78,7 +79,7 @@ impl Bindings {
     /// Removes every binding to a destination that is gone, and answers how many they were. Takes time
     /// for these only.
     pub fn forget(&mut self, destination: &Destination) -> usize {
-        let Some((destination, bound)) = self.by_destination.remove_entry(destination) else {
+        let Some((destination, bound)) = self.by_destination.remove_with_key(destination) else {
             return 0;
         };
         for (identity, arguments) in bound.iter() {

@@ -1,6 +1,5 @@
 //! The queue actor: mail in, [`QueueState`] changed, mail out. It decides nothing itself.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -9,9 +8,10 @@ use tracing::{debug, trace};
 
 use super::messages::*;
 use super::options::QueueOptions;
+use super::unsynced::Unsynced;
 use super::{QueueSettings, QueueState};
 use crate::id::{ChannelId, ConsumerId, QueueId};
-use crate::journal::{Journal, Safety, Synced};
+use crate::journal::{Journal, Synced};
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::publication::Handout;
@@ -56,8 +56,8 @@ pub struct Queue {
     supplies: FxHashMap<ConsumerId, (ChannelId, Recipient<Supply>)>,
     /// Channels that are owed a `Stored` at the end of this turn.
     owed: Vec<ChannelId>,
-    /// What waits for the journal: ticket, channel, number to confirm.
-    unsynced: VecDeque<(u64, ChannelId, u64)>,
+    /// Confirms that wait for the journal.
+    unsynced: Unsynced,
     /// Held until the act, so that publishers can't outrun the consumers of a busy queue.
     permits: Vec<Permit>,
     deleted: bool,
@@ -88,7 +88,7 @@ impl Queue {
             peers: FxHashMap::default(),
             supplies: FxHashMap::default(),
             owed: Vec::new(),
-            unsynced: VecDeque::new(),
+            unsynced: Unsynced::default(),
             permits: Vec::new(),
             deleted: false,
             turn: Turn::default(),
@@ -165,7 +165,7 @@ impl Queue {
 
     fn farewell(&mut self, crashed: bool) {
         for (_, (_, supply)) in self.supplies.drain() {
-            supply.do_send(Supply::QueueGone);
+            supply.do_send(Supply::QueueGone { crashed });
         }
         for peer in self.peers.drain().map(|(_, peer)| peer) {
             peer.notice.do_send(QueueNotice::Gone {
@@ -198,8 +198,9 @@ impl Handler<Attach> for Queue {
     type Result = ();
 
     fn handle(&mut self, Attach { channel, peer }: Attach, _: &mut Context<Self>) {
+        let notice = peer.read();
         if self.deleted {
-            peer.do_send(QueueNotice::Gone {
+            notice.do_send(QueueNotice::Gone {
                 queue: self.id,
                 crashed: false,
             });
@@ -209,7 +210,7 @@ impl Handler<Attach> for Queue {
         self.peers.insert(
             channel,
             Peer {
-                notice: peer,
+                notice,
                 stored: 0,
                 told: 0,
             },
@@ -243,10 +244,10 @@ impl Handler<Enqueue> for Queue {
         let safety = self.journal.append(&mail.page, &mail.offsets);
         let weight = mail.offsets.len();
         self.state.enqueue(mail.page, &mail.offsets);
-        match (mail.confirm, safety) {
-            (Some(upto), Safety::Now) => self.stored(mail.channel, upto),
-            (Some(upto), Safety::After(ticket)) => self.unsynced.push_back((ticket, mail.channel, upto)),
-            (None, _) => {}
+        if let Some(upto) = mail.confirm
+            && self.unsynced.appended(mail.channel, upto, safety)
+        {
+            self.stored(mail.channel, upto);
         }
         self.permits.extend(mail.permit);
         self.absorbed(weight, ctx);
@@ -257,12 +258,9 @@ impl Handler<Synced> for Queue {
     type Result = ();
 
     fn handle(&mut self, Synced { upto }: Synced, ctx: &mut Context<Self>) {
-        while let Some(&(ticket, channel, number)) = self.unsynced.front()
-            && ticket <= upto
-        {
-            self.unsynced.pop_front();
-            self.stored(channel, number);
-        }
+        let mut unsynced = std::mem::take(&mut self.unsynced);
+        unsynced.synced(upto, |channel, number| self.stored(channel, number));
+        self.unsynced = unsynced;
         self.absorbed(1, ctx);
     }
 }
@@ -284,17 +282,18 @@ impl Handler<Subscribe> for Queue {
     type Result = ();
 
     fn handle(&mut self, mail: Subscribe, ctx: &mut Context<Self>) {
+        let supply = mail.supply.read();
         if self.deleted {
-            mail.supply.do_send(Supply::QueueGone);
+            supply.do_send(Supply::QueueGone { crashed: false });
             return;
         }
         let subscribed = self
             .state
             .subscribe(mail.channel, mail.consumer, mail.subscription);
         let accepted = subscribed.is_ok();
-        mail.supply.do_send(Supply::Subscribed(subscribed));
+        supply.do_send(Supply::Subscribed(subscribed));
         if accepted {
-            self.supplies.insert(mail.consumer, (mail.channel, mail.supply));
+            self.supplies.insert(mail.consumer, (mail.channel, supply));
             self.absorbed(1, ctx);
         }
     }

@@ -11,6 +11,7 @@ use crate::id::{ChannelId, ConsumerId, QueueId};
 use crate::publication::{Handout, Page};
 pub use crate::queue::subscribers::InExclusiveUse;
 use crate::queue::{Grant, Outcome, Subscription};
+use crate::return_address::ReturnAddress;
 use crate::window::Permit;
 
 /// The queue is deleted: it takes no more requests.
@@ -23,8 +24,8 @@ pub struct Deleted;
 pub struct Attach {
     /// Who attaches.
     pub channel: ChannelId,
-    /// Where the queue's notices go.
-    pub peer: Recipient<QueueNotice>,
+    /// Where the queue's notices go; unread, the channel hears that the queue has crashed.
+    pub peer: ReturnAddress<QueueNotice>,
 }
 
 /// The last mail of a channel: what it has not settled goes back, its consumers go.
@@ -69,8 +70,8 @@ pub struct Subscribe {
     pub channel: ChannelId,
     /// The consumer's id.
     pub consumer: ConsumerId,
-    /// The consumer's mailbox.
-    pub supply: Recipient<Supply>,
+    /// The consumer's mailbox; unread, the consumer hears that the queue has crashed.
+    pub supply: ReturnAddress<Supply>,
     /// What it asked for.
     pub subscription: Subscription,
 }
@@ -123,7 +124,7 @@ pub struct Get {
 }
 
 /// queue.purge: answers how many ready messages were dropped.
-#[derive(Message)]
+#[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<u32, Deleted>")]
 pub struct Purge;
 
@@ -141,7 +142,7 @@ pub struct Inspection {
 }
 
 /// Asks for the counts.
-#[derive(Message)]
+#[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Inspection, Deleted>")]
 pub struct Inspect;
 
@@ -155,7 +156,7 @@ pub enum Refusal {
 }
 
 /// queue.delete: answers how many ready messages went with it. A queue that is deleted already answers 0.
-#[derive(Message)]
+#[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<u32, Refusal>")]
 pub struct Delete {
     /// Refuse while there are consumers.
@@ -198,8 +199,11 @@ pub enum Supply {
     Unused(u32),
     /// The consumer is unregistered: nothing follows.
     Unsubscribed,
-    /// The queue was deleted or crashed: nothing follows.
-    QueueGone,
+    /// The queue is no more: nothing follows.
+    QueueGone {
+        /// It was not deleted, but crashed.
+        crashed: bool,
+    },
 }
 
 /// A reply on its way to the channel that consumes `amq.rabbitmq.reply-to`.

@@ -21,6 +21,7 @@ mod ready;
 mod state;
 mod subscribers;
 mod turns;
+mod unsynced;
 
 pub use credit::Grant;
 pub use dispatch::Pass;

@@ -12,8 +12,8 @@ use arc_swap::ArcSwap;
 
 use crate::broker::WorkerId;
 use crate::exchange::actor::Exchange;
+use crate::exchange::bindings::Bindings;
 use crate::exchange::options::ExchangeOptions;
-use crate::exchange::routes::Routes;
 use crate::exchange::walk::{Graph, Routing};
 use crate::id::{ConnectionId, QueueId};
 use crate::name::Name;
@@ -58,14 +58,17 @@ pub struct ExchangeHandle {
     pub addr: Addr<Exchange>,
     /// The table as of its latest binding.
     pub routing: ArcSwap<Routing>,
+    /// What the table was made of. They outlive a crash of the exchange.
+    pub bindings: ArcSwap<Bindings>,
 }
 
 impl ExchangeHandle {
-    /// Swaps in the table compiled after a change.
-    pub(crate) fn publish(&self, routes: Routes) {
+    /// Swaps in the bindings after a change, and their table.
+    pub(crate) fn publish(&self, bindings: &Bindings) {
+        self.bindings.store(Arc::new(bindings.clone()));
         let current = self.routing.load();
         self.routing.store(Arc::new(Routing {
-            routes,
+            routes: bindings.routes(),
             ..Routing::clone(&current)
         }));
     }

@@ -6,6 +6,7 @@ use leveret_protocol::{BodyRef, Content, Exception, ReplyCode};
 
 use super::super::actor::Channel;
 use super::super::unacked::{NO_CONSUMER, Outstanding};
+use super::lost;
 use crate::broker::{Access, Resource};
 use crate::queue::Outcome;
 use crate::queue::messages::{Deleted, Get, Got};
@@ -63,18 +64,24 @@ impl Channel {
         let queue = self
             .attachments
             .attach(handle.clone(), || ctx.address().recipient());
+        self.attachments.hold(queue);
         let (channel, no_ack) = (self.id, get.no_ack);
         self.ask(
             |_| async move { handle.addr.send(Get { channel, no_ack }).await },
             ctx,
             move |channel, answer, _| {
-                match answer.unwrap_or(Err(Deleted)) {
-                    Ok(Some(got)) => channel.got(queue, no_ack, &got),
-                    Ok(None) => channel.output.method(channel.number, &basic::GetEmpty {}),
-                    Err(Deleted) => {
+                let got = match answer {
+                    Ok(Ok(got)) => got,
+                    Ok(Err(Deleted)) => {
                         return Err(names::no_queue(&name, &channel.session.vhost.name).on(basic::Get::IDS));
                     }
+                    Err(_) => return Err(lost("queue").on(basic::Get::IDS)),
+                };
+                match got {
+                    Some(got) => channel.got(queue, no_ack, &got),
+                    None => channel.output.method(channel.number, &basic::GetEmpty {}),
                 }
+                channel.attachments.release(queue);
                 Ok(())
             },
         );

@@ -15,7 +15,8 @@ use crate::id::ConsumerId;
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::queue::Subscription;
-use crate::queue::messages::Subscribe;
+use crate::queue::messages::{Subscribe, Supply};
+use crate::return_address::ReturnAddress;
 use crate::vhost::names;
 
 impl Channel {
@@ -48,7 +49,8 @@ impl Channel {
             lease: Lease::new(ctx.address().recipient(), number),
         };
         let addr = Consumer::new(seed).start();
-        let supply = addr.clone().recipient();
+        let supply = ReturnAddress::new(addr.clone().recipient(), Supply::QueueGone { crashed: true });
+        self.attachments.hold(queue);
         self.subscriptions.insert(Subscriber::new(
             id,
             tag,

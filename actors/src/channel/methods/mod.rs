@@ -7,10 +7,11 @@ mod channel;
 mod confirm;
 mod consuming;
 mod exchange;
+mod question;
 mod queue;
 mod tx;
 
-use leveret_protocol::{Exception, ReplyCode};
+use leveret_protocol::{Exception, ReplyCode, Scope};
 
 /// A method that only a server sends.
 fn misplaced(method: &str) -> Exception {
@@ -20,7 +21,7 @@ fn misplaced(method: &str) -> Exception {
     )
 }
 
-/// Whom the channel asked is gone.
-fn lost(whom: &str) -> Exception {
-    Exception::new(ReplyCode::InternalError, format!("the {whom} did not answer"))
+/// Whom the channel asked has crashed. The client may ask again on another channel.
+pub(super) fn lost(whom: &str) -> Exception {
+    Exception::new(ReplyCode::InternalError, format!("the {whom} failed")).at(Scope::Channel)
 }

@@ -8,6 +8,7 @@ use leveret_protocol::{Exception, FieldTable};
 
 use super::super::actor::Channel;
 use super::lost;
+use super::question::ask_queue;
 use crate::broker::{Access, Resource};
 use crate::exchange::bindings::{Binding, Destination};
 use crate::name::Name;
@@ -153,15 +154,15 @@ impl Channel {
 
     /// Counts for a passive declare, behind everything this channel sent to the queue.
     fn count_queue(&mut self, handle: Arc<QueueHandle>, nowait: bool, ctx: &mut Context<Self>) {
-        let vhost = self.session.vhost.name.clone();
         let queue = Arc::clone(&handle);
         self.ask(
-            move |_| queue.addr.send(mail::Inspect),
+            move |channel| ask_queue(channel.session.vhost.clone(), &queue, mail::Inspect),
             ctx,
             move |channel, counted, _| {
+                let vhost = &channel.session.vhost.name;
                 let counts = counted
-                    .unwrap_or(Err(Deleted))
-                    .map_err(|Deleted| names::no_queue(&handle.name, &vhost).on(queue::Declare::IDS))?;
+                    .and_then(|counted| counted.map_err(|Deleted| names::no_queue(&handle.name, vhost)))
+                    .map_err(|refused| refused.on(queue::Declare::IDS))?;
                 channel.queue_declared(&handle, counts, nowait);
                 Ok(())
             },
@@ -202,14 +203,15 @@ impl Channel {
         let name = self.named_queue(purge.queue)?;
         let handle = self.find_queue(&name)?;
         self.session.check(Access::Read, Resource::Queue(&name))?;
-        let (nowait, vhost) = (purge.nowait, self.session.vhost.name.clone());
+        let nowait = purge.nowait;
         self.ask(
-            move |_| handle.addr.send(mail::Purge),
+            move |channel| ask_queue(channel.session.vhost.clone(), &handle, mail::Purge),
             ctx,
             move |channel, purged, _| {
+                let vhost = &channel.session.vhost.name;
                 let message_count = purged
-                    .unwrap_or(Err(Deleted))
-                    .map_err(|Deleted| names::no_queue(&name, &vhost).on(queue::Purge::IDS))?;
+                    .and_then(|purged| purged.map_err(|Deleted| names::no_queue(&name, vhost)))
+                    .map_err(|refused| refused.on(queue::Purge::IDS))?;
                 if !nowait {
                     channel
                         .output
@@ -233,26 +235,32 @@ impl Channel {
             }
             Err(refused) => return Err(refused),
         };
-        let (if_unused, if_empty) = (delete.if_unused, delete.if_empty);
+        let question = mail::Delete {
+            if_unused: delete.if_unused,
+            if_empty: delete.if_empty,
+        };
         let deleted = move |channel: &Self| {
-            let asked = handle.addr.send(mail::Delete { if_unused, if_empty });
             let vhost = channel.session.vhost.clone();
+            let asked = ask_queue(vhost.clone(), &handle, question);
             // The queue told the virtual host before it answered; once that has heard it too, the name is free.
             async move {
-                let answer = asked.await.unwrap_or(Ok(0));
-                if answer.is_ok() {
+                let answer = asked.await;
+                if matches!(answer, Ok(Ok(_))) {
                     let _ = vhost.addr.send(vhost::Settled).await;
                 }
                 answer
             }
         };
-        let vhost = self.session.vhost.name.clone();
         self.ask(deleted, ctx, move |channel, answer, _| {
-            let messages = answer.map_err(|refusal| match refusal {
-                Refusal::InUse => names::queue_in_use(&name, &vhost).on(queue::Delete::IDS),
-                Refusal::NotEmpty => names::queue_not_empty(&name, &vhost).on(queue::Delete::IDS),
-            })?;
-            channel.queue_deleted(messages, nowait);
+            let vhost = &channel.session.vhost.name;
+            let deleted = match answer {
+                Ok(Ok(messages)) => Ok(messages),
+                Ok(Err(Refusal::InUse)) => Err(names::queue_in_use(&name, vhost)),
+                Ok(Err(Refusal::NotEmpty)) => Err(names::queue_not_empty(&name, vhost)),
+                Err(lost) if names::is_not_found(&lost) => Ok(0),
+                Err(lost) => Err(lost),
+            };
+            channel.queue_deleted(deleted.map_err(|refused| refused.on(queue::Delete::IDS))?, nowait);
             Ok(())
         });
         Ok(())
