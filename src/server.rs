@@ -156,7 +156,7 @@ impl Drop for Server {
     }
 }
 
-/// The life of the broker's thread; `None` when the broker did not start.
+/// The life of the broker's thread; `None` when the broker did not start, or failed.
 fn run(
     settings: Settings,
     listeners: Vec<TcpListener>,
@@ -173,12 +173,20 @@ fn run(
             }
         }
         let _ = started.send(Ok(broker.clone()));
-        // A dropped sender asks for the end too: the server's owner is gone.
-        let _ = stop_asked.await;
-        let stopped = broker.stop("shutdown", CONNECTIONS_DEADLINE).await;
-        Some(Stopped::Orderly {
-            connections_forced: stopped.connections_forced,
-        })
+        tokio::select! {
+            // A dropped sender asks for the end too: the server's owner is gone.
+            _ = stop_asked => {
+                let stopped = broker.stop("shutdown", CONNECTIONS_DEADLINE).await;
+                Some(Stopped::Orderly {
+                    connections_forced: stopped.connections_forced,
+                })
+            }
+            failure = broker.failed() => {
+                tracing::error!(%failure, "the broker ends");
+                broker.stop("failure", CONNECTIONS_DEADLINE).await;
+                None
+            }
+        }
     });
     actix::System::current().stop();
     if let Err(error) = system.run() {

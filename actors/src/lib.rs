@@ -32,6 +32,7 @@
 //!    the [`writer`]'s backlog.
 //! 5. *Requeue keeps place.* What returns to a queue takes its old position, marked as redelivered.
 //! 6. *A crash is an event.* A [`lease`] tells the parent; what depends on the crashed actor is closed, nothing else.
+//!    Mail that the crash takes along unread is answered by its [`return_address`].
 //! 7. *Ask down, tell up.* An actor may wait for one below it, never above; the graph of waits has no cycle.
 //! 8. *Stopping is an ordered list* with deadlines; see [`broker`].
 
@@ -40,6 +41,8 @@ pub mod channel;
 pub mod connection;
 pub mod consumer;
 pub mod exchange;
+#[cfg(feature = "faults")]
+pub mod fault;
 pub mod id;
 pub mod journal;
 pub mod lease;

@@ -165,6 +165,11 @@ impl Connection {
         }
     }
 
+    /// The address the broker knows this client by.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.zero.shared().wire.local_address()
+    }
+
     /// How many heartbeats have been read so far.
     pub(crate) fn heartbeats(&self) -> u32 {
         self.zero.shared().heartbeats

@@ -114,6 +114,11 @@ impl Wire {
         }
     }
 
+    /// The client's end of the socket.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.socket.local_addr().expect("a connected socket")
+    }
+
     /// Tells the broker that nothing more will be sent.
     pub(crate) fn shut_down_writing(&self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Write);

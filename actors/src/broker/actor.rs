@@ -1,20 +1,20 @@
 //! The broker actor.
 
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::fut;
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::node::Node;
 use crate::connection::actor::Connection;
 use crate::connection::messages::{AlarmChanged, Shutdown};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, ListenerId};
 use crate::lease::{Gone, Lease};
 use crate::listener::{Listener, StopListening};
 use crate::name::Name;
@@ -25,21 +25,44 @@ use crate::vhost::directory::Directory;
 
 /// The root of the tree of actors.
 pub(crate) struct Broker {
-    node: Arc<Node>,
-    listeners: Vec<Addr<Listener>>,
-    connections: FxHashMap<ConnectionId, Addr<Connection>>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) listeners: FxHashMap<ListenerId, (Addr<Listener>, TcpListener)>,
+    pub(crate) connections: FxHashMap<ConnectionId, Addr<Connection>>,
     /// Whether a stop was asked for: what was accepted just before comes too late.
     stopped: bool,
     /// Told when the last connection is gone.
-    stopping: Option<oneshot::Sender<()>>,
+    last_gone: Option<oneshot::Sender<()>>,
+    failed: watch::Sender<Option<Failure>>,
+}
+
+/// Why a broker can't go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The actor that holds everything together crashed. Nothing can be closed in order any more.
+    #[error("the root of the broker crashed")]
+    Broker,
+    /// A virtual host crashed, and with it the tables that say which names and queues belong together.
+    #[error("the virtual host '{0}' crashed")]
+    VirtualHost(Name),
 }
 
 impl Broker {
-    pub(crate) fn new(node: Arc<Node>) -> Self {
+    /// Starts the virtual hosts. What can't be survived is told through `failed`, also by closing it.
+    pub(super) fn new(
+        node: Arc<Node>,
+        failed: watch::Sender<Option<Failure>>,
+        ctx: &mut Context<Self>,
+    ) -> Self {
         for name in &node.settings.vhosts {
             let name = Name::from(name.as_str());
             let directory = Arc::new(Directory::new(name.clone()));
-            let host = VirtualHost::new(Arc::clone(&node), Arc::clone(&directory), Box::new(Forgetful));
+            let lease = Lease::new(ctx.address().recipient(), name.clone());
+            let host = VirtualHost::new(
+                Arc::clone(&node),
+                Arc::clone(&directory),
+                Box::new(Forgetful),
+                lease,
+            );
             node.put_vhost(Arc::new(VhostHandle {
                 name,
                 addr: host.start(),
@@ -48,11 +71,21 @@ impl Broker {
         }
         Broker {
             node,
-            listeners: Vec::new(),
+            listeners: FxHashMap::default(),
             connections: FxHashMap::default(),
             stopped: false,
-            stopping: None,
+            last_gone: None,
+            failed,
         }
+    }
+
+    /// Listens; a second handle of the socket is kept, so that a listener that crashes costs no connection.
+    fn listen(&mut self, socket: TcpListener, ctx: &mut Context<Self>) -> io::Result<()> {
+        let (id, spare) = (ListenerId::next(), socket.try_clone()?);
+        let lease = Lease::new(ctx.address().recipient(), id);
+        let listener = Listener::new(socket, ctx.address(), lease)?.start();
+        self.listeners.insert(id, (listener, spare));
+        Ok(())
     }
 }
 
@@ -64,15 +97,14 @@ impl Actor for Broker {
 #[derive(Message)]
 #[rtype(result = "io::Result<()>")]
 pub(super) struct Listen {
-    pub(super) socket: std::net::TcpListener,
+    pub(super) socket: TcpListener,
 }
 
 impl Handler<Listen> for Broker {
     type Result = io::Result<()>;
 
     fn handle(&mut self, Listen { socket }: Listen, ctx: &mut Context<Self>) -> io::Result<()> {
-        self.listeners.push(Listener::new(socket, ctx.address())?.start());
-        Ok(())
+        self.listen(socket, ctx)
     }
 }
 
@@ -101,8 +133,7 @@ impl Handler<Accepted> for Broker {
             .is_some_and(|most| self.connections.len() >= most);
         let worker = self.node.workers.by_turn();
         let node = Arc::clone(&self.node);
-        let arbiter = self.node.workers.arbiter(worker);
-        let connection = Connection::start_in_arbiter(arbiter, move |_| {
+        let connection = self.node.workers.place(worker, move || {
             Connection::new(id, node, worker, accepted, over_limit, lease)
         });
         self.connections.insert(id, connection);
@@ -118,9 +149,34 @@ impl Handler<Gone<ConnectionId>> for Broker {
         }
         self.connections.remove(&id);
         if self.connections.is_empty()
-            && let Some(stopping) = self.stopping.take()
+            && let Some(last_gone) = self.last_gone.take()
         {
-            let _ = stopping.send(());
+            let _ = last_gone.send(());
+        }
+    }
+}
+
+impl Handler<Gone<ListenerId>> for Broker {
+    type Result = ();
+
+    fn handle(&mut self, Gone { id, crashed }: Gone<ListenerId>, ctx: &mut Context<Self>) {
+        let Some((_, socket)) = self.listeners.remove(&id).filter(|_| crashed && !self.stopped) else {
+            return;
+        };
+        error!("a listener crashed; it is started anew");
+        if let Err(error) = self.listen(socket, ctx) {
+            error!(%error, "the socket can't be listened on any more");
+        }
+    }
+}
+
+impl Handler<Gone<Name>> for Broker {
+    type Result = ();
+
+    /// A virtual host is the single writer of its tables; what a crash left of them can't be trusted.
+    fn handle(&mut self, Gone { id, crashed }: Gone<Name>, _: &mut Context<Self>) {
+        if crashed {
+            self.failed.send_replace(Some(Failure::VirtualHost(id)));
         }
     }
 }
@@ -166,17 +222,12 @@ impl Handler<Stop> for Broker {
 
     fn handle(&mut self, Stop { reason, deadline }: Stop, _: &mut Context<Self>) -> Self::Result {
         self.stopped = true;
-        for listener in self.listeners.drain(..) {
+        for (_, (listener, _)) in self.listeners.drain() {
             listener.do_send(StopListening);
         }
         info!(connections = self.connections.len(), "stopping");
-        let (all_gone, wait) = oneshot::channel();
-        if self.connections.is_empty() {
-            drop(all_gone);
-            self.stopping = None;
-        } else {
-            self.stopping = Some(all_gone);
-        }
+        let (last_gone, wait) = oneshot::channel();
+        self.last_gone = Some(last_gone).filter(|_| !self.connections.is_empty());
         for connection in self.connections.values() {
             connection.do_send(Shutdown {
                 reason: reason.clone(),

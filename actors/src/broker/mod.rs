@@ -17,8 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::sync::watch;
 
-pub use actor::Stopped;
+pub use actor::{Failure, Stopped};
 pub use alarms::{Alarm, Alarms, Raised};
 pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
 pub use node::Node;
@@ -30,8 +31,9 @@ use actor::{AlarmsChanged, Listen, Stop};
 /// A running broker, as its embedder sees it.
 #[derive(Clone)]
 pub struct Broker {
-    addr: Addr<actor::Broker>,
+    pub(crate) addr: Addr<actor::Broker>,
     node: Arc<Node>,
+    failed: watch::Receiver<Option<Failure>>,
 }
 
 impl std::fmt::Debug for Broker {
@@ -45,8 +47,10 @@ impl Broker {
     pub fn launch(settings: Settings) -> Broker {
         let workers = Workers::start(settings.workers);
         let node = Arc::new(Node::new(settings, workers));
-        let addr = actor::Broker::new(Arc::clone(&node)).start();
-        Broker { addr, node }
+        let (fail, failed) = watch::channel(None);
+        let shared = Arc::clone(&node);
+        let addr = actor::Broker::create(move |ctx| actor::Broker::new(shared, fail, ctx));
+        Broker { addr, node, failed }
     }
 
     /// Accepts connections on a bound socket.
@@ -65,6 +69,16 @@ impl Broker {
     pub fn set_alarm(&self, alarm: Alarm, raised: bool) {
         self.node.alarms.set(alarm, raised);
         self.addr.do_send(AlarmsChanged);
+    }
+
+    /// Completes if the broker can't go on. What still runs should then be [stopped](Self::stop), and with it the
+    /// actix system.
+    pub async fn failed(&self) -> Failure {
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(failure) => failure.clone().unwrap_or(Failure::Broker),
+            Err(_) => Failure::Broker,
+        }
     }
 
     /// What the actors share: settings, virtual hosts, alarms.

@@ -3,7 +3,8 @@
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix::dev::channel::channel;
+use actix::prelude::*;
 use rustc_hash::FxHasher;
 
 /// Names a worker of one broker.
@@ -36,6 +37,19 @@ impl Workers {
     pub fn by_name(&self, name: &str) -> WorkerId {
         let hash = BuildHasherDefault::<FxHasher>::default().hash_one(name);
         WorkerId((hash >> 32) as usize % self.arbiters.len())
+    }
+
+    /// Starts an actor on a worker. Its mailbox has no bound: in a bounded one a question that finds it full steps
+    /// aside, and what is sent later goes past it.
+    pub(crate) fn place<A>(&self, worker: WorkerId, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        let (road, mailbox) = channel(0);
+        self.arbiter(worker).spawn_fn(move || {
+            actix_rt::spawn(Context::with_receiver(mailbox).into_future(make()));
+        });
+        Addr::new(road)
     }
 
     /// The thread of a worker.

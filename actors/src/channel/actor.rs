@@ -72,7 +72,7 @@ pub(crate) struct Channel {
     pub(super) committing: bool,
     /// A queue refused part of it.
     pub(super) commit_refused: bool,
-    pub(super) subscriptions: Subscriptions,
+    pub(crate) subscriptions: Subscriptions,
     pub(super) pending: Option<Pending>,
     /// For the consumers to come.
     pub(super) prefetch: u16,

@@ -248,3 +248,53 @@ impl Attachments {
         requests
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix::dev::channel::channel;
+    use leveret_protocol::method::queue::Declare;
+
+    use super::*;
+    use crate::broker::Workers;
+    use crate::channel::actor::Channel;
+    use crate::name::Name;
+    use crate::queue::options::QueueOptions;
+
+    /// A queue that is gone already, so that mail to it goes nowhere.
+    fn queue() -> Arc<QueueHandle> {
+        let options = QueueOptions::parse(&Declare::default(), "/").unwrap();
+        Arc::new(QueueHandle {
+            id: QueueId::next(),
+            name: Name::from("q"),
+            addr: Addr::new(channel(0).0),
+            owner: None,
+            worker: System::new().block_on(async { Workers::start(1).by_turn() }),
+            options: Arc::new(options),
+        })
+    }
+
+    fn attach(attachments: &mut Attachments, queue: &Arc<QueueHandle>) -> u32 {
+        attachments.attach(Arc::clone(queue), || {
+            Addr::<Channel>::new(channel(0).0).recipient()
+        })
+    }
+
+    #[test]
+    fn the_key_of_a_queue_that_is_gone_stays_taken_while_more_may_come_from_it() {
+        let mut attachments = Attachments::new(ChannelId::next());
+        let old = queue();
+        let key = attach(&mut attachments, &old);
+        attachments.hold(key);
+        attachments.gone(old.id);
+        assert_ne!(
+            attach(&mut attachments, &queue()),
+            key,
+            "its consumer has not ended"
+        );
+        attachments.delivered(key, 1);
+        attachments.release(key);
+        assert_ne!(attach(&mut attachments, &queue()), key, "a delivery is unsettled");
+        attachments.settle(key, Outcome::Ack, 0);
+        assert_eq!(attach(&mut attachments, &queue()), key);
+    }
+}

@@ -48,7 +48,7 @@ impl Subscriber {
 /// The consumers of one channel. Numbers are never used twice, so that an old delivery can't be
 /// counted for a new consumer.
 #[derive(Default)]
-pub(super) struct Subscriptions {
+pub(crate) struct Subscriptions {
     by_number: FxHashMap<u32, Subscriber>,
     by_tag: FxHashMap<Name, u32>,
     next: u32,
@@ -88,6 +88,12 @@ impl Subscriptions {
 
     pub(super) fn number_of(&self, tag: &str) -> Option<u32> {
         self.by_tag.get(tag).copied()
+    }
+
+    /// The consumer with that tag.
+    #[cfg(feature = "faults")]
+    pub(crate) fn by_tag(&self, tag: &str) -> Option<&Addr<Consumer>> {
+        self.get(self.number_of(tag)?).map(|found| &*found.addr)
     }
 
     /// The consumer with that id.

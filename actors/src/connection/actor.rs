@@ -40,7 +40,7 @@ pub(crate) struct Connection {
     pub(super) node: Arc<Node>,
     worker: WorkerId,
     accepted: Option<std::net::TcpStream>,
-    pub(super) peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     local: SocketAddr,
     over_limit: bool,
     pub(super) phase: Phase,
@@ -49,8 +49,8 @@ pub(crate) struct Connection {
     pub(super) session: Option<Arc<Session>>,
     /// Drops the exclusive queues however the connection ends.
     pub(super) release: Option<Release>,
-    pub(super) channels: Channels,
-    pub(super) writer: Option<Addr<Writer>>,
+    pub(crate) channels: Channels,
+    pub(crate) writer: Option<Addr<Writer>>,
     gate: Arc<Gate>,
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
@@ -414,7 +414,9 @@ impl Handler<Gone<ChannelId>> for Connection {
     fn handle(&mut self, Gone { id, .. }: Gone<ChannelId>, ctx: &mut Context<Self>) {
         if let Some(number) = self.channels.gone(id, End::ByBroker) {
             error!(peer = %self.peer, channel = number, "a channel crashed");
-            self.channel_crashed(number);
+            if self.phase == Phase::Running {
+                self.channel_crashed(number);
+            }
             self.check_left(ctx);
         }
     }

@@ -23,7 +23,7 @@ enum Slot {
 
 /// The channels by the numbers their client gave them.
 #[derive(Default)]
-pub(super) struct Channels {
+pub(crate) struct Channels {
     by_number: FxHashMap<u16, Slot>,
     number_of: FxHashMap<ChannelId, u16>,
 }
@@ -36,6 +36,15 @@ impl Channels {
     /// Whether no channel actor is left.
     pub(super) fn all_gone(&self) -> bool {
         self.number_of.is_empty()
+    }
+
+    /// The open channel of that number.
+    #[cfg(feature = "faults")]
+    pub(crate) fn open(&self, number: u16) -> Option<&Addr<Channel>> {
+        match self.by_number.get(&number)? {
+            Slot::Open(addr) => Some(addr),
+            Slot::Closing => None,
+        }
     }
 
     fn insert(&mut self, number: u16, id: ChannelId, addr: Addr<Channel>) {

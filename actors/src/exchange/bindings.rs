@@ -1,6 +1,6 @@
 //! The bindings of one exchange.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use leveret_protocol::{Exception, FieldTable};
 
@@ -120,6 +120,12 @@ impl Bindings {
     #[must_use]
     pub fn routes(&self) -> Routes {
         self.routes.clone()
+    }
+}
+
+impl fmt::Debug for Bindings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
     }
 }
 

@@ -6,7 +6,7 @@ use leveret_protocol::Exception;
 use super::bindings::{Binding, Destination};
 
 /// Adds a binding; answers whether it was new.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<bool, Exception>")]
 pub struct Bind {
     /// The binding.
@@ -14,7 +14,7 @@ pub struct Bind {
 }
 
 /// Removes a binding; answers whether there was such a one.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "bool")]
 pub struct Unbind {
     /// The binding.
@@ -30,7 +30,7 @@ pub struct Forget {
 }
 
 /// exchange.delete; refused (false) with `if-unused` while there are bindings.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "bool")]
 pub struct Delete {
     /// Refuse while there are bindings.

@@ -9,6 +9,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
 use crate::broker::actor::{Accepted, Broker};
+use crate::id::ListenerId;
+use crate::lease::Lease;
 
 /// How long to wait when the process is out of descriptors, so that the log and the processor are not flooded.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -17,15 +19,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Listener {
     broker: Addr<Broker>,
     socket: Option<TcpListener>,
+    _lease: Lease<ListenerId>,
 }
 
 impl Listener {
     /// A listener on a socket that is bound already.
-    pub(crate) fn new(socket: std::net::TcpListener, broker: Addr<Broker>) -> io::Result<Self> {
+    pub(crate) fn new(
+        socket: std::net::TcpListener,
+        broker: Addr<Broker>,
+        lease: Lease<ListenerId>,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Listener {
             broker,
             socket: Some(TcpListener::from_std(socket)?),
+            _lease: lease,
         })
     }
 }

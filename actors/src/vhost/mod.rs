@@ -13,6 +13,8 @@ pub mod directory;
 pub mod equivalence;
 pub mod messages;
 pub mod names;
+pub(crate) mod successor;
+mod supervision;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Questions to a queue that may crash before it answers.
+//! Questions to a queue.
 
 use std::sync::Arc;
 
@@ -8,29 +8,29 @@ use leveret_protocol::Exception;
 use super::lost;
 use crate::queue::actor::Queue;
 use crate::vhost::directory::QueueHandle;
-use crate::vhost::{VhostHandle, messages::Settled, names};
+use crate::vhost::successor::{Unanswered, ask};
+use crate::vhost::{VhostHandle, names};
 
-/// Asks a queue a question that may be asked twice. If the queue crashes before it answers, whatever the reason, the
-/// one that is started in its place is asked; if that crashes too, the question is given up.
+/// Asks a queue, or the one that takes its place if it crashes.
 pub(super) fn ask_queue<Q>(
     vhost: Arc<VhostHandle>,
-    queue: &Arc<QueueHandle>,
+    queue: &QueueHandle,
     question: Q,
 ) -> impl Future<Output = Result<Q::Result, Exception>> + use<Q>
 where
     Q: Message<Result: Send> + Clone + Send + 'static,
     Queue: Handler<Q>,
 {
-    let asked = queue.addr.send(question.clone());
-    let name = queue.name.clone();
+    let (name, directory) = (queue.name.clone(), Arc::clone(&vhost.directory));
+    let successor = {
+        let name = name.clone();
+        move || directory.queue(&name).map(|queue| queue.addr.clone())
+    };
+    let asked = ask(vhost.addr.clone(), &queue.addr, question, successor);
     async move {
-        if let Ok(answer) = asked.await {
-            return Ok(answer);
-        }
-        // The virtual host was told of the crash before the question was dropped.
-        let _ = vhost.addr.send(Settled).await;
-        let queue = vhost.directory.queue(&name);
-        let queue = queue.ok_or_else(|| names::no_queue(&name, &vhost.name))?;
-        queue.addr.send(question).await.map_err(|_| lost("queue"))
+        asked.await.map_err(|unanswered| match unanswered {
+            Unanswered::Crashed => lost("queue"),
+            Unanswered::Deleted => names::no_queue(&name, &vhost.name),
+        })
     }
 }

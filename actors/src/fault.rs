@@ -1,0 +1,207 @@
+//! Faults that tests inject: exactly one actor panics while it handles its mail, as a bug would make it.
+//!
+//! A fault travels down the tree of actors to the one it names. With a [`Gate`] that actor first waits, so that a
+//! test can line up mail behind the fault, which the crash then takes along.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use crate::broker::Broker;
+use crate::broker::actor::Broker as Root;
+use crate::channel::actor::Channel;
+use crate::connection::actor::Connection;
+use crate::consumer::actor::Consumer;
+use crate::exchange::actor::Exchange;
+use crate::listener::Listener;
+use crate::queue::actor::Queue;
+use crate::vhost::actor::VirtualHost;
+use crate::writer::actor::Writer;
+
+/// How long a test and a held actor wait for each other.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Which actor panics. Connections are known by the address of their client.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The root.
+    Broker,
+    /// Every listener.
+    Listener,
+    /// A virtual host.
+    VirtualHost(&'static str),
+    /// An exchange of a virtual host.
+    Exchange(&'static str, &'static str),
+    /// A queue of a virtual host.
+    Queue(&'static str, &'static str),
+    /// A connection.
+    Connection(SocketAddr),
+    /// A connection's writer.
+    Writer(SocketAddr),
+    /// A channel of a connection.
+    Channel(SocketAddr, u16),
+    /// A consumer of a channel, by its tag.
+    Consumer(SocketAddr, u16, String),
+}
+
+/// Holds an actor back just before it panics; dropped, it lets it.
+#[derive(Debug)]
+pub struct Gate {
+    reached: Receiver<()>,
+    _open: SyncSender<()>,
+}
+
+impl Gate {
+    /// Waits until the actor has the fault in hand. False when it does not get there in time.
+    #[must_use]
+    pub fn reached(&self) -> bool {
+        self.reached.recv_timeout(PATIENCE).is_ok()
+    }
+}
+
+impl Broker {
+    /// Makes an actor of this broker panic.
+    pub fn inject(&self, fault: Fault) {
+        self.addr.do_send(Inject { fault, gate: None });
+    }
+
+    /// Makes an actor of this broker panic as soon as the gate is dropped. Until then its whole thread stands still.
+    pub fn inject_behind_gate(&self, fault: Fault) -> Gate {
+        let (reach, reached) = sync_channel(1);
+        let (open, opened) = sync_channel(1);
+        let hold = Hold {
+            reach,
+            opened: Mutex::new(opened),
+        };
+        self.addr.do_send(Inject {
+            fault,
+            gate: Some(Arc::new(hold)),
+        });
+        Gate { reached, _open: open }
+    }
+}
+
+/// A fault on its way.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+struct Inject {
+    fault: Fault,
+    gate: Option<Arc<Hold>>,
+}
+
+/// The actor's side of a gate.
+#[derive(Debug)]
+struct Hold {
+    reach: SyncSender<()>,
+    opened: Mutex<Receiver<()>>,
+}
+
+impl Inject {
+    #[expect(clippy::panic, reason = "that is what it is for")]
+    fn strike(self) -> ! {
+        if let Some(Hold { reach, opened }) = self.gate.as_deref()
+            && let Ok(opened) = opened.lock()
+        {
+            let _ = reach.send(());
+            let _ = opened.recv_timeout(PATIENCE);
+        }
+        panic!("injected: {:?}", self.fault)
+    }
+}
+
+impl Handler<Inject> for Root {
+    type Result = ();
+
+    fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+        match &inject.fault {
+            Fault::Broker => inject.strike(),
+            Fault::Listener => {
+                for (listener, _) in self.listeners.values() {
+                    listener.do_send(inject.clone());
+                }
+            }
+            Fault::VirtualHost(vhost) | Fault::Exchange(vhost, _) | Fault::Queue(vhost, _) => {
+                if let Some(vhost) = self.node.vhost(vhost) {
+                    vhost.addr.do_send(inject);
+                }
+            }
+            Fault::Connection(_) | Fault::Writer(_) | Fault::Channel(..) | Fault::Consumer(..) => {
+                for connection in self.connections.values() {
+                    connection.do_send(inject.clone());
+                }
+            }
+        }
+    }
+}
+
+impl Handler<Inject> for VirtualHost {
+    type Result = ();
+
+    fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+        match &inject.fault {
+            Fault::Exchange(_, name) => {
+                if let Some(exchange) = self.directory.exchange(name) {
+                    exchange.addr.do_send(inject);
+                }
+            }
+            Fault::Queue(_, name) => {
+                if let Some(queue) = self.directory.queue(name) {
+                    queue.addr.do_send(inject);
+                }
+            }
+            _ => inject.strike(),
+        }
+    }
+}
+
+impl Handler<Inject> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+        match &inject.fault {
+            Fault::Connection(peer) if *peer == self.peer => inject.strike(),
+            Fault::Writer(peer) if *peer == self.peer => {
+                if let Some(writer) = &self.writer {
+                    writer.do_send(inject);
+                }
+            }
+            Fault::Channel(peer, number) | Fault::Consumer(peer, number, _) if *peer == self.peer => {
+                if let Some(channel) = self.channels.open(*number) {
+                    channel.do_send(inject);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Handler<Inject> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+        let Fault::Consumer(_, _, tag) = &inject.fault else {
+            inject.strike()
+        };
+        if let Some(consumer) = self.subscriptions.by_tag(tag) {
+            consumer.do_send(inject);
+        }
+    }
+}
+
+/// Actors that have nobody below them.
+macro_rules! struck {
+    ($($actor:ident),+) => {$(
+        impl Handler<Inject> for $actor {
+            type Result = ();
+
+            fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+                inject.strike()
+            }
+        }
+    )+};
+}
+
+struck!(Listener, Exchange, Queue, Writer, Consumer);

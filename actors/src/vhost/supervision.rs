@@ -1,0 +1,249 @@
+//! How exchanges and queues come to life, end, and come to life again after a crash.
+//!
+//! One that crashed is started anew under its name, with what it was declared with. An exchange gets the bindings of its
+//! last routing table, which channels went on using meanwhile; those to a queue are kept by the exchanges and not
+//! by the queue. What a queue held in memory only is lost, and was never confirmed as safe.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use arc_swap::ArcSwap;
+use leveret_protocol::{Exception, ReplyCode, Scope};
+use tracing::{debug, error};
+
+use super::actor::VirtualHost;
+use super::definitions::Change;
+use super::directory::{ExchangeHandle, QueueHandle};
+use super::names;
+use super::successor::{Unanswered, ask};
+use crate::broker::WorkerId;
+use crate::exchange::actor::{Exchange, ExchangeEnded, ExchangeSeed};
+use crate::exchange::bindings::{Bindings, Destination};
+use crate::exchange::messages as exchange;
+use crate::exchange::options::ExchangeOptions;
+use crate::exchange::walk::Routing;
+use crate::id::{ConnectionId, QueueId};
+use crate::journal::Volatile;
+use crate::lease::{Gone, Lease};
+use crate::name::Name;
+use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
+use crate::queue::options::QueueOptions;
+
+impl VirtualHost {
+    pub(super) fn create_exchange(&mut self, name: Name, options: ExchangeOptions, ctx: &mut Context<Self>) {
+        let bindings = Bindings::new(options.kind);
+        self.start_exchange(name, options, bindings, ctx);
+    }
+
+    fn start_exchange(
+        &mut self,
+        name: Name,
+        options: ExchangeOptions,
+        bindings: Bindings,
+        ctx: &mut Context<Self>,
+    ) -> Arc<ExchangeHandle> {
+        self.incarnations += 1;
+        let incarnation = self.incarnations;
+        let routing = Routing {
+            name: name.clone(),
+            routes: bindings.routes(),
+            alternate: options.alternate.clone(),
+            is_default: name.is_empty(),
+        };
+        let seed = ExchangeSeed {
+            name: name.clone(),
+            incarnation,
+            auto_delete: options.auto_delete,
+            bindings: bindings.clone(),
+            directory: Arc::clone(&self.directory),
+            ended: ctx.address().recipient(),
+            lease: Lease::new(ctx.address().recipient(), incarnation),
+        };
+        let workers = &self.node.workers;
+        let handle = Arc::new(ExchangeHandle {
+            addr: workers.place(workers.by_name(&name), move || Exchange::new(seed)),
+            name,
+            options,
+            incarnation,
+            routing: ArcSwap::from_pointee(routing),
+            bindings: ArcSwap::from_pointee(bindings),
+        });
+        self.directory.put_exchange(Arc::clone(&handle));
+        handle
+    }
+
+    pub(super) fn create_queue(
+        &mut self,
+        name: Name,
+        options: Arc<QueueOptions>,
+        owner: Option<ConnectionId>,
+        worker: WorkerId,
+        ctx: &mut Context<Self>,
+    ) -> Arc<QueueHandle> {
+        let id = QueueId::next();
+        let seed = QueueSeed {
+            id,
+            name: name.clone(),
+            options: Arc::clone(&options),
+            journal: Box::new(Volatile),
+            ended: ctx.address().recipient(),
+            lease: Lease::new(ctx.address().recipient(), id),
+        };
+        let handle = Arc::new(QueueHandle {
+            id,
+            name: name.clone(),
+            addr: self.node.workers.place(worker, move || Queue::new(seed)),
+            owner,
+            worker,
+            options,
+        });
+        self.names_of.insert(id, name);
+        if let Some(owner) = owner {
+            self.exclusive.entry(owner).or_default().push(id);
+        }
+        self.directory.put_queue(Arc::clone(&handle));
+        handle
+    }
+
+    /// Takes a queue's name and bindings away, whoever ended it.
+    pub(super) fn forget_queue(&mut self, id: QueueId) -> Option<Arc<QueueHandle>> {
+        let handle = self.take_off_the_books(id)?;
+        self.directory.remove_queue(&handle.name);
+        self.forget_destination(Destination::Queue(handle.name.clone()));
+        if handle.options.durable {
+            drop(self.definitions.record(Change::QueueDeleted(handle.name.clone())));
+        }
+        Some(handle)
+    }
+
+    /// The queue has ended or crashed. `None` when that was known.
+    fn take_off_the_books(&mut self, id: QueueId) -> Option<Arc<QueueHandle>> {
+        let name = self.names_of.remove(&id)?;
+        let handle = self.directory.queue(&name).filter(|queue| queue.id == id)?;
+        if let Some(owner) = handle.owner
+            && let Some(owned) = self.exclusive.get_mut(&owner)
+        {
+            owned.retain(|owned| *owned != id);
+            if owned.is_empty() {
+                self.exclusive.remove(&owner);
+            }
+        }
+        Some(handle)
+    }
+
+    fn forget_destination(&mut self, destination: Destination) {
+        for source in self.sources_of.remove(&destination).into_iter().flatten() {
+            if let Some(exchange) = self.directory.exchange(&source) {
+                exchange.addr.do_send(exchange::Forget {
+                    destination: destination.clone(),
+                });
+            }
+        }
+    }
+
+    fn forget_exchange(&mut self, name: &Name, incarnation: u64) {
+        let Some(handle) = self
+            .directory
+            .exchange(name)
+            .filter(|found| found.incarnation == incarnation)
+        else {
+            return;
+        };
+        self.directory.remove_exchange(name);
+        self.forget_destination(Destination::Exchange(name.clone()));
+        if handle.options.durable {
+            drop(self.definitions.record(Change::ExchangeDeleted(name.clone())));
+        }
+    }
+
+    fn exists(&self, destination: &Destination) -> bool {
+        match destination {
+            Destination::Queue(name) => self.directory.queue(name).is_some(),
+            Destination::Exchange(name) => self.directory.exchange(name).is_some(),
+        }
+    }
+
+    /// Asks an exchange, or the one that takes its place if it crashes.
+    pub(super) fn ask_exchange<Q>(
+        &self,
+        exchange: &ExchangeHandle,
+        question: Q,
+        ctx: &Context<Self>,
+    ) -> impl Future<Output = Result<Q::Result, Exception>> + use<Q>
+    where
+        Q: Message<Result: Send> + Clone + Send + 'static,
+        Exchange: Handler<Q>,
+    {
+        let (name, directory) = (exchange.name.clone(), Arc::clone(&self.directory));
+        let successor = {
+            let (name, directory) = (name.clone(), Arc::clone(&directory));
+            move || directory.exchange(&name).map(|exchange| exchange.addr.clone())
+        };
+        let asked = ask(ctx.address(), &exchange.addr, question, successor);
+        async move {
+            asked.await.map_err(|unanswered| match unanswered {
+                Unanswered::Crashed => {
+                    let text = "the exchange failed";
+                    Exception::new(ReplyCode::InternalError, text).at(Scope::Channel)
+                }
+                Unanswered::Deleted => names::no_exchange(&name, &directory.vhost),
+            })
+        }
+    }
+}
+
+impl Handler<QueueEnded> for VirtualHost {
+    type Result = ();
+
+    fn handle(&mut self, QueueEnded { queue }: QueueEnded, _: &mut Context<Self>) {
+        self.forget_queue(queue);
+    }
+}
+
+impl Handler<ExchangeEnded> for VirtualHost {
+    type Result = ();
+
+    fn handle(&mut self, ended: ExchangeEnded, _: &mut Context<Self>) {
+        self.forget_exchange(&ended.exchange, ended.incarnation);
+    }
+}
+
+impl Handler<Gone<QueueId>> for VirtualHost {
+    type Result = ();
+
+    fn handle(&mut self, Gone { id, crashed }: Gone<QueueId>, ctx: &mut Context<Self>) {
+        if !crashed {
+            debug!(queue = id.0, "a queue stopped");
+            return;
+        }
+        let Some(old) = self.take_off_the_books(id) else {
+            return;
+        };
+        error!(queue = %old.name, vhost = %self.directory.vhost, "the queue crashed; it is started anew");
+        let (name, options) = (old.name.clone(), Arc::clone(&old.options));
+        self.create_queue(name, options, old.owner, old.worker, ctx);
+    }
+}
+
+impl Handler<Gone<u64>> for VirtualHost {
+    type Result = ();
+
+    fn handle(&mut self, Gone { id, crashed }: Gone<u64>, ctx: &mut Context<Self>) {
+        if !crashed {
+            return;
+        }
+        let mut exchanges = self.directory.exchanges();
+        let Some(old) = exchanges.find(|exchange| exchange.incarnation == id) else {
+            return;
+        };
+        error!(exchange = %old.name, vhost = %self.directory.vhost, "the exchange crashed; it is started anew");
+        let bindings = Bindings::clone(&old.bindings.load());
+        let mut destinations: Vec<Destination> = bindings.iter().map(|binding| binding.destination).collect();
+        let new = self.start_exchange(old.name.clone(), old.options.clone(), bindings, ctx);
+        // What it should have heard while it was down.
+        destinations.retain(|destination| !self.exists(destination));
+        for destination in destinations {
+            new.addr.do_send(exchange::Forget { destination });
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A whole ring of actors on threads of its own, to talk to over sockets and to break from inside.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Once, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use leveret_actors::broker::{Broker, Failure, Settings, Stopped};
+use leveret_actors::fault::{Fault, Gate};
+use tokio::sync::oneshot;
+
+use super::support::{Connection, PATIENCE};
+
+/// A running broker, stopped when dropped.
+pub(crate) struct Ring {
+    broker: Broker,
+    address: SocketAddr,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ring {
+    /// A broker with so many workers.
+    pub(crate) fn with_workers(workers: usize) -> Ring {
+        Ring::with(Settings {
+            workers,
+            ..Settings::default()
+        })
+    }
+
+    pub(crate) fn with(settings: Settings) -> Ring {
+        keep_injected_panics_quiet();
+        let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        let (report, running) = mpsc::channel();
+        let (end, ended) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let system = actix::System::new();
+            system.block_on(async move {
+                let broker = Broker::launch(settings);
+                broker.listen(socket).await.unwrap();
+                report.send(broker).unwrap();
+                let _ = ended.await;
+            });
+            actix::System::current().stop();
+            system.run().unwrap();
+        });
+        Ring {
+            broker: running.recv_timeout(PATIENCE).unwrap(),
+            address,
+            end: Some(end),
+            thread: Some(thread),
+        }
+    }
+
+    /// An open connection.
+    #[track_caller]
+    pub(crate) fn connect(&self) -> Connection {
+        let connection = Connection::over_tcp(self.address, "/");
+        connection.open("/");
+        connection
+    }
+
+    /// Makes one actor panic.
+    pub(crate) fn inject(&self, fault: Fault) {
+        self.broker.inject(fault);
+    }
+
+    /// Makes one actor panic once the gate is dropped: what it is sent until then is lost with it.
+    #[track_caller]
+    pub(crate) fn inject_behind_gate(&self, fault: Fault) -> Gate {
+        let gate = self.broker.inject_behind_gate(fault);
+        assert!(gate.reached(), "the fault reaches its actor");
+        gate
+    }
+
+    /// The name of a queue or an exchange that does not share its worker with the first connection, which can
+    /// therefore go on while that worker stands still.
+    pub(crate) fn name_on_another_worker(&self) -> &'static str {
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let workers = &self.broker.node().workers;
+        // Connections take turns, and this takes one.
+        let taken = workers.by_turn();
+        names
+            .into_iter()
+            .find(|name| workers.by_name(name) == taken)
+            .expect("one of eight names hashes to the first of two workers")
+    }
+
+    /// Waits for the broker to say that it can't go on.
+    #[track_caller]
+    pub(crate) fn failed(&self) -> Failure {
+        self.wait(self.broker.failed())
+    }
+
+    /// Stops the broker.
+    #[track_caller]
+    pub(crate) fn stop(&self, deadline: Duration) -> Stopped {
+        self.wait(self.broker.stop("test", deadline))
+    }
+
+    #[track_caller]
+    fn wait<T>(&self, event: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime
+            .block_on(async { tokio::time::timeout(PATIENCE, event).await })
+            .expect("it happens in time")
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(
+                std::thread::panicking() || ended.is_ok(),
+                "the broker's thread ends well"
+            );
+        }
+    }
+}
+
+/// Panics that tests ask for are not worth a line on the terminal; all others are.
+fn keep_injected_panics_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let text = panic.payload().downcast_ref::<String>();
+            let injected = text.is_some_and(|text| text.starts_with("injected"));
+            if !injected {
+                others(panic);
+            }
+        }));
+    });
+}
