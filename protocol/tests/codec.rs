@@ -169,13 +169,13 @@ fn a_connection_at_rest_holds_a_kilobyte() {
 }
 
 #[test]
-fn reads_grow_while_they_are_filled_up_to_256_kilobytes() {
+fn reads_grow_while_they_are_filled_up_to_128_kilobytes() {
     let mut reader = Reader::new(FrameCodec::client(FRAME_MAX));
     let (frames, rooms) = reader.read_all(&ack().repeat(200_000));
     assert_eq!(frames, 200_000);
-    assert!(rooms.iter().any(|&room| room >= 256 * 1024), "{rooms:?}");
-    assert!(rooms.iter().all(|&room| room <= 2 * 256 * 1024), "{rooms:?}");
-    assert!(rooms.len() < 40, "{} reads", rooms.len());
+    assert!(rooms.iter().any(|&room| room >= 128 * 1024), "{rooms:?}");
+    assert!(rooms.iter().all(|&room| room <= 2 * 128 * 1024), "{rooms:?}");
+    assert!(rooms.len() < 60, "{} reads", rooms.len());
 }
 
 #[test]
