@@ -1,8 +1,12 @@
 //! pika's own view: each file of `python/` is a set of tests.
 
+use leveret::broker::Alarm;
+
 use crate::support::Broker;
 use crate::support::program::Program;
 use crate::support::python::python;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/python");
 
 #[test]
 fn a_blocking_connection_declares_gets_consumes_and_closes() {
@@ -34,11 +38,30 @@ fn idle_connections_live_and_silent_ones_go() {
     run("liveness");
 }
 
+#[test]
+fn a_publisher_held_back_by_an_alarm_is_told_and_kept() {
+    let broker = Broker::with(leveret::Config::local());
+    let set_alarm = |raised| broker.server().broker().set_alarm(Alarm::Memory, raised);
+    let mut blocked = python();
+    blocked
+        .arg("blocked.py")
+        .env("AMQP_URL", broker.url())
+        .current_dir(FOLDER);
+    let mut publisher = Program::start(&mut blocked);
+    assert_eq!(publisher.line(), "publishing");
+    set_alarm(true);
+    assert_eq!(publisher.line(), "low on memory");
+    assert_eq!(publisher.line(), "still there");
+    set_alarm(false);
+    assert_eq!(publisher.line(), "unblocked");
+    assert_eq!(publisher.line(), "last");
+    publisher.finish();
+}
+
 /// Runs the tests of one Python file.
 fn run(file: &str) {
     let broker = Broker::start();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/python");
     let mut unittest = python();
     unittest.args(["-W", "ignore::ResourceWarning", "-m", "unittest", file]);
-    Program::start(unittest.env("AMQP_URL", broker.url()).current_dir(folder)).finish();
+    Program::start(unittest.env("AMQP_URL", broker.url()).current_dir(FOLDER)).finish();
 }
