@@ -5,19 +5,16 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use leveret_protocol::codec::{DecodeError, Inbound};
-use leveret_protocol::method::{Method, connection};
 use leveret_protocol::{Chunk, EncodeMethod};
-use leveret_protocol::{Exception, FrameBatch, FrameKind, ReplyCode};
+use leveret_protocol::{Exception, FrameBatch, ReplyCode};
 use tokio::net::TcpStream;
 use tracing::{debug, error, info, warn};
 
 use super::channels::Channels;
 use super::closing::{Phase, Release};
-use super::handshake::{Handshake, Refused, Step};
-use super::heartbeat::Heartbeat;
-use super::messages::{AlarmChanged, Shutdown};
+use super::handshake::Handshake;
+use super::messages::Shutdown;
 use super::reader::{Gate, Reader, Received};
-use super::sasl;
 use super::tuning::Tuning;
 use crate::broker::actor::Accepted;
 use crate::broker::{Node, WorkerId};
@@ -29,34 +26,31 @@ use crate::traffic::Traffic;
 use crate::window::Permit;
 use crate::writer::actor::Writer;
 use crate::writer::backlog::Backlog;
-use crate::writer::messages::{Beat, Finish, Write};
-
-/// Class and method of basic.publish as a method frame begins with them.
-const PUBLISH: [u8; 4] = [0, 60, 0, 40];
+use crate::writer::messages::{Finish, Write};
 
 /// One socket.
 pub(crate) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) node: Arc<Node>,
-    worker: WorkerId,
+    pub(super) worker: WorkerId,
     accepted: Option<std::net::TcpStream>,
     pub(crate) peer: SocketAddr,
-    local: SocketAddr,
-    over_limit: bool,
+    pub(super) local: SocketAddr,
+    pub(super) over_limit: bool,
     pub(super) phase: Phase,
-    handshake: Handshake,
+    pub(super) handshake: Handshake,
     pub(super) tuning: Tuning,
     pub(super) session: Option<Arc<Session>>,
     /// Drops the exclusive queues however the connection ends.
     pub(super) release: Option<Release>,
     pub(crate) channels: Channels,
     pub(crate) writer: Option<Addr<Writer>>,
-    gate: Arc<Gate>,
-    backlog: Arc<Backlog>,
-    traffic: Arc<Traffic>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) traffic: Arc<Traffic>,
     /// The client was told that it is blocked.
-    told_blocked: bool,
-    blocked: bool,
+    pub(super) told_blocked: bool,
+    pub(super) blocked: bool,
     _lease: Lease<ConnectionId>,
 }
 
@@ -150,114 +144,9 @@ impl Connection {
         }
     }
 
-    /// Frames before connection.open. What follows it in the same batch belongs to the open connection.
-    fn shake_hands(&mut self, batch: FrameBatch, permit: &Permit, ctx: &mut Context<Self>) {
-        for (at, frame) in batch.frames.iter().enumerate() {
-            if frame.kind == FrameKind::Heartbeat {
-                continue;
-            }
-            if self.phase == Phase::Running {
-                let rest = batch.rest(at);
-                return self.distribute(rest, permit, ctx);
-            }
-            if frame.kind != FrameKind::Method || frame.channel != 0 {
-                let text = "only methods on channel 0 are expected before the connection is open";
-                return self.close(Exception::new(ReplyCode::ChannelError, text), ctx);
-            }
-            let step = match Method::decode(batch.payload(frame)) {
-                Ok(Method::Connection(connection::Method::Close(_))) => return self.leave(true, ctx),
-                Ok(method) => self
-                    .handshake
-                    .method(&method, &self.node.settings, self.peer.ip()),
-                Err(exception) => Err(exception.into()),
-            };
-            self.step(step, ctx);
-            if !matches!(self.phase, Phase::Handshake | Phase::Running) {
-                return;
-            }
-        }
-    }
-
-    fn step(&mut self, step: Result<Step, Refused>, ctx: &mut Context<Self>) {
-        match step {
-            Ok(Step::Start) => self.send(
-                0,
-                &connection::Start {
-                    version_major: 0,
-                    version_minor: 9,
-                    server_properties: self.node.server_properties(),
-                    mechanisms: sasl::OFFERED.as_bytes(),
-                    locales: b"en_US",
-                },
-            ),
-            Ok(Step::Tune) => self.send(0, &Tuning::proposal(&self.node.settings)),
-            Ok(Step::Tuned(tuning)) => self.tuned(tuning, ctx),
-            Ok(Step::Open { vhost }) => {
-                if let Err(refused) = self.open(&vhost, ctx) {
-                    self.close(refused.on(connection::Open::IDS), ctx);
-                }
-            }
-            Err(refused) => self.refuse(refused, ctx),
-        }
-    }
-
-    fn tuned(&mut self, tuning: Tuning, ctx: &mut Context<Self>) {
-        self.tuning = tuning;
-        self.gate.set_frame_max(tuning.frame_max);
-        if let Some(mut heartbeat) = Heartbeat::new(tuning.heartbeat) {
-            ctx.run_interval(heartbeat.tick_every(), move |connection, ctx| {
-                if let Some(writer) = &connection.writer {
-                    writer.do_send(Beat);
-                }
-                if !heartbeat.tick(connection.traffic.bytes_received(), connection.gate.is_reading()) {
-                    warn!(peer = %connection.peer, "no heartbeat from the client: the connection is dropped");
-                    connection.leave(false, ctx);
-                }
-            });
-        }
-    }
-
-    /// connection.open: the checks in the order clients know, then the session its channels share.
-    fn open(&mut self, vhost: &str, ctx: &mut Context<Self>) -> Result<(), Exception> {
-        let refused = |text: String| Err(Exception::new(ReplyCode::NotAllowed, text));
-        if let (true, Some(most)) = (self.over_limit, self.node.settings.max_connections) {
-            return refused(format!("connection limit ({most}) is reached"));
-        }
-        let user = self.handshake.user.clone();
-        let Some(found) = self.node.vhost(vhost) else {
-            return refused(format!("vhost {vhost} not found"));
-        };
-        if !self.node.settings.authority.may_open(&user, vhost) {
-            return refused(format!("access to vhost '{vhost}' refused for user '{user}'"));
-        }
-        let Some(writer) = self.writer.clone() else {
-            return Ok(());
-        };
-        self.release = Some(Release {
-            vhost: found.addr.clone(),
-            connection: self.id,
-        });
-        self.session = Some(Arc::new(Session {
-            connection: self.id,
-            user,
-            vhost: found,
-            node: Arc::clone(&self.node),
-            worker: self.worker,
-            writer,
-            backlog: Arc::clone(&self.backlog),
-            raise: ctx.address().recipient(),
-            frame_max: self.tuning.frame_max,
-            cancel_notify: self.handshake.client_can("consumer_cancel_notify"),
-        }));
-        self.phase = Phase::Running;
-        debug!(peer = %self.peer, local = %self.local, user = %self.handshake.user, vhost, "connection opened");
-        self.send(0, &connection::OpenOk {});
-        Ok(())
-    }
-
     /// Frames of an open connection: to their channels first, then what concerns the connection itself.
-    fn distribute(&mut self, batch: FrameBatch, permit: &Permit, ctx: &mut Context<Self>) {
-        if self.node.alarms.raised().any() && publishes(&batch) {
+    pub(super) fn distribute(&mut self, batch: FrameBatch, permit: &Permit, ctx: &mut Context<Self>) {
+        if self.node.alarms.raised().any() && super::alarms::publishes(&batch) {
             self.block();
         }
         let mut own = None;
@@ -275,78 +164,6 @@ impl Connection {
             (None, None) => {}
         }
     }
-
-    fn own_frames(&mut self, batch: &FrameBatch, ctx: &mut Context<Self>) {
-        for frame in &batch.frames {
-            let handled = match frame.kind {
-                FrameKind::Heartbeat => Ok(()),
-                FrameKind::Method => Method::decode(batch.payload(frame)).and_then(|method| {
-                    let ids = method.ids();
-                    self.own_method(method, ctx)
-                        .map_err(|exception| exception.on(ids))
-                }),
-                FrameKind::Header | FrameKind::Body => {
-                    let text = "content on channel 0";
-                    Err(Exception::new(ReplyCode::UnexpectedFrame, text))
-                }
-            };
-            if let Err(exception) = handled {
-                return self.close(exception, ctx);
-            }
-        }
-    }
-
-    fn own_method(&mut self, method: Method<'_>, ctx: &mut Context<Self>) -> Result<(), Exception> {
-        match method {
-            Method::Connection(connection::Method::Close(close)) => {
-                debug!(peer = %self.peer, code = close.reply_code, text = close.reply_text, "client closes");
-                self.leave(true, ctx);
-                Ok(())
-            }
-            Method::Connection(connection::Method::UpdateSecret(_)) => {
-                // Passwords are checked once, at login.
-                self.send(0, &connection::UpdateSecretOk {});
-                Ok(())
-            }
-            Method::Connection(connection::Method::CloseOk(_)) => Ok(()),
-            Method::Connection(other) => {
-                let text = format!("unexpected method {} in connection state running", other.name());
-                Err(Exception::new(ReplyCode::ChannelError, text))
-            }
-            other => {
-                let text = format!("{} on channel 0", other.name());
-                Err(Exception::new(ReplyCode::CommandInvalid, text))
-            }
-        }
-    }
-
-    /// A publisher meets an alarm: it is told, if it can be, and not read from until the alarm is cleared.
-    fn block(&mut self) {
-        self.blocked = true;
-        self.gate.hold_back(true);
-        if self.handshake.client_can("connection.blocked") && !self.told_blocked {
-            self.told_blocked = true;
-            let reason = self.node.alarms.raised().to_string();
-            self.send(0, &connection::Blocked { reason: &reason });
-        }
-    }
-
-    fn unblock(&mut self) {
-        self.blocked = false;
-        self.gate.hold_back(false);
-        if std::mem::take(&mut self.told_blocked) {
-            self.send(0, &connection::Unblocked {});
-        }
-    }
-}
-
-/// Whether a batch contains basic.publish.
-fn publishes(batch: &FrameBatch) -> bool {
-    let mut methods = batch
-        .frames
-        .iter()
-        .filter(|frame| frame.kind == FrameKind::Method);
-    methods.any(|frame| batch.payload(frame).starts_with(&PUBLISH))
 }
 
 impl Actor for Connection {
@@ -440,16 +257,6 @@ impl Handler<Shutdown> for Connection {
         match self.phase {
             Phase::Handshake => ctx.stop(),
             _ => self.close(Exception::new(ReplyCode::ConnectionForced, text), ctx),
-        }
-    }
-}
-
-impl Handler<AlarmChanged> for Connection {
-    type Result = ();
-
-    fn handle(&mut self, _: AlarmChanged, _: &mut Context<Self>) {
-        if self.blocked && !self.node.alarms.raised().any() {
-            self.unblock();
         }
     }
 }

@@ -7,13 +7,11 @@
 use std::time::Duration;
 
 use actix::prelude::*;
-use leveret_protocol::encode::Chunk;
 use leveret_protocol::method::{Method, connection};
 use leveret_protocol::{Exception, FrameBatch, FrameKind, ReplyCode};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::actor::Connection;
-use super::handshake::Refused;
 use crate::id::ConnectionId;
 use crate::vhost::actor::VirtualHost;
 use crate::vhost::messages::ReleaseExclusive;
@@ -186,42 +184,6 @@ impl Connection {
                 self.leave(false, ctx);
             }
             Phase::Leaving { .. } => {}
-        }
-    }
-
-    /// The handshake ends before the connection is open.
-    pub(super) fn refuse(&mut self, refused: Refused, ctx: &mut Context<Self>) {
-        match refused {
-            Refused::Header { hint } => {
-                match hint {
-                    Some(hint) => info!(peer = %self.peer, "{hint}"),
-                    None => info!(peer = %self.peer, "not an AMQP 0-9-1 client"),
-                }
-                let mut chunk = Chunk::new();
-                chunk.protocol_header();
-                self.write(chunk);
-                self.finish(ctx);
-            }
-            Refused::Login {
-                user,
-                mechanism,
-                why,
-                tell,
-            } => {
-                let why = why.map_or_else(|| "malformed response".to_owned(), |why| why.to_string());
-                warn!(peer = %self.peer, "{mechanism} login refused: user '{user}' - {why}");
-                if tell {
-                    let text = format!(
-                        "Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
-                    );
-                    self.close(Exception::new(ReplyCode::AccessRefused, text), ctx);
-                } else {
-                    // Whoever guesses passwords waits for the answer, and there is none.
-                    self.phase = Phase::Closing;
-                    ctx.run_later(self.node.settings.refusal_delay, |_, ctx| ctx.stop());
-                }
-            }
-            Refused::Exception(exception) => self.close(exception, ctx),
         }
     }
 }

@@ -1,0 +1,161 @@
+//! How a connection gets open: the handshake's steps carried out.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use leveret_protocol::method::{Method, connection};
+use leveret_protocol::{Chunk, Exception, FrameBatch, FrameKind, ReplyCode};
+use tracing::{debug, info, warn};
+
+use super::actor::Connection;
+use super::closing::{Phase, Release};
+use super::handshake::{Refused, Step};
+use super::heartbeat::Heartbeat;
+use super::sasl;
+use super::tuning::Tuning;
+use crate::channel::session::Session;
+use crate::window::Permit;
+use crate::writer::messages::Beat;
+
+impl Connection {
+    /// Frames before connection.open. What follows it in the same batch belongs to the open connection.
+    pub(super) fn shake_hands(&mut self, batch: FrameBatch, permit: &Permit, ctx: &mut Context<Self>) {
+        for (at, frame) in batch.frames.iter().enumerate() {
+            if frame.kind == FrameKind::Heartbeat {
+                continue;
+            }
+            if self.phase == Phase::Running {
+                let rest = batch.rest(at);
+                return self.distribute(rest, permit, ctx);
+            }
+            if frame.kind != FrameKind::Method || frame.channel != 0 {
+                let text = "only methods on channel 0 are expected before the connection is open";
+                return self.close(Exception::new(ReplyCode::ChannelError, text), ctx);
+            }
+            let step = match Method::decode(batch.payload(frame)) {
+                Ok(Method::Connection(connection::Method::Close(_))) => return self.leave(true, ctx),
+                Ok(method) => self
+                    .handshake
+                    .method(&method, &self.node.settings, self.peer.ip()),
+                Err(exception) => Err(exception.into()),
+            };
+            self.step(step, ctx);
+            if !matches!(self.phase, Phase::Handshake | Phase::Running) {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Result<Step, Refused>, ctx: &mut Context<Self>) {
+        match step {
+            Ok(Step::Start) => self.send(
+                0,
+                &connection::Start {
+                    version_major: 0,
+                    version_minor: 9,
+                    server_properties: self.node.server_properties(),
+                    mechanisms: sasl::OFFERED.as_bytes(),
+                    locales: b"en_US",
+                },
+            ),
+            Ok(Step::Tune) => self.send(0, &Tuning::proposal(&self.node.settings)),
+            Ok(Step::Tuned(tuning)) => self.tuned(tuning, ctx),
+            Ok(Step::Open { vhost }) => {
+                if let Err(refused) = self.open(&vhost, ctx) {
+                    self.close(refused.on(connection::Open::IDS), ctx);
+                }
+            }
+            Err(refused) => self.refuse(refused, ctx),
+        }
+    }
+
+    fn tuned(&mut self, tuning: Tuning, ctx: &mut Context<Self>) {
+        self.tuning = tuning;
+        self.gate.set_frame_max(tuning.frame_max);
+        if let Some(mut heartbeat) = Heartbeat::new(tuning.heartbeat) {
+            ctx.run_interval(heartbeat.tick_every(), move |connection, ctx| {
+                if let Some(writer) = &connection.writer {
+                    writer.do_send(Beat);
+                }
+                if !heartbeat.tick(connection.traffic.bytes_received(), connection.gate.is_reading()) {
+                    warn!(peer = %connection.peer, "no heartbeat from the client: the connection is dropped");
+                    connection.leave(false, ctx);
+                }
+            });
+        }
+    }
+
+    /// connection.open: the checks in the order clients know, then the session its channels share.
+    fn open(&mut self, vhost: &str, ctx: &mut Context<Self>) -> Result<(), Exception> {
+        let refused = |text: String| Err(Exception::new(ReplyCode::NotAllowed, text));
+        if let (true, Some(most)) = (self.over_limit, self.node.settings.max_connections) {
+            return refused(format!("connection limit ({most}) is reached"));
+        }
+        let user = self.handshake.user.clone();
+        let Some(found) = self.node.vhost(vhost) else {
+            return refused(format!("vhost {vhost} not found"));
+        };
+        if !self.node.settings.authority.may_open(&user, vhost) {
+            return refused(format!("access to vhost '{vhost}' refused for user '{user}'"));
+        }
+        let Some(writer) = self.writer.clone() else {
+            return Ok(());
+        };
+        self.release = Some(Release {
+            vhost: found.addr.clone(),
+            connection: self.id,
+        });
+        self.session = Some(Arc::new(Session {
+            connection: self.id,
+            user,
+            vhost: found,
+            node: Arc::clone(&self.node),
+            worker: self.worker,
+            writer,
+            backlog: Arc::clone(&self.backlog),
+            raise: ctx.address().recipient(),
+            frame_max: self.tuning.frame_max,
+            cancel_notify: self.handshake.client_can("consumer_cancel_notify"),
+        }));
+        self.phase = Phase::Running;
+        debug!(peer = %self.peer, local = %self.local, user = %self.handshake.user, vhost, "connection opened");
+        self.send(0, &connection::OpenOk {});
+        Ok(())
+    }
+
+    /// The handshake ends before the connection is open.
+    pub(super) fn refuse(&mut self, refused: Refused, ctx: &mut Context<Self>) {
+        match refused {
+            Refused::Header { hint } => {
+                match hint {
+                    Some(hint) => info!(peer = %self.peer, "{hint}"),
+                    None => info!(peer = %self.peer, "not an AMQP 0-9-1 client"),
+                }
+                let mut chunk = Chunk::new();
+                chunk.protocol_header();
+                self.write(chunk);
+                self.finish(ctx);
+            }
+            Refused::Login {
+                user,
+                mechanism,
+                why,
+                tell,
+            } => {
+                let why = why.map_or_else(|| "malformed response".to_owned(), |why| why.to_string());
+                warn!(peer = %self.peer, "{mechanism} login refused: user '{user}' - {why}");
+                if tell {
+                    let text = format!(
+                        "Login was refused using authentication mechanism {mechanism}. For details see the broker logfile."
+                    );
+                    self.close(Exception::new(ReplyCode::AccessRefused, text), ctx);
+                } else {
+                    // Whoever guesses passwords waits for the answer, and there is none.
+                    self.phase = Phase::Closing;
+                    ctx.run_later(self.node.settings.refusal_delay, |_, ctx| ctx.stop());
+                }
+            }
+            Refused::Exception(exception) => self.close(exception, ctx),
+        }
+    }
+}
