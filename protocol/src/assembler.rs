@@ -64,6 +64,18 @@ impl Assembler {
         }
     }
 
+    /// Bytes of memory that a content under way takes: what has arrived of it, and the room made for more.
+    pub fn held(&self) -> usize {
+        let State::Content(partial) = &self.state else {
+            return 0;
+        };
+        let content = partial.content.as_ref();
+        let content = content.map_or(0, |(properties, gathered)| {
+            properties.len() + gathered.bytes.capacity()
+        });
+        size_of::<Partial>() + partial.method.len() + content
+    }
+
     /// The next complete command of `batch`, whose frames must all be of this channel.
     ///
     /// Frames are consumed from index `at`, which is moved. `None` means that the batch is exhausted; what is

@@ -15,6 +15,7 @@ mod credit;
 mod graceful_shutdown;
 mod head_of_line;
 mod hostile_bytes;
+mod hostile_memory;
 mod hostile_sessions;
 mod many_connections;
 mod no_loss;

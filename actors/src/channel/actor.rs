@@ -22,6 +22,7 @@ use super::session::Session;
 use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
 use super::unacked::Unacked;
+use super::unfinished::Share;
 use crate::consumer::messages::FromConsumer;
 use crate::id::ChannelId;
 use crate::lease::{Gone, Lease};
@@ -59,6 +60,7 @@ pub(crate) struct Channel {
     pub(super) opened: bool,
     pub(super) inbox: Inbox,
     pub(super) assembler: Assembler,
+    pub(super) unfinished: Share,
     pub(super) attachments: Attachments,
     pub(super) routes: RouteMemo,
     pub(super) page: PageBuilder,
@@ -104,6 +106,7 @@ impl Channel {
             opened: false,
             inbox: Inbox::default(),
             assembler: Assembler::new(max_message_size),
+            unfinished: Share::new(Arc::clone(&session.unfinished)),
             attachments: Attachments::new(id),
             routes: RouteMemo::default(),
             page: PageBuilder::default(),
@@ -140,7 +143,7 @@ impl Channel {
         self.turn.begin();
         self.post_settlements();
         self.answer_confirms();
-        self.output.post(&self.session.writer);
+        self.output.post(&self.session);
     }
 
     /// Ends the channel, or the connection, with an exception.
@@ -148,7 +151,7 @@ impl Channel {
         match exception.scope {
             Scope::Connection => {
                 self.abandon();
-                self.output.post(&self.session.writer);
+                self.output.post(&self.session);
                 self.session.raise.do_send(Raise { exception });
                 self.end(End::ByClient, ctx);
             }
@@ -280,8 +283,8 @@ impl Handler<FromConsumer> for Channel {
 impl Handler<DirectReply> for Channel {
     type Result = ();
 
-    fn handle(&mut self, DirectReply { page, offset }: DirectReply, ctx: &mut Context<Self>) {
-        self.deliver_reply(&page, offset);
+    fn handle(&mut self, reply: DirectReply, ctx: &mut Context<Self>) {
+        self.deliver_reply(&reply.page, reply.offset);
         self.absorbed(1, ctx);
     }
 }

@@ -1,12 +1,14 @@
 //! Commands that have arrived and are not executed yet, and the loop that executes them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use leveret_protocol::method::{Method, channel};
 use leveret_protocol::{Assembler, Command, Exception, FrameBatch, FrameKind, ReplyCode};
 
 use super::actor::{Channel, Phase};
+use super::transaction::Transaction;
 use crate::window::Permit;
 
 /// Frames that are not executed yet, each batch with the permit that covers it.
@@ -66,7 +68,7 @@ impl Channel {
                     Method::decode(work.batch.payload(frame))
             {
                 self.output.method(self.number, &channel::CloseOk {});
-                self.output.post(&self.session.writer);
+                self.output.post(&self.session);
             }
         }
         work.at = work.batch.frames.len();
@@ -81,9 +83,17 @@ impl Channel {
         {
             if let Err(exception) = next.and_then(|command| self.execute(command, ctx)) {
                 self.fail(exception, ctx);
+            } else if self.phase == Phase::Open && self.session.backlog.is_over() {
+                self.await_reader(ctx);
+            } else if self.output.is_full() {
+                self.output.post(&self.session);
             }
         }
         self.assembler = assembler;
+        let staged = self.transaction.as_ref().map_or(0, Transaction::bytes);
+        if let Err(exception) = self.unfinished.set(self.assembler.held() as u64 + staged) {
+            self.fail(exception, ctx);
+        }
     }
 
     fn execute(&mut self, command: Command<'_>, ctx: &mut Context<Self>) -> Result<(), Exception> {
@@ -103,6 +113,13 @@ impl Channel {
             }
         };
         executed.map_err(|exception| exception.on(ids))
+    }
+
+    /// Pauses the commands until the client has read what it was answered.
+    fn await_reader(&mut self, ctx: &mut Context<Self>) {
+        self.output.post(&self.session);
+        let room = |channel: &Self| Arc::clone(&channel.session.backlog).room();
+        self.ask(room, ctx, |_, (), _| Ok(()));
     }
 
     /// Pauses the commands until `question` is answered, then goes on with `then`. What was gathered is posted

@@ -26,3 +26,4 @@ mod settle;
 mod subscriptions;
 mod transaction;
 pub mod unacked;
+pub(crate) mod unfinished;

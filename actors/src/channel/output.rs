@@ -1,10 +1,9 @@
 //! Frames a channel has for its client, gathered until the end of the turn.
 
-use actix::prelude::*;
 use leveret_protocol::{Chunk, EncodeMethod};
 
+use super::session::Session;
 use crate::consumer::messages::Receipt;
-use crate::writer::actor::Writer;
 use crate::writer::messages::Write;
 
 /// Bytes gathered at which a channel no longer waits for the end of its turn.
@@ -44,13 +43,14 @@ impl Output {
     }
 
     /// Sends what was gathered to the writer.
-    pub(crate) fn post(&mut self, writer: &Addr<Writer>) {
+    pub(crate) fn post(&mut self, session: &Session) {
         if self.chunk.is_empty() && self.receipts.is_empty() {
             return;
         }
         let chunk = std::mem::take(&mut self.chunk);
         let answers = chunk.len() - std::mem::take(&mut self.deliveries);
-        writer.do_send(Write {
+        session.backlog.add(answers);
+        session.writer.do_send(Write {
             chunk,
             receipts: std::mem::take(&mut self.receipts),
             answers,

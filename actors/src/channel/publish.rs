@@ -47,7 +47,7 @@ impl Channel {
         let route = self.route(publish.exchange, publish.routing_key, ctx)?;
         let checked = self.check(publish, content.properties, matches!(route, Route::ByHeaders))?;
         match &mut self.transaction {
-            Some(transaction) => transaction.publish(&checked, content.body),
+            Some(transaction) => transaction.publish(checked, content.body),
             None => self.send(route, &checked, content.body, ctx)?,
         }
         Ok(())

@@ -97,6 +97,7 @@ impl Channel {
         requester.do_send(DirectReply {
             page: page.finish(),
             offset,
+            permit: self.inbox.permit().cloned(),
         });
         if let Some(confirms) = &mut self.confirms {
             confirms.publish();

@@ -7,7 +7,9 @@ use leveret_protocol::Exception;
 use leveret_protocol::reply_code::ReplyCode;
 
 use super::messages::Raise;
+use super::unfinished::Unfinished;
 use crate::broker::{Access, Node, Resource, WorkerId};
+use crate::consumer::windows::Windows;
 use crate::id::ConnectionId;
 use crate::name::Name;
 use crate::vhost::VhostHandle;
@@ -23,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) worker: WorkerId,
     pub(crate) writer: Addr<Writer>,
     pub(crate) backlog: Arc<Backlog>,
+    pub(crate) unfinished: Arc<Unfinished>,
+    pub(crate) windows: Windows,
     pub(crate) raise: Recipient<Raise>,
     pub(crate) frame_max: u32,
     /// The client understands basic.cancel from the broker.

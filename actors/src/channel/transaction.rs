@@ -2,54 +2,75 @@
 
 use std::sync::Arc;
 
-use leveret_protocol::{Body, FieldTable};
+use leveret_protocol::Body;
 
 use super::publish::Checked;
 use super::unacked::Outstanding;
 use crate::publication::{Page, PageBuilder};
 use crate::queue::Outcome;
 
+/// Bytes at which a page is closed, so that none has to move when a transaction grows large.
+const PAGE: u64 = 256 * 1024;
+
 /// One staged publication.
 pub(super) struct Staged {
-    /// Where its exchange, key, properties and body are.
+    /// Where on its page its exchange, key, properties and body are.
     pub(super) offset: u32,
     pub(super) mandatory: bool,
     pub(super) further_keys: Vec<String>,
-    pub(super) headers: Option<FieldTable>,
+    /// Its headers have a say in where it goes.
+    pub(super) by_headers: bool,
 }
 
 /// A channel's transaction since it was selected, committed or rolled back last.
 #[derive(Default)]
 pub(super) struct Transaction {
+    /// Full pages, each with what is on it.
+    pages: Vec<(Arc<Page>, Vec<Staged>)>,
     page: PageBuilder,
+    /// What is on the page under construction.
     publications: Vec<Staged>,
     settlements: Vec<(Outcome, Outstanding)>,
+    bytes: u64,
 }
 
 /// What a commit is to carry out, in order.
 pub(super) struct Committed {
-    pub(super) page: Arc<Page>,
-    pub(super) publications: Vec<Staged>,
+    /// Each with its page.
+    pub(super) publications: Box<dyn Iterator<Item = (Arc<Page>, Staged)>>,
     pub(super) settlements: Vec<(Outcome, Outstanding)>,
 }
 
 impl Transaction {
     /// Stages a publication that passed the checks; it is routed when committed.
-    pub(super) fn publish(&mut self, checked: &Checked<'_>, body: Body<'_>) {
+    pub(super) fn publish(&mut self, checked: Checked<'_>, body: Body<'_>) {
         let Checked {
             exchange,
             key,
             properties,
             persistent,
-            ..
+            mandatory,
+            headers,
+            further_keys,
         } = checked;
-        let offset = self.page.push(exchange, key, properties, *persistent, body);
+        let keys = further_keys.iter().map(|key| key.len() + size_of::<String>());
+        let size = body.len() + properties.len() + keys.sum::<usize>() + size_of::<Staged>();
+        self.bytes += size as u64;
+        let offset = self.page.push(exchange, key, &properties, persistent, body);
         self.publications.push(Staged {
             offset,
-            mandatory: checked.mandatory,
-            further_keys: checked.further_keys.clone(),
-            headers: checked.headers.clone(),
+            mandatory,
+            further_keys,
+            by_headers: headers.is_some(),
         });
+        if self.page.len() >= PAGE {
+            self.close_page();
+        }
+    }
+
+    fn close_page(&mut self) {
+        let publications = std::mem::take(&mut self.publications);
+        self.pages.push((self.page.finish(), publications));
     }
 
     /// Stages a settlement of a delivery that is off the ledger of unsettled ones.
@@ -57,12 +78,22 @@ impl Transaction {
         self.settlements.push((outcome, delivery));
     }
 
+    /// Bytes that are staged.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Everything staged; the next transaction begins.
     pub(super) fn commit(&mut self) -> Committed {
+        let mut staged = std::mem::take(self);
+        staged.close_page();
+        let publications = staged.pages.into_iter().flat_map(|(page, publications)| {
+            let on_page = publications.into_iter();
+            on_page.map(move |publication| (Arc::clone(&page), publication))
+        });
         Committed {
-            page: self.page.finish(),
-            publications: std::mem::take(&mut self.publications),
-            settlements: std::mem::take(&mut self.settlements),
+            publications: Box::new(publications),
+            settlements: staged.settlements,
         }
     }
 

@@ -125,7 +125,7 @@ impl Connection {
 
     pub(super) fn write(&self, chunk: Chunk) {
         if let Some(writer) = &self.writer {
-            writer.do_send(Write::answer(chunk));
+            writer.do_send(Write::answer(chunk, &self.backlog));
         }
     }
 

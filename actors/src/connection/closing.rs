@@ -118,6 +118,9 @@ impl Connection {
             return;
         }
         self.phase = Phase::Leaving { answer };
+        if !answer {
+            self.backlog.close();
+        }
         self.channels.close_all();
         ctx.run_later(LEAVE_WITHIN, |connection, ctx| connection.left(ctx));
         self.check_left(ctx);

@@ -10,10 +10,12 @@ use tracing::{debug, info, warn};
 use super::actor::Connection;
 use super::closing::{Phase, Release};
 use super::handshake::{Refused, Step};
-use super::heartbeat::Heartbeat;
+use super::heartbeat::{Due, Heartbeat};
 use super::sasl;
 use super::tuning::Tuning;
 use crate::channel::session::Session;
+use crate::channel::unfinished::Unfinished;
+use crate::consumer::windows::Windows;
 use crate::window::Permit;
 use crate::writer::messages::Beat;
 
@@ -77,12 +79,24 @@ impl Connection {
                 if let Some(writer) = &connection.writer {
                     writer.do_send(Beat);
                 }
-                if !heartbeat.tick(connection.traffic.bytes_received(), connection.gate.is_reading()) {
+                if !connection.is_alive(&mut heartbeat) {
                     warn!(peer = %connection.peer, "no heartbeat from the client: the connection is dropped");
                     connection.leave(false, ctx);
                 }
             });
         }
+    }
+
+    /// A tick of the heartbeats. While it is we who do not read, because the peer leaves its answers unread, it lives
+    /// as long as it reads any.
+    fn is_alive(&self, heartbeat: &mut Heartbeat) -> bool {
+        let (received, sent) = (self.traffic.bytes_received(), self.traffic.bytes_sent());
+        let due = match self.gate.is_reading() {
+            true => Due::Bytes,
+            false if self.backlog.is_over() => Due::Reading,
+            false => Due::Nothing,
+        };
+        heartbeat.tick(received, sent, due)
     }
 
     /// connection.open: the checks in the order clients know, then the session its channels share.
@@ -113,6 +127,8 @@ impl Connection {
             worker: self.worker,
             writer,
             backlog: Arc::clone(&self.backlog),
+            unfinished: Arc::new(Unfinished::new(self.node.settings.max_message_size)),
+            windows: Windows::default(),
             raise: ctx.address().recipient(),
             frame_max: self.tuning.frame_max,
             cancel_notify: self.handshake.client_can("consumer_cancel_notify"),

@@ -5,6 +5,7 @@ use actix::prelude::*;
 
 use super::credit::Credit;
 use super::messages::*;
+use super::windows::Windows;
 use crate::id::ConsumerId;
 use crate::lease::Lease;
 use crate::queue::Grant;
@@ -28,6 +29,8 @@ pub struct ConsumerSeed {
     pub no_ack: bool,
     /// The channel has a limit of its own, so credit is lent against offers.
     pub on_offer: bool,
+    /// The windows of its connection's consumers.
+    pub windows: Windows,
     /// Tells the channel when the consumer is gone.
     pub lease: Lease<u32>,
 }
@@ -43,6 +46,7 @@ pub struct Consumer {
     /// Messages wait at the queue for lent credit, and the channel has not heard of it.
     offered: bool,
     turn: Turn,
+    _windows: Windows,
     _lease: Lease<u32>,
 }
 
@@ -54,10 +58,11 @@ impl Consumer {
             key: seed.key,
             channel: seed.channel,
             queue: seed.queue,
-            credit: Credit::new(seed.prefetch, seed.no_ack),
+            credit: Credit::new(seed.prefetch, seed.no_ack).within(seed.windows.widest()),
             on_offer: seed.on_offer,
             offered: false,
             turn: Turn::default(),
+            _windows: seed.windows,
             _lease: seed.lease,
         }
     }

@@ -30,6 +30,8 @@ pub struct Credit {
     no_ack: bool,
     /// Bound of the bytes that are granted or unwritten.
     window: i64,
+    /// Bound of the window.
+    widest: i64,
     /// Bytes written since the window was last widened.
     written: u64,
     granted: Amount,
@@ -62,11 +64,20 @@ impl Credit {
             prefetch: (prefetch > 0 && !no_ack).then_some(i64::from(prefetch)),
             no_ack,
             window: FIRST_WINDOW.into(),
+            widest: WIDEST_WINDOW.into(),
             written: 0,
             granted: Amount::default(),
             unwritten: Amount::default(),
             unsettled: 0,
         }
+    }
+
+    /// Keeps the window in bytes from becoming wider than that.
+    #[must_use]
+    pub fn within(mut self, widest: u32) -> Self {
+        self.widest = widest.into();
+        self.window = self.window.min(self.widest);
+        self
     }
 
     /// The queue handed out messages; they are on their way to the socket now.
@@ -89,8 +100,8 @@ impl Credit {
     pub fn written(&mut self, messages: u32, bytes: u64) {
         self.unwritten.subtract(messages, bytes);
         self.written += bytes;
-        if self.written >= 2 * self.window as u64 && self.window < i64::from(WIDEST_WINDOW) {
-            self.window *= 2;
+        if self.written >= 2 * self.window as u64 && self.window < self.widest {
+            self.window = (self.window * 2).min(self.widest);
             self.written = 0;
         }
     }

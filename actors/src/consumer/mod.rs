@@ -3,3 +3,4 @@
 pub mod actor;
 pub mod credit;
 pub mod messages;
+pub mod windows;

@@ -214,4 +214,6 @@ pub struct DirectReply {
     pub page: Arc<Page>,
     /// Which of the page's publications it is.
     pub offset: u32,
+    /// Covers its bytes on their way to the requester.
+    pub permit: Option<Permit>,
 }

@@ -140,7 +140,6 @@ impl Writer {
         self.pieces
             .extend(chunk.into_parts().into_iter().filter(|piece| !piece.is_empty()));
         if answers > 0 || !receipts.is_empty() {
-            self.backlog.add(answers);
             self.milestones.push_back(Milestone {
                 at: self.gathered,
                 answers,
@@ -158,6 +157,12 @@ impl Writer {
 
 impl Actor for Writer {
     type Context = Context<Self>;
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.backlog.close();
+    }
 }
 
 impl Handler<Act> for Writer {

@@ -4,6 +4,7 @@ use actix::prelude::*;
 use leveret_protocol::encode::Chunk;
 
 use crate::consumer::messages::Receipt;
+use crate::writer::backlog::Backlog;
 
 /// Bytes for the socket.
 #[derive(Debug, Message)]
@@ -13,14 +14,15 @@ pub(crate) struct Write {
     pub(crate) chunk: Chunk,
     /// Dropped when the frames are written.
     pub(crate) receipts: Vec<Receipt>,
-    /// How many of the bytes answer the peer's own requests, and so count against its backlog.
+    /// How many of the bytes answer the peer's own requests; they were added to its backlog.
     pub(crate) answers: usize,
 }
 
 impl Write {
-    /// Frames that answer a request of the peer.
-    pub(crate) fn answer(chunk: Chunk) -> Self {
+    /// Frames that answer a request of the peer; counts them.
+    pub(crate) fn answer(chunk: Chunk, backlog: &Backlog) -> Self {
         let answers = chunk.len();
+        backlog.add(answers);
         Write {
             chunk,
             receipts: Vec::new(),

@@ -46,6 +46,7 @@ impl Channel {
             prefetch: self.prefetch,
             no_ack: consume.no_ack,
             on_offer,
+            windows: self.session.windows.clone(),
             lease: Lease::new(ctx.address().recipient(), number),
         };
         let addr = Consumer::new(seed).start();

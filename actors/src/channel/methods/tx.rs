@@ -4,12 +4,16 @@ use std::borrow::Cow;
 
 use actix::prelude::*;
 use leveret_protocol::method::tx::{Method, RollbackOk, SelectOk};
-use leveret_protocol::{Exception, ReplyCode};
+use leveret_protocol::{Exception, Properties, ReplyCode};
 
 use super::super::actor::{Channel, Phase};
 use super::super::confirms::Confirms;
 use super::super::publish::Checked;
-use super::super::transaction::{Committed, Transaction};
+use super::super::transaction::{Staged, Transaction};
+use crate::publication::Page;
+
+/// Bytes gathered for the queues at which a commit posts them before it goes on.
+const MOST_GATHERED: u64 = 1024 * 1024;
 
 impl Channel {
     pub(in crate::channel) fn tx(
@@ -52,28 +56,16 @@ impl Channel {
 
     /// Routes and settles what was staged; commit-ok follows when every queue has stored its part.
     fn commit(&mut self, ctx: &mut Context<Self>) -> Result<(), Exception> {
-        let Committed {
-            page,
-            publications,
-            settlements,
-        } = self.transaction()?.commit();
+        let committed = self.transaction()?.commit();
         // One ledger for all commits: queues answer with numbers that never start again.
         self.confirms.get_or_insert_with(Confirms::new);
-        for staged in publications {
-            let publication = page.get(staged.offset);
-            let checked = Checked {
-                exchange: utf8(publication.exchange),
-                key: utf8(publication.routing_key),
-                mandatory: staged.mandatory,
-                properties: Cow::Borrowed(publication.properties),
-                persistent: publication.persistent,
-                headers: staged.headers,
-                further_keys: staged.further_keys,
-            };
-            let route = self.route(checked.exchange, checked.key, ctx)?;
-            self.send(route, &checked, publication.body, ctx)?;
+        for (page, staged) in committed.publications {
+            self.send_staged(&page, staged, ctx)?;
+            if self.page.len() >= MOST_GATHERED {
+                self.post_publications();
+            }
         }
-        for (outcome, delivery) in settlements {
+        for (outcome, delivery) in committed.settlements {
             self.settle_one(outcome, delivery);
         }
         self.pause();
@@ -84,6 +76,25 @@ impl Channel {
             return committed;
         }
         Ok(())
+    }
+
+    fn send_staged(&mut self, page: &Page, staged: Staged, ctx: &mut Context<Self>) -> Result<(), Exception> {
+        let publication = page.get(staged.offset);
+        let headers = match staged.by_headers {
+            true => Properties::parse(publication.properties)?.headers()?,
+            false => None,
+        };
+        let checked = Checked {
+            exchange: utf8(publication.exchange),
+            key: utf8(publication.routing_key),
+            mandatory: staged.mandatory,
+            properties: Cow::Borrowed(publication.properties),
+            persistent: publication.persistent,
+            headers,
+            further_keys: staged.further_keys,
+        };
+        let route = self.route(checked.exchange, checked.key, ctx)?;
+        self.send(route, &checked, publication.body, ctx)
     }
 }
 
