@@ -78,13 +78,16 @@ impl Channel {
         // The commands borrow from the assembler, so it can't stay where they are executed.
         let idle = Assembler::new(self.session.node.settings.max_message_size);
         let mut assembler = std::mem::replace(&mut self.assembler, idle);
-        while self.phase == Phase::Open
-            && let Some(next) = assembler.next(&work.batch, &mut work.at)
-        {
+        while self.phase == Phase::Open {
+            if self.session.backlog.is_over() {
+                self.await_reader(ctx);
+                break;
+            }
+            let Some(next) = assembler.next(&work.batch, &mut work.at) else {
+                break;
+            };
             if let Err(exception) = next.and_then(|command| self.execute(command, ctx)) {
                 self.fail(exception, ctx);
-            } else if self.phase == Phase::Open && self.session.backlog.is_over() {
-                self.await_reader(ctx);
             } else if self.output.is_full() {
                 self.output.post(&self.session);
             }

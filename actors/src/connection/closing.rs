@@ -102,7 +102,8 @@ impl Connection {
                 continue;
             }
             match Method::decode(batch.payload(frame)) {
-                Ok(Method::Connection(connection::Method::CloseOk(_))) => return self.finish(ctx),
+                // It has read everything: there is nothing to linger for.
+                Ok(Method::Connection(connection::Method::CloseOk(_))) => return ctx.stop(),
                 Ok(Method::Connection(connection::Method::Close(_))) => {
                     self.send(0, &connection::CloseOk {});
                     return self.finish(ctx);

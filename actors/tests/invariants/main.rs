@@ -8,6 +8,17 @@
     reason = "a test may fail"
 )]
 
+mod architecture;
+mod bounded;
+mod confirmed_is_stored;
 mod crash_is_an_event;
+mod credit;
+mod no_wait_upwards;
+mod nobody_starves;
+mod ordering;
+mod requeue_keeps_place;
 mod ring;
+mod sources;
+mod stage;
+mod stopping_in_order;
 mod support;

@@ -1,14 +1,17 @@
 //! A whole ring of actors on threads of its own, to talk to over sockets and to break from inside.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::{Once, mpsc};
+use std::sync::{Arc, Once, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use leveret_actors::broker::{Broker, Failure, Settings, Stopped};
+use actix_rt::ArbiterHandle;
+use leveret_actors::broker::{Broker, Failure, Settings, Stopped, WorkerId};
 use leveret_actors::fault::{Fault, Gate};
+use leveret_actors::vhost::directory::QueueHandle;
 use tokio::sync::oneshot;
 
+use super::stage::{Hold, hold, wait};
 use super::support::{Connection, PATIENCE};
 
 /// A running broker, stopped when dropped.
@@ -56,9 +59,20 @@ impl Ring {
     /// An open connection.
     #[track_caller]
     pub(crate) fn connect(&self) -> Connection {
-        let connection = Connection::over_tcp(self.address, "/");
+        let connection = self.socket();
         connection.open("/");
         connection
+    }
+
+    /// A connection on which nothing has been sent yet.
+    #[track_caller]
+    pub(crate) fn socket(&self) -> Connection {
+        Connection::over_tcp(self.address, "/")
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Makes one actor panic.
@@ -72,6 +86,24 @@ impl Ring {
         let gate = self.broker.inject_behind_gate(fault);
         assert!(gate.reached(), "the fault reaches its actor");
         gate
+    }
+
+    /// A queue, to be sent mail like a channel would.
+    #[track_caller]
+    pub(crate) fn queue(&self, name: &str) -> Arc<QueueHandle> {
+        let vhost = self.broker.node().vhost("/").expect("the virtual host");
+        vhost.directory.queue(name).expect("the queue")
+    }
+
+    /// The thread of a worker.
+    pub(crate) fn worker(&self, worker: WorkerId) -> &ArbiterHandle {
+        self.broker.node().workers.arbiter(worker)
+    }
+
+    /// Lets a worker stand still until the answer is dropped.
+    #[track_caller]
+    pub(crate) fn hold(&self, worker: WorkerId) -> Hold {
+        hold(self.worker(worker))
     }
 
     /// The name of a queue or an exchange that does not share its worker with the first connection, which can
@@ -90,24 +122,13 @@ impl Ring {
     /// Waits for the broker to say that it can't go on.
     #[track_caller]
     pub(crate) fn failed(&self) -> Failure {
-        self.wait(self.broker.failed())
+        wait(self.broker.failed())
     }
 
     /// Stops the broker.
     #[track_caller]
     pub(crate) fn stop(&self, deadline: Duration) -> Stopped {
-        self.wait(self.broker.stop("test", deadline))
-    }
-
-    #[track_caller]
-    fn wait<T>(&self, event: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, event).await })
-            .expect("it happens in time")
+        wait(self.broker.stop("test", deadline))
     }
 }
 
@@ -125,7 +146,7 @@ impl Drop for Ring {
 }
 
 /// Panics that tests ask for are not worth a line on the terminal; all others are.
-fn keep_injected_panics_quiet() {
+pub(crate) fn keep_injected_panics_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let others = std::panic::take_hook();

@@ -6,6 +6,8 @@
     reason = "the program's tests use other parts of it"
 )]
 
+#[path = "../../../tests/support/chance.rs"]
+pub(crate) mod chance;
 #[path = "../../../tests/support/channel.rs"]
 pub(crate) mod channel;
 #[path = "../../../tests/support/connection.rs"]
