@@ -13,10 +13,12 @@ use crate::consumer::windows::Windows;
 use crate::id::ConnectionId;
 use crate::name::Name;
 use crate::vhost::VhostHandle;
+use crate::vhost::messages::ReleaseExclusive;
 use crate::writer::actor::Writer;
 use crate::writer::backlog::Backlog;
 
-/// What the channels of one connection share.
+/// What a connection and its channels share. When the last of them is gone, however they went, so are the exclusive
+/// queues of the connection: until then a channel may still declare one.
 pub(crate) struct Session {
     pub(crate) connection: ConnectionId,
     pub(crate) user: Name,
@@ -31,6 +33,14 @@ pub(crate) struct Session {
     pub(crate) frame_max: u32,
     /// The client understands basic.cancel from the broker.
     pub(crate) cancel_notify: bool,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.vhost.addr.do_send(ReleaseExclusive {
+            connection: self.connection,
+        });
+    }
 }
 
 impl Session {

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tracing::{debug, error, info, warn};
 
 use super::channels::Channels;
-use super::closing::{Phase, Release};
+use super::closing::Phase;
 use super::handshake::Handshake;
 use super::messages::Shutdown;
 use super::reader::{Gate, Reader, Received};
@@ -41,8 +41,6 @@ pub(crate) struct Connection {
     pub(super) handshake: Handshake,
     pub(super) tuning: Tuning,
     pub(super) session: Option<Arc<Session>>,
-    /// Drops the exclusive queues however the connection ends.
-    pub(super) release: Option<Release>,
     pub(crate) channels: Channels,
     pub(crate) writer: Option<Addr<Writer>>,
     pub(super) gate: Arc<Gate>,
@@ -79,7 +77,6 @@ impl Connection {
                 heartbeat: 0,
             },
             session: None,
-            release: None,
             channels: Channels::default(),
             writer: None,
             gate: Arc::new(Gate::new(frame_max)),

@@ -12,8 +12,6 @@ use leveret_protocol::{Exception, FrameBatch, FrameKind, ReplyCode};
 use tracing::{debug, warn};
 
 use super::actor::Connection;
-use crate::id::ConnectionId;
-use crate::vhost::actor::VirtualHost;
 use crate::vhost::messages::ReleaseExclusive;
 use crate::writer::messages::Finish;
 
@@ -38,20 +36,6 @@ pub(super) enum Phase {
     Leaving { answer: bool },
     /// The last bytes are being written.
     Finishing,
-}
-
-/// Drops the exclusive queues of a connection, however it ends.
-pub(super) struct Release {
-    pub(super) vhost: Addr<VirtualHost>,
-    pub(super) connection: ConnectionId,
-}
-
-impl Drop for Release {
-    fn drop(&mut self) {
-        self.vhost.do_send(ReleaseExclusive {
-            connection: self.connection,
-        });
-    }
 }
 
 impl Connection {
@@ -132,12 +116,10 @@ impl Connection {
         if !matches!(self.phase, Phase::Leaving { .. }) || !self.channels.all_gone() {
             return;
         }
-        let Some(release) = &self.release else {
+        let Some(session) = &self.session else {
             return self.left(ctx);
         };
-        let released = release.vhost.send(ReleaseExclusive {
-            connection: release.connection,
-        });
+        let released = session.vhost.addr.send(ReleaseExclusive { connection: self.id });
         ctx.spawn(
             actix::fut::wrap_future::<_, Self>(released).map(|_, connection, ctx| connection.left(ctx)),
         );

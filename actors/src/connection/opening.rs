@@ -8,7 +8,7 @@ use leveret_protocol::{Chunk, Exception, FrameBatch, FrameKind, ReplyCode};
 use tracing::{debug, info, warn};
 
 use super::actor::Connection;
-use super::closing::{Phase, Release};
+use super::closing::Phase;
 use super::handshake::{Refused, Step};
 use super::heartbeat::{Due, Heartbeat};
 use super::sasl;
@@ -115,10 +115,6 @@ impl Connection {
         let Some(writer) = self.writer.clone() else {
             return Ok(());
         };
-        self.release = Some(Release {
-            vhost: found.addr.clone(),
-            connection: self.id,
-        });
         self.session = Some(Arc::new(Session {
             connection: self.id,
             user,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leveret_actors::broker::{Failure, Stopped};
 use leveret_actors::fault::Fault;
-use leveret_protocol::method::{basic, exchange, queue};
+use leveret_protocol::method::{basic, exchange, queue, tx};
 
 use super::ring::Ring;
 use super::support::messages::Confirm;
@@ -33,6 +33,17 @@ fn a_queue_apart(ring: &Ring) -> (Connection, Channel, &'static str) {
 /// What was sent on other channels before is in the mailboxes now.
 fn settle(connection: &Connection) {
     connection.channel();
+}
+
+/// Waits for the end of an exclusive queue of another connection.
+#[track_caller]
+fn is_gone(queue: &str, channel: &Channel) {
+    eventually("the exclusive queue is gone", || {
+        channel.send(passive(queue));
+        let code = refused(channel);
+        channel.open();
+        code == 404
+    });
 }
 
 #[track_caller]
@@ -307,14 +318,8 @@ fn a_connection_ends_by(fault: impl Fn(std::net::SocketAddr) -> Fault) {
         assert!(other.delivery().redelivered);
         assert_eq!(other.consumers("q"), 1);
         drop(client);
-        let looking = other.connection().channel();
-        eventually("the exclusive queue is gone", || {
-            looking.send(passive("mine"));
-            let code = refused(&looking);
-            looking.open();
-            code == 404
-        });
-        drop((looking, other));
+        is_gone("mine", &other.connection().channel());
+        drop(other);
         let in_order = Stopped {
             connections_forced: 0,
         };
@@ -334,6 +339,44 @@ fn a_crashed_connection_gives_everything_back() {
 #[test]
 fn a_crashed_writer_ends_its_connection() {
     a_connection_ends_by(Fault::Writer);
+}
+
+#[test]
+fn what_a_channel_declares_after_its_connection_crashed_does_not_stay() {
+    let ring = Ring::with_workers(2);
+    let (connection, channel, q) = a_queue_apart(&ring);
+    let other = ring.connect().channel();
+    other.declare("held");
+    other.publish("", "held", "m");
+    assert_eq!(other.ready("held"), 1);
+    assert!(channel.get("held").is_some());
+    other.consume("held");
+
+    let worker = ring.queue(q).worker;
+    let standing_still = ring.hold(worker);
+    channel.send(passive(q));
+    channel.send(exclusive("mine"));
+    settle(&connection);
+    ring.inject(Fault::Connection(connection.local_address()));
+    connection.expect_end();
+    drop(standing_still);
+    assert!(other.delivery().redelivered, "the channel goes on to its end");
+    is_gone("mine", &other.connection().channel());
+}
+
+#[test]
+fn a_commit_under_which_a_queue_crashes_is_refused() {
+    let ring = Ring::with_workers(2);
+    let (connection, channel, q) = a_queue_apart(&ring);
+    channel.tx_select();
+    channel.publish("", q, "m");
+    let gate = ring.inject_behind_gate(Fault::Queue("/", q));
+    channel.send(tx::Commit {});
+    settle(&connection);
+    drop(gate);
+    assert_eq!(refused(&channel), 406);
+    channel.open();
+    assert_eq!(channel.ready(q), 0);
 }
 
 #[test]

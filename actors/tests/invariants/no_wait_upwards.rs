@@ -17,7 +17,7 @@ const DOWN: [&str; 8] = [
 /// Every question: in which folder, to whose address as it is written there, who asks, who answers.
 const QUESTIONS: [(&str, &str, &str, &str); 9] = [
     ("broker", "self.addr", "embedder", "broker"),
-    ("connection", "release.vhost", "connection", "vhost"),
+    ("connection", "session.vhost.addr", "connection", "vhost"),
     ("channel", "channel.session.vhost.addr", "channel", "vhost"),
     ("channel", "vhost.addr", "channel", "vhost"),
     ("channel", "handle.addr", "channel", "queue"),
