@@ -3,10 +3,11 @@
 use std::net::{SocketAddr, TcpStream};
 
 use leveret::{Config, Server, StartError, Stopped};
+use leveret_actors::fault::Fault;
 use leveret_protocol::method::basic::Get;
 use leveret_protocol::method::connection::Close;
 
-use super::support::Connection;
+use super::support::{Connection, PATIENCE};
 
 fn start() -> (Server, SocketAddr) {
     let server = Server::start(Config {
@@ -63,6 +64,23 @@ fn a_dropped_broker_tells_its_clients_and_is_gone() {
     drop(client);
     dropping.join().unwrap();
     assert!(TcpStream::connect(address).is_err());
+}
+
+#[tokio::test]
+async fn a_broker_that_fails_tells_its_clients_and_its_program() {
+    let (mut server, address) = start();
+    let client = tokio::task::spawn_blocking(move || {
+        let client = Connection::over_tcp(address, "/");
+        client.open("/");
+        server.broker().inject(Fault::VirtualHost("/"));
+        assert_eq!(client.expect_close().reply_code, 320);
+        server
+    });
+    server = client.await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, server.ended()).await;
+    assert!(ended.is_ok(), "it ends by itself");
+    assert!(TcpStream::connect(address).is_err());
+    assert_eq!(server.stop(), Stopped::Abandoned);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! - starts the workers and the virtual hosts
 //! - gives each accepted connection a worker and keeps a list of them
 //! - raises and clears alarms
+//! - starts a listener that crashed anew, and gives up when a virtual host did: it was the single writer of its tables
 //! - stops: listeners first, then connections (320, with a deadline), then everything else with the process's threads
 
 pub(crate) mod actor;
