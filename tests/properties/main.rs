@@ -19,6 +19,7 @@ mod hostile_memory;
 mod hostile_sessions;
 mod many_connections;
 mod no_loss;
+mod no_stale_names;
 mod ordering;
 mod requeue_keeps_place;
 mod slow_consumer;

@@ -75,12 +75,14 @@ impl Exchange {
         }
     }
 
-    fn removed_bindings(&mut self) {
+    fn removed_bindings(&mut self) -> Removed {
         self.publish();
-        if self.auto_delete && self.bindings.is_empty() {
+        let ended = self.auto_delete && self.bindings.is_empty();
+        if ended {
             debug!(exchange = %self.name, "auto-delete: the last binding is gone");
             self.end();
         }
+        Removed { any: true, ended }
     }
 
     fn end(&mut self) {
@@ -115,24 +117,24 @@ impl Handler<Bind> for Exchange {
 }
 
 impl Handler<Unbind> for Exchange {
-    type Result = bool;
+    type Result = Removed;
 
-    fn handle(&mut self, Unbind { binding }: Unbind, _: &mut Context<Self>) -> bool {
-        let removed = !self.deleted && self.bindings.unbind(&binding);
-        if removed {
-            self.removed_bindings();
+    fn handle(&mut self, Unbind { binding }: Unbind, _: &mut Context<Self>) -> Removed {
+        if self.deleted || !self.bindings.unbind(&binding) {
+            return Removed::default();
         }
-        removed
+        self.removed_bindings()
     }
 }
 
 impl Handler<Forget> for Exchange {
-    type Result = ();
+    type Result = Removed;
 
-    fn handle(&mut self, Forget { destination }: Forget, _: &mut Context<Self>) {
-        if !self.deleted && self.bindings.forget(&destination) > 0 {
-            self.removed_bindings();
+    fn handle(&mut self, Forget { destination }: Forget, _: &mut Context<Self>) -> Removed {
+        if self.deleted || self.bindings.forget(&destination) == 0 {
+            return Removed::default();
         }
+        self.removed_bindings()
     }
 }
 

@@ -13,17 +13,26 @@ pub struct Bind {
     pub binding: Binding,
 }
 
-/// Removes a binding; answers whether there was such a one.
+/// What came of removing bindings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
+pub struct Removed {
+    /// There were any.
+    pub any: bool,
+    /// They were the last, and the exchange has gone with them.
+    pub ended: bool,
+}
+
+/// Removes a binding.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Removed")]
 pub struct Unbind {
     /// The binding.
     pub binding: Binding,
 }
 
 /// A destination is no more: its bindings go.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Removed")]
 pub struct Forget {
     /// The destination.
     pub destination: Destination,

@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use actix::fut;
 use actix::prelude::*;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use leveret_protocol::Exception;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use tracing::warn;
 
 use super::definitions::{Change, Definitions};
 use super::directory::{Directory, ExchangeHandle, QueueHandle};
+use super::forgetting::{Forgetting, Sources};
 use super::messages::*;
 use super::names;
 use crate::broker::Node;
 use crate::exchange::bindings::{Binding, Destination};
-use crate::exchange::messages as exchange;
+use crate::exchange::messages::{self as exchange, Removed};
 use crate::exchange::options::ExchangeOptions;
 use crate::id::{ConnectionId, QueueId};
 use crate::lease::Lease;
@@ -30,7 +33,8 @@ pub struct VirtualHost {
     pub(super) names_of: FxHashMap<QueueId, Name>,
     pub(super) exclusive: FxHashMap<ConnectionId, Vec<QueueId>>,
     /// The exchanges that may have bindings to a destination.
-    pub(super) sources_of: FxHashMap<Destination, FxHashSet<Name>>,
+    pub(super) sources_of: FxHashMap<Destination, Sources>,
+    pub(super) forgetting: Forgetting,
     pub(super) incarnations: u64,
     _lease: Lease<Name>,
 }
@@ -60,6 +64,7 @@ impl VirtualHost {
             names_of: FxHashMap::default(),
             exclusive: FxHashMap::default(),
             sources_of: FxHashMap::default(),
+            forgetting: Forgetting::default(),
             incarnations: 0,
             _lease: lease,
         }
@@ -120,6 +125,12 @@ impl Handler<DeclareExchange> for VirtualHost {
         DeclareExchange { name, options }: DeclareExchange,
         ctx: &mut Context<Self>,
     ) -> Answer<()> {
+        if let Some(forgotten) = self.forgetting.wait(&Destination::Exchange(name.clone())) {
+            let later = DeclareExchange { name, options };
+            return Box::pin(
+                fut::wrap_future::<_, Self>(forgotten).then(|(), host, ctx| host.handle(later, ctx)),
+            );
+        }
         let vhost = &self.directory.vhost;
         if let Some(existing) = self.directory.exchange(&name) {
             let same = existing.options.check_equivalent(&options, &name, vhost);
@@ -150,10 +161,18 @@ impl Handler<DeleteExchange> for VirtualHost {
         };
         let vhost = self.directory.vhost.clone();
         let asked = self.ask_exchange(&exchange, exchange::Delete { if_unused }, ctx);
-        Box::pin(fut::wrap_future(asked).map(move |answer, _, _| match answer {
-            Ok(false) => Err(names::exchange_in_use(&name, &vhost)),
-            Err(lost) if !names::is_not_found(&lost) => Err(lost),
-            Ok(true) | Err(_) => Ok(()),
+        Box::pin(fut::wrap_future::<_, Self>(asked).then(move |answer, host, ctx| {
+            let deleted = match answer {
+                Ok(false) => Err(names::exchange_in_use(&name, &vhost)),
+                Err(lost) if !names::is_not_found(&lost) => Err(lost),
+                Ok(true) | Err(_) => Ok(host.exchange_ended(&name, exchange.incarnation, ctx)),
+            };
+            fut::wrap_future(async move {
+                if let Some(forgotten) = deleted? {
+                    forgotten.await;
+                }
+                Ok(())
+            })
         }))
     }
 }
@@ -162,6 +181,11 @@ impl Handler<DeclareQueue> for VirtualHost {
     type Result = Answer<Arc<QueueHandle>>;
 
     fn handle(&mut self, mail: DeclareQueue, ctx: &mut Context<Self>) -> Self::Result {
+        if let Some(forgotten) = self.forgetting.wait(&Destination::Queue(mail.name.clone())) {
+            return Box::pin(
+                fut::wrap_future::<_, Self>(forgotten).then(|(), host, ctx| host.handle(mail, ctx)),
+            );
+        }
         let DeclareQueue {
             mut name,
             options,
@@ -219,10 +243,11 @@ impl Handler<Bind> for VirtualHost {
             Ok(ends) => ends,
             Err(refused) => return Box::pin(fut::ready(Err(refused))),
         };
+        let directory = &self.directory;
         self.sources_of
             .entry(binding.destination.clone())
             .or_default()
-            .insert(source.clone());
+            .add(source.clone(), |name| directory.exchange(name).is_some());
         let question = exchange::Bind {
             binding: binding.clone(),
         };
@@ -262,14 +287,23 @@ impl Handler<Unbind> for VirtualHost {
             binding: binding.clone(),
         };
         let asked = self.ask_exchange(&exchange, question, ctx);
-        Box::pin(fut::wrap_future::<_, Self>(asked).then(move |answer, host, _| {
+        Box::pin(fut::wrap_future::<_, Self>(asked).then(move |answer, host, ctx| {
+            let forgotten = match answer {
+                Ok(Removed { ended: true, .. }) => host.exchange_ended(&source, exchange.incarnation, ctx),
+                _ => None,
+            };
             let recorded = match answer {
-                Ok(true) if durable => Ok(host.definitions.record(Change::Unbound(source, binding))),
+                Ok(Removed { any: true, .. }) if durable => {
+                    Ok(host.definitions.record(Change::Unbound(source, binding)))
+                }
                 Err(lost) if !names::is_not_found(&lost) => Err(lost),
                 Ok(_) | Err(_) => Ok(super::definitions::nothing()),
             };
             fut::wrap_future(async move {
                 recorded?.await;
+                if let Some(forgotten) = forgotten {
+                    forgotten.await;
+                }
                 Ok(())
             })
         }))
@@ -277,22 +311,24 @@ impl Handler<Unbind> for VirtualHost {
 }
 
 impl Handler<ReleaseExclusive> for VirtualHost {
-    type Result = ();
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, ReleaseExclusive { connection }: ReleaseExclusive, _: &mut Context<Self>) {
+    fn handle(
+        &mut self,
+        ReleaseExclusive { connection }: ReleaseExclusive,
+        ctx: &mut Context<Self>,
+    ) -> Self::Result {
+        let mut forgotten = Vec::new();
         for id in self.exclusive.remove(&connection).unwrap_or_default() {
-            if let Some(queue) = self.forget_queue(id) {
+            if let Some(queue) = self.forget_queue(id, ctx) {
                 queue.addr.do_send(queue::Delete {
                     if_unused: false,
                     if_empty: false,
                 });
+                let destination = Destination::Queue(queue.name.clone());
+                forgotten.extend(self.forgetting.wait(&destination));
             }
         }
+        Box::pin(join_all(forgotten).map(drop))
     }
-}
-
-impl Handler<Settled> for VirtualHost {
-    type Result = ();
-
-    fn handle(&mut self, _: Settled, _: &mut Context<Self>) {}
 }

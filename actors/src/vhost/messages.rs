@@ -79,6 +79,14 @@ pub struct ReleaseExclusive {
     pub connection: ConnectionId,
 }
 
+/// A queue has ended: answered when no binding leads to it any more.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Forgotten {
+    /// The name it had.
+    pub queue: Name,
+}
+
 /// Answered when everything that was sent to the virtual host before has been handled.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

@@ -11,6 +11,7 @@ pub mod actor;
 pub mod definitions;
 pub mod directory;
 pub mod equivalence;
+mod forgetting;
 pub mod messages;
 pub mod names;
 pub(crate) mod successor;

@@ -106,10 +106,10 @@ impl VirtualHost {
     }
 
     /// Takes a queue's name and bindings away, whoever ended it.
-    pub(super) fn forget_queue(&mut self, id: QueueId) -> Option<Arc<QueueHandle>> {
+    pub(super) fn forget_queue(&mut self, id: QueueId, ctx: &mut Context<Self>) -> Option<Arc<QueueHandle>> {
         let handle = self.take_off_the_books(id)?;
         self.directory.remove_queue(&handle.name);
-        self.forget_destination(Destination::Queue(handle.name.clone()));
+        self.forget_destination(Destination::Queue(handle.name.clone()), ctx);
         if handle.options.durable {
             drop(self.definitions.record(Change::QueueDeleted(handle.name.clone())));
         }
@@ -131,17 +131,7 @@ impl VirtualHost {
         Some(handle)
     }
 
-    fn forget_destination(&mut self, destination: Destination) {
-        for source in self.sources_of.remove(&destination).into_iter().flatten() {
-            if let Some(exchange) = self.directory.exchange(&source) {
-                exchange.addr.do_send(exchange::Forget {
-                    destination: destination.clone(),
-                });
-            }
-        }
-    }
-
-    fn forget_exchange(&mut self, name: &Name, incarnation: u64) {
+    pub(super) fn forget_exchange(&mut self, name: &Name, incarnation: u64, ctx: &mut Context<Self>) {
         let Some(handle) = self
             .directory
             .exchange(name)
@@ -150,7 +140,7 @@ impl VirtualHost {
             return;
         };
         self.directory.remove_exchange(name);
-        self.forget_destination(Destination::Exchange(name.clone()));
+        self.forget_destination(Destination::Exchange(name.clone()), ctx);
         if handle.options.durable {
             drop(self.definitions.record(Change::ExchangeDeleted(name.clone())));
         }
@@ -195,16 +185,16 @@ impl VirtualHost {
 impl Handler<QueueEnded> for VirtualHost {
     type Result = ();
 
-    fn handle(&mut self, QueueEnded { queue }: QueueEnded, _: &mut Context<Self>) {
-        self.forget_queue(queue);
+    fn handle(&mut self, QueueEnded { queue }: QueueEnded, ctx: &mut Context<Self>) {
+        self.forget_queue(queue, ctx);
     }
 }
 
 impl Handler<ExchangeEnded> for VirtualHost {
     type Result = ();
 
-    fn handle(&mut self, ended: ExchangeEnded, _: &mut Context<Self>) {
-        self.forget_exchange(&ended.exchange, ended.incarnation);
+    fn handle(&mut self, ended: ExchangeEnded, ctx: &mut Context<Self>) {
+        self.forget_exchange(&ended.exchange, ended.incarnation, ctx);
     }
 }
 

@@ -242,11 +242,12 @@ impl Channel {
         let deleted = move |channel: &Self| {
             let vhost = channel.session.vhost.clone();
             let asked = ask_queue(vhost.clone(), &handle, question);
-            // The queue told the virtual host before it answered; once that has heard it too, the name is free.
+            let queue = handle.name.clone();
+            // The queue told the virtual host before it answered; once that is done with it too, the name is free.
             async move {
                 let answer = asked.await;
                 if matches!(answer, Ok(Ok(_))) {
-                    let _ = vhost.addr.send(vhost::Settled).await;
+                    let _ = vhost.addr.send(vhost::Forgotten { queue }).await;
                 }
                 answer
             }
