@@ -265,10 +265,11 @@ fn an_exchange_catches_up_with_what_happened_while_it_crashed() {
 
     let gate = ring.inject_behind_gate(Fault::Exchange("/", x));
     binding.send(bind("stays", x, "key"));
-    deleting.call::<queue::DeleteOk>(delete("gone"));
+    deleting.send(delete("gone"));
     settle(&connection);
     drop(gate);
     binding.expect::<queue::BindOk>();
+    deleting.expect::<queue::DeleteOk>();
     channel.call::<queue::DeclareOk<'_>>(exclusive("gone"));
     channel.publish(x, "key", "one");
     assert_eq!(channel.drain("stays"), ["one"]);

@@ -28,8 +28,8 @@ const QUESTIONS: [(&str, &str, &str, &str); 9] = [
     ("vhost", "host", "channel", "vhost"),
 ];
 
-/// Not to an actor: own methods, and an event nobody answers.
-const NO_QUESTIONS: [&str; 2] = ["self", "last_gone"];
+/// Not to an actor: own methods, and events nobody answers.
+const NO_QUESTIONS: [&str; 3] = ["self", "last_gone", "waiting"];
 
 /// To whom a file `send`s, as it is written there.
 fn asked(source: &Source) -> Vec<String> {
