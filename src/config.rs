@@ -29,7 +29,9 @@ pub struct Config {
     ///
     /// Empty means port 5672 of every interface: `0.0.0.0` and, where the host speaks IPv6, `[::]`.
     pub listen: Vec<SocketAddr>,
-    /// The directory for what must survive a restart.
+    /// The directory for what must survive a restart; made when it is not there. One broker at a time can use it.
+    ///
+    /// `None` keeps everything in memory: it ends with the broker.
     pub data_dir: Option<PathBuf>,
     /// Worker threads, 1 to 1024; connections and queues are spread over them.
     pub workers: usize,

@@ -13,6 +13,7 @@ use leveret_actors::broker::{Broker, Settings};
 use tokio::sync::oneshot;
 
 use crate::config::{Config, InvalidConfig};
+use crate::data_dir::{DataDir, DataDirError};
 use crate::listeners;
 
 /// How long stopping a broker may take.
@@ -50,6 +51,9 @@ pub enum StartError {
     /// A setting is out of bounds.
     #[error(transparent)]
     Config(#[from] InvalidConfig),
+    /// The data directory can't be used.
+    #[error(transparent)]
+    Data(#[from] DataDirError),
     /// An address could not be listened on.
     #[error("cannot listen on {address}: {}", explain(source))]
     Listen {
@@ -67,7 +71,8 @@ impl Server {
     /// Starts a broker and returns once it accepts connections.
     ///
     /// # Errors
-    /// When a setting is out of bounds, an address cannot be listened on, or threads cannot be made.
+    /// When a setting is out of bounds, the data directory can't be used or is used by another broker, an address
+    /// cannot be listened on, or threads cannot be made.
     pub fn start(config: Config) -> Result<Self, StartError> {
         Self::start_with(config, |_| {})
     }
@@ -81,6 +86,7 @@ impl Server {
         config.check()?;
         let mut settings = settings(&config);
         adjust(&mut settings);
+        let data = config.data_dir.as_deref().map(DataDir::open).transpose()?;
         let listeners = listeners::bind(&config.listen)
             .map_err(|(address, source)| StartError::Listen { address, source })?;
         let addresses = listeners
@@ -95,7 +101,10 @@ impl Server {
         let run = move || {
             // Dropped when the thread ends, even by a panic: that is what `ended` waits for.
             let _end: oneshot::Sender<()> = end;
-            if let Some(outcome) = run(settings, listeners, stop_asked, &report_started) {
+            let outcome = run(settings, data.as_ref(), listeners, stop_asked, &report_started);
+            // Before the end is reported: then another broker may use it.
+            drop(data);
+            if let Some(outcome) = outcome {
                 let _ = report_stopped.send(outcome);
             }
         };
@@ -159,13 +168,14 @@ impl Drop for Server {
 /// The life of the broker's thread; `None` when the broker did not start, or failed.
 fn run(
     settings: Settings,
+    data: Option<&DataDir>,
     listeners: Vec<TcpListener>,
     stop_asked: oneshot::Receiver<()>,
     started: &mpsc::Sender<io::Result<Broker>>,
 ) -> Option<Stopped> {
     let system = actix::System::new();
     let outcome = system.block_on(async {
-        let broker = Broker::launch(settings);
+        let broker = Broker::launch(settings, data.map(DataDir::definitions));
         for listener in listeners {
             if let Err(error) = broker.listen(listener).await {
                 let _ = started.send(Err(error));

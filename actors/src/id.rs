@@ -54,6 +54,15 @@ identity!(
     QueueId
 );
 
+/// A durable exchange or queue, from its declaration to its deletion, across restarts. Never given twice by one store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StoreId(pub u64);
+
+impl StoreId {
+    /// What every virtual host has from the start and never loses.
+    pub const PREDECLARED: StoreId = StoreId(0);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

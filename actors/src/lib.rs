@@ -20,6 +20,8 @@
 //! | [`exchange`] | bindings, and the routing table it lends to channels | a worker, by name |
 //! | [`queue`] | messages and their order | a worker, by name; exclusive: its owner's |
 //!
+//! [`definitions`] is no actor but a thread: the store of what is durable, for all virtual hosts.
+//!
 //! Each folder has the same shape: `mod` says what it is for, `messages` is its mailbox, `actor` is thin, and
 //! nearly everything else is pure: no actor, no input or output, no clock.
 //!
@@ -40,6 +42,7 @@ pub mod broker;
 pub mod channel;
 pub mod connection;
 pub mod consumer;
+pub mod definitions;
 pub mod exchange;
 #[cfg(feature = "faults")]
 pub mod fault;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use leveret::{Config, Server, StartError, Stopped};
+use leveret::{Config, DataDirError, Server, StartError, Stopped};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::shutdown::{Reason, Signals};
@@ -19,9 +19,14 @@ pub(super) struct Options {
     /// [default: port 5672 of every interface]
     #[arg(long, value_name = "ADDR:PORT", env = "LEVERET_LISTEN", value_delimiter = ',', value_parser = address)]
     listen: Vec<SocketAddr>,
-    /// Directory for what must survive a restart
-    #[arg(long, value_name = "DIR", env = "LEVERET_DATA_DIR")]
-    data_dir: Option<PathBuf>,
+    /// Directory for what must survive a restart; made when it is not there
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "LEVERET_DATA_DIR",
+        default_value = "leveret-data"
+    )]
+    data_dir: PathBuf,
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
     workers: Option<usize>,
@@ -74,7 +79,7 @@ impl Options {
         let default = Config::default();
         Config {
             listen: self.listen,
-            data_dir: self.data_dir,
+            data_dir: Some(self.data_dir),
             workers: self.workers.unwrap_or(default.workers),
             product: self.product.unwrap_or(default.product),
             product_version: self.product_version.unwrap_or(default.product_version),
@@ -91,6 +96,9 @@ fn explain(error: &StartError) -> String {
     match error {
         StartError::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => {
             format!("{error}; choose another with --listen ADDR:PORT")
+        }
+        StartError::Data(DataDirError::InUse { .. }) => {
+            format!("{error}; stop that one, or choose another directory with --data-dir DIR")
         }
         _ => error.to_string(),
     }

@@ -6,6 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 /// The longest anything here may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -14,6 +16,7 @@ pub(crate) struct Process {
     child: Child,
     lines: mpsc::Receiver<String>,
     errors: Option<thread::JoinHandle<String>>,
+    _data: TempDir,
 }
 
 /// What a run came to.
@@ -25,7 +28,7 @@ pub(crate) struct Outcome {
 }
 
 impl Process {
-    /// Starts the program with these arguments and a clean environment.
+    /// Starts the program with these arguments, a clean environment and a data directory of its own.
     pub(crate) fn start<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
         Self::start_with(arguments, &[])
     }
@@ -35,9 +38,11 @@ impl Process {
         arguments: impl IntoIterator<Item = &'a str>,
         variables: &[(&str, &str)],
     ) -> Self {
+        let data = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_leveret"))
             .args(arguments)
             .env_clear()
+            .env("LEVERET_DATA_DIR", data.path())
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -60,6 +65,7 @@ impl Process {
             child,
             lines,
             errors: Some(errors),
+            _data: data,
         }
     }
 

@@ -1,8 +1,11 @@
 //! The broker as a process of its own, for what can only be seen from outside: its memory, its end.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
+
+use tempfile::TempDir;
 
 use super::connection::Connection;
 use super::program::Program;
@@ -11,20 +14,37 @@ use super::program::Program;
 pub(crate) struct BrokerProcess {
     program: Program,
     address: SocketAddr,
+    /// Its data directory, unless the test has given it one.
+    _data: Option<TempDir>,
 }
 
 impl BrokerProcess {
     /// Starts the program on a free port and waits until it is ready.
     #[track_caller]
     pub(crate) fn start() -> BrokerProcess {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
-        let mut program = Program::start(command.args(["--listen", "127.0.0.1:0"]));
+        let data = tempfile::tempdir().expect("a data directory");
+        let mut broker = BrokerProcess::start_in(data.path());
+        broker._data = Some(data);
+        broker
+    }
+
+    /// Starts the program with this data directory.
+    #[track_caller]
+    pub(crate) fn start_in(data: &Path) -> BrokerProcess {
+        BrokerProcess::start_by(Command::new(env!("CARGO_BIN_EXE_leveret")), data)
+    }
+
+    /// Starts the program by a command that ends with it.
+    #[track_caller]
+    pub(crate) fn start_by(mut command: Command, data: &Path) -> BrokerProcess {
+        let mut program = Program::start(command.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(data));
         let ready = program.wait_for("leveret ready");
         let address = ready.split_once("amqp=").expect("the AMQP address").1;
         let address = address.split_whitespace().next().unwrap_or_default();
         BrokerProcess {
             address: address.parse().expect("an address"),
             program,
+            _data: None,
         }
     }
 

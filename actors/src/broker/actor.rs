@@ -14,13 +14,14 @@ use tracing::{error, info, warn};
 use super::node::Node;
 use crate::connection::actor::Connection;
 use crate::connection::messages::{AlarmChanged, Shutdown};
+use crate::definitions::DefinitionStore;
 use crate::id::{ConnectionId, ListenerId};
 use crate::lease::{Gone, Lease};
 use crate::listener::{Listener, StopListening};
 use crate::name::Name;
 use crate::vhost::VhostHandle;
 use crate::vhost::actor::VirtualHost;
-use crate::vhost::definitions::Forgetful;
+use crate::vhost::definitions::{Forgetful, Recovered};
 use crate::vhost::directory::Directory;
 
 /// The root of the tree of actors.
@@ -47,9 +48,10 @@ pub enum Failure {
 }
 
 impl Broker {
-    /// Starts the virtual hosts. What can't be survived is told through `failed`, also by closing it.
+    /// Starts the virtual hosts with what `store` holds. What can't be survived is told through `failed`, also by closing it.
     pub(super) fn new(
         node: Arc<Node>,
+        store: Option<&DefinitionStore>,
         failed: watch::Sender<Option<Failure>>,
         ctx: &mut Context<Self>,
     ) -> Self {
@@ -57,12 +59,11 @@ impl Broker {
             let name = Name::from(name.as_str());
             let directory = Arc::new(Directory::new(name.clone()));
             let lease = Lease::new(ctx.address().recipient(), name.clone());
-            let host = VirtualHost::new(
-                Arc::clone(&node),
-                Arc::clone(&directory),
-                Box::new(Forgetful),
-                lease,
-            );
+            let definitions = match store {
+                Some(store) => store.vhost(&name),
+                None => (Arc::new(Forgetful::default()) as _, Recovered::default()),
+            };
+            let host = VirtualHost::new(Arc::clone(&node), Arc::clone(&directory), definitions, lease);
             node.put_vhost(Arc::new(VhostHandle {
                 name,
                 addr: host.start(),

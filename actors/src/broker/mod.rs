@@ -27,6 +27,8 @@ pub use node::Node;
 pub use settings::Settings;
 pub use workers::{WorkerId, Workers};
 
+use crate::definitions::DefinitionStore;
+use crate::vhost::messages::Settled;
 use actor::{AlarmsChanged, Listen, Stop};
 
 /// A running broker, as its embedder sees it.
@@ -45,21 +47,26 @@ impl std::fmt::Debug for Broker {
 
 impl Broker {
     /// Starts a broker in the actix system of this thread. It accepts nobody until it is told to listen.
-    pub fn launch(settings: Settings) -> Broker {
+    ///
+    /// It begins with what `store` holds and keeps there what is declared durable; without a store everything ends with it.
+    pub fn launch(settings: Settings, store: Option<&DefinitionStore>) -> Broker {
         let workers = Workers::start(settings.workers);
         let node = Arc::new(Node::new(settings, workers));
         let (fail, failed) = watch::channel(None);
         let shared = Arc::clone(&node);
-        let addr = actor::Broker::create(move |ctx| actor::Broker::new(shared, fail, ctx));
+        let addr = actor::Broker::create(move |ctx| actor::Broker::new(shared, store, fail, ctx));
         Broker { addr, node, failed }
     }
 
-    /// Accepts connections on a bound socket.
+    /// Accepts connections on a bound socket, once the virtual hosts have recovered.
     ///
     /// # Errors
     ///
     /// When the socket can't be used by the broker's runtime.
     pub async fn listen(&self, socket: std::net::TcpListener) -> io::Result<()> {
+        for vhost in self.node.vhosts() {
+            let _ = vhost.addr.send(Settled).await;
+        }
         self.addr
             .send(Listen { socket })
             .await

@@ -37,6 +37,12 @@ impl Node {
         self.vhosts.load().get(name).cloned()
     }
 
+    /// All virtual hosts, in no order.
+    pub fn vhosts(&self) -> impl Iterator<Item = Arc<VhostHandle>> + use<> {
+        let snapshot = imbl::HashMap::clone(&self.vhosts.load());
+        snapshot.into_iter().map(|(_, vhost)| vhost)
+    }
+
     pub(crate) fn put_vhost(&self, vhost: Arc<VhostHandle>) {
         self.vhosts
             .rcu(|vhosts| vhosts.update(vhost.name.clone(), Arc::clone(&vhost)));

@@ -270,6 +270,7 @@ mod tests {
             owner: None,
             worker: System::new().block_on(async { Workers::start(1).by_turn() }),
             options: Arc::new(options),
+            store_id: None,
         })
     }
 

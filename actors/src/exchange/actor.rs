@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use actix::fut;
 use actix::prelude::*;
 use leveret_protocol::Exception;
 use tracing::debug;
 
-use super::bindings::{Binding, Bindings};
+use super::bindings::{Binding, Bindings, Destination};
 use super::messages::*;
+use crate::id::StoreId;
 use crate::lease::Lease;
 use crate::name::Name;
+use crate::vhost::definitions::{self, Change, Definitions};
 use crate::vhost::directory::Directory;
+use crate::vhost::names;
 
 /// What an exchange tells its virtual host when it ends by itself.
 #[derive(Debug, Clone, Message)]
@@ -32,6 +36,8 @@ pub struct ExchangeSeed {
     pub auto_delete: bool,
     /// The bindings it starts with.
     pub bindings: Bindings,
+    /// Where its bindings are recorded, and under which number it is itself; nowhere unless it is durable.
+    pub record: Option<(StoreId, Arc<dyn Definitions>)>,
     /// Where its routing table is published.
     pub directory: Arc<Directory>,
     /// Told when it deletes itself.
@@ -46,6 +52,7 @@ pub struct Exchange {
     incarnation: u64,
     auto_delete: bool,
     bindings: Bindings,
+    record: Option<(StoreId, Arc<dyn Definitions>)>,
     directory: Arc<Directory>,
     ended: Recipient<ExchangeEnded>,
     deleted: bool,
@@ -60,6 +67,7 @@ impl Exchange {
             incarnation: seed.incarnation,
             auto_delete: seed.auto_delete,
             bindings: seed.bindings,
+            record: seed.record,
             directory: seed.directory,
             ended: seed.ended,
             deleted: false,
@@ -73,6 +81,36 @@ impl Exchange {
             handle.publish(&self.bindings);
             self.directory.changed();
         }
+    }
+
+    fn bind(&mut self, binding: Binding) -> Result<bool, Exception> {
+        if self.deleted {
+            return Err(names::no_exchange(&self.name, &self.directory.vhost));
+        }
+        let new = self.bindings.bind(binding)?;
+        if new {
+            self.publish();
+        }
+        Ok(new)
+    }
+
+    fn would_be_new(&self, binding: &Binding) -> Result<bool, Exception> {
+        if self.deleted {
+            return Err(names::no_exchange(&self.name, &self.directory.vhost));
+        }
+        self.bindings.clone().bind(binding.clone())
+    }
+
+    /// While a binding was recorded its destination may have gone, and come again without it.
+    fn check_destination(&self, destination: &Destination, id: StoreId) -> Result<(), Exception> {
+        if self.directory.store_id(destination) == Some(id) {
+            return Ok(());
+        }
+        let vhost = &self.directory.vhost;
+        Err(match destination {
+            Destination::Queue(name) => names::no_queue(name, vhost),
+            Destination::Exchange(name) => names::no_exchange(name, vhost),
+        })
     }
 
     fn removed_bindings(&mut self) -> Removed {
@@ -98,32 +136,59 @@ impl Actor for Exchange {
     type Context = Context<Self>;
 }
 
-impl Handler<Bind> for Exchange {
-    type Result = Result<bool, Exception>;
+type Answer<T> = ResponseActFuture<Exchange, Result<T, Exception>>;
 
-    fn handle(&mut self, Bind { binding }: Bind, _: &mut Context<Self>) -> Self::Result {
-        if self.deleted {
-            return Err(crate::vhost::names::no_exchange(
-                &self.name,
-                &self.directory.vhost,
-            ));
+impl Handler<Bind> for Exchange {
+    type Result = Answer<bool>;
+
+    fn handle(&mut self, mail: Bind, _: &mut Context<Self>) -> Answer<bool> {
+        let Bind {
+            binding,
+            destination_id,
+        } = mail;
+        let (Some((id, definitions)), Some(destination_id)) = (&self.record, destination_id) else {
+            return Box::pin(fut::ready(self.bind(binding)));
+        };
+        match self.would_be_new(&binding) {
+            Ok(true) => {}
+            known_or_refused => return Box::pin(fut::ready(known_or_refused)),
         }
-        let new = self.bindings.bind(binding)?;
-        if new {
-            self.publish();
-        }
-        Ok(new)
+        let recorded = definitions.record(Change::Bound {
+            source: self.name.clone(),
+            source_id: *id,
+            binding: binding.clone(),
+            destination_id,
+        });
+        Box::pin(
+            fut::wrap_future::<_, Self>(recorded).map(move |recorded, exchange, _| {
+                recorded.map_err(|failed| failed.refuse("the binding"))?;
+                exchange.check_destination(&binding.destination, destination_id)?;
+                exchange.bind(binding)
+            }),
+        )
     }
 }
 
 impl Handler<Unbind> for Exchange {
-    type Result = Removed;
+    type Result = Answer<Removed>;
 
-    fn handle(&mut self, Unbind { binding }: Unbind, _: &mut Context<Self>) -> Removed {
+    fn handle(&mut self, Unbind { binding, durable }: Unbind, _: &mut Context<Self>) -> Answer<Removed> {
         if self.deleted || !self.bindings.unbind(&binding) {
-            return Removed::default();
+            return Box::pin(fut::ready(Ok(Removed::default())));
         }
-        self.removed_bindings()
+        let recorded = match &self.record {
+            Some((_, definitions)) if durable => definitions.record(Change::Unbound {
+                source: self.name.clone(),
+                binding,
+            }),
+            _ => definitions::nothing(),
+        };
+        let removed = self.removed_bindings();
+        Box::pin(
+            fut::wrap_future(recorded)
+                .map(|recorded, _, _| recorded.map_err(|failed| failed.refuse("the end of the binding")))
+                .map_ok(move |(), _, _| removed),
+        )
     }
 }
 

@@ -8,8 +8,9 @@ pub(super) fn by_value(value: &FieldValue, out: &mut Vec<u8>) {
     Form { out, typed: false }.value(value);
 }
 
-/// A form that two tables share when they hold the same fields of the same types in any order.
-pub(super) fn by_field(table: &FieldTable) -> Box<[u8]> {
+/// A form that two tables share when they hold the same fields of the same types in any order. The store of definitions keeps
+/// bindings under it: to change it is to change the format of that store.
+pub(crate) fn by_field(table: &FieldTable) -> Box<[u8]> {
     let mut out = Vec::new();
     if !table.is_empty() {
         Form {

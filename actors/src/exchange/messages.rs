@@ -4,13 +4,16 @@ use actix::prelude::*;
 use leveret_protocol::Exception;
 
 use super::bindings::{Binding, Destination};
+use crate::id::StoreId;
 
-/// Adds a binding; answers whether it was new.
+/// Adds a binding; answers whether it was new. It is recorded first if both ends are durable.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<bool, Exception>")]
 pub struct Bind {
     /// The binding.
     pub binding: Binding,
+    /// What the destination is kept under, if it is durable.
+    pub destination_id: Option<StoreId>,
 }
 
 /// What came of removing bindings.
@@ -22,12 +25,14 @@ pub struct Removed {
     pub ended: bool,
 }
 
-/// Removes a binding.
+/// Removes a binding; answered when its end is recorded.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Removed")]
+#[rtype(result = "Result<Removed, Exception>")]
 pub struct Unbind {
     /// The binding.
     pub binding: Binding,
+    /// Whether the destination is durable.
+    pub durable: bool,
 }
 
 /// A destination is no more: its bindings go.

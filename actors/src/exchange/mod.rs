@@ -6,7 +6,7 @@
 pub mod actor;
 pub mod binding;
 pub mod bindings;
-mod canonical;
+pub(crate) mod canonical;
 pub mod kind;
 pub mod messages;
 pub mod options;

@@ -10,7 +10,7 @@ use super::messages::*;
 use super::options::QueueOptions;
 use super::unsynced::Unsynced;
 use super::{QueueSettings, QueueState};
-use crate::id::{ChannelId, ConsumerId, QueueId};
+use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
 use crate::journal::{Journal, Synced};
 use crate::lease::Lease;
 use crate::name::Name;
@@ -37,6 +37,8 @@ pub struct QueueSeed {
     pub name: Name,
     /// What it was declared with.
     pub options: Arc<QueueOptions>,
+    /// What its messages are kept under, if it is durable.
+    pub store_id: Option<StoreId>,
     /// Keeps its messages.
     pub journal: Box<dyn Journal>,
     /// Told when it deletes itself.

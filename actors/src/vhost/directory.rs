@@ -12,10 +12,10 @@ use arc_swap::ArcSwap;
 
 use crate::broker::WorkerId;
 use crate::exchange::actor::Exchange;
-use crate::exchange::bindings::Bindings;
+use crate::exchange::bindings::{Bindings, Destination};
 use crate::exchange::options::ExchangeOptions;
 use crate::exchange::walk::{Graph, Routing};
-use crate::id::{ConnectionId, QueueId};
+use crate::id::{ConnectionId, QueueId, StoreId};
 use crate::name::Name;
 use crate::queue::actor::Queue;
 use crate::queue::messages::DirectReply;
@@ -36,6 +36,8 @@ pub struct QueueHandle {
     pub worker: WorkerId,
     /// What it was declared with.
     pub options: Arc<QueueOptions>,
+    /// What its definition and its messages are kept under, if it is durable.
+    pub store_id: Option<StoreId>,
 }
 
 impl QueueHandle {
@@ -54,6 +56,8 @@ pub struct ExchangeHandle {
     pub options: ExchangeOptions,
     /// Names one incarnation of the exchange.
     pub incarnation: u64,
+    /// What its definition is kept under, if it is durable.
+    pub store_id: Option<StoreId>,
     /// Its mailbox.
     pub addr: Addr<Exchange>,
     /// The table as of its latest binding.
@@ -116,6 +120,14 @@ impl Directory {
     /// The exchange of that name.
     pub fn exchange(&self, name: &str) -> Option<Arc<ExchangeHandle>> {
         self.exchanges.load().get(name).cloned()
+    }
+
+    /// What a destination is kept under, if it exists and is durable.
+    pub(crate) fn store_id(&self, destination: &Destination) -> Option<StoreId> {
+        match destination {
+            Destination::Queue(name) => self.queue(name)?.store_id,
+            Destination::Exchange(name) => self.exchange(name)?.store_id,
+        }
     }
 
     /// The channel that waits for direct replies under that name.

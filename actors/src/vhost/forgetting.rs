@@ -6,10 +6,12 @@ use std::future::Future;
 
 use actix::prelude::*;
 use futures_util::future::join_all;
+use leveret_protocol::Exception;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::oneshot;
 
 use super::actor::VirtualHost;
+use super::definitions;
 use super::messages::{Forgotten, Settled};
 use crate::exchange::bindings::Destination;
 use crate::exchange::messages as exchange;
@@ -64,8 +66,12 @@ impl Forgetting {
 
 impl VirtualHost {
     /// Has every binding to a destination that is no more taken away, and with them the exchanges that go with
-    /// their last one.
-    pub(super) fn forget_destination(&mut self, destination: Destination, ctx: &mut Context<Self>) {
+    /// their last one. Answers the exchanges that may have had such bindings.
+    pub(super) fn forget_destination(
+        &mut self,
+        destination: Destination,
+        ctx: &mut Context<Self>,
+    ) -> Vec<Name> {
         let sources = self.sources_of.remove(&destination).unwrap_or_default().names;
         let question = exchange::Forget {
             destination: destination.clone(),
@@ -79,8 +85,9 @@ impl VirtualHost {
                 async move { (asked.await.unwrap_or_default().ended, exchange) }
             })
             .collect();
+        let sources = sources.into_iter().collect();
         if asked.is_empty() {
-            return;
+            return sources;
         }
         self.forgetting.running.entry(destination.clone()).or_default();
         let forgotten = actix::fut::wrap_future::<_, Self>(join_all(asked)).then(|answers, host, ctx| {
@@ -91,6 +98,7 @@ impl VirtualHost {
             actix::fut::wrap_future(join_all(ends))
         });
         ctx.spawn(forgotten.map(move |_, host, _| host.forgetting.done(&destination)));
+        sources
     }
 
     /// An exchange has ended, which may be known. Completes when nothing leads to it any more.
@@ -106,13 +114,21 @@ impl VirtualHost {
 }
 
 impl Handler<Forgotten> for VirtualHost {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseFuture<Result<(), Exception>>;
 
-    fn handle(&mut self, Forgotten { queue }: Forgotten, _: &mut Context<Self>) -> Self::Result {
-        match self.forgetting.wait(&Destination::Queue(queue)) {
-            Some(forgotten) => Box::pin(forgotten),
-            None => Box::pin(std::future::ready(())),
-        }
+    fn handle(&mut self, Forgotten { queue, durable }: Forgotten, _: &mut Context<Self>) -> Self::Result {
+        let recorded = if durable {
+            self.definitions.removals_recorded()
+        } else {
+            definitions::nothing()
+        };
+        let forgotten = self.forgetting.wait(&Destination::Queue(queue));
+        Box::pin(async move {
+            if let Some(forgotten) = forgotten {
+                forgotten.await;
+            }
+            recorded.await.map_err(|failed| failed.refuse("the deletion"))
+        })
     }
 }
 

@@ -79,12 +79,14 @@ pub struct ReleaseExclusive {
     pub connection: ConnectionId,
 }
 
-/// A queue has ended: answered when no binding leads to it any more.
+/// A queue has ended: answered when no binding leads to it any more, and when its end is recorded.
 #[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Result<(), Exception>")]
 pub struct Forgotten {
     /// The name it had.
     pub queue: Name,
+    /// Whether its end has to be recorded.
+    pub durable: bool,
 }
 
 /// Answered when everything that was sent to the virtual host before has been handled.

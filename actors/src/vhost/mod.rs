@@ -2,18 +2,22 @@
 //!
 //! - declares, deletes and supervises the exchanges and queues of the host
 //! - checks that a declaration agrees with what exists
+//! - has what is durable recorded, and brings it back after a restart
 //! - drops exclusive queues with their connection
 //! - publishes names and routing tables through the [`directory`](directory::Directory), which channels read without a hop
 //!
 //! It never waits for a queue: a queue decides itself whether it may be deleted, and tells.
 
 pub mod actor;
+mod binding;
+mod declaring;
 pub mod definitions;
 pub mod directory;
 pub mod equivalence;
 mod forgetting;
 pub mod messages;
 pub mod names;
+mod recovery;
 pub(crate) mod successor;
 mod supervision;
 

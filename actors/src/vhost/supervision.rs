@@ -22,7 +22,7 @@ use crate::exchange::bindings::{Bindings, Destination};
 use crate::exchange::messages as exchange;
 use crate::exchange::options::ExchangeOptions;
 use crate::exchange::walk::Routing;
-use crate::id::{ConnectionId, QueueId};
+use crate::id::{ConnectionId, QueueId, StoreId};
 use crate::journal::Volatile;
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
@@ -30,15 +30,22 @@ use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
 use crate::queue::options::QueueOptions;
 
 impl VirtualHost {
-    pub(super) fn create_exchange(&mut self, name: Name, options: ExchangeOptions, ctx: &mut Context<Self>) {
-        let bindings = Bindings::new(options.kind);
-        self.start_exchange(name, options, bindings, ctx);
-    }
-
-    fn start_exchange(
+    pub(super) fn create_exchange(
         &mut self,
         name: Name,
         options: ExchangeOptions,
+        store_id: Option<StoreId>,
+        ctx: &mut Context<Self>,
+    ) {
+        let bindings = Bindings::new(options.kind);
+        self.start_exchange(name, options, store_id, bindings, ctx);
+    }
+
+    pub(super) fn start_exchange(
+        &mut self,
+        name: Name,
+        options: ExchangeOptions,
+        store_id: Option<StoreId>,
         bindings: Bindings,
         ctx: &mut Context<Self>,
     ) -> Arc<ExchangeHandle> {
@@ -55,6 +62,7 @@ impl VirtualHost {
             incarnation,
             auto_delete: options.auto_delete,
             bindings: bindings.clone(),
+            record: store_id.map(|id| (id, Arc::clone(&self.definitions))),
             directory: Arc::clone(&self.directory),
             ended: ctx.address().recipient(),
             lease: Lease::new(ctx.address().recipient(), incarnation),
@@ -65,6 +73,7 @@ impl VirtualHost {
             name,
             options,
             incarnation,
+            store_id,
             routing: ArcSwap::from_pointee(routing),
             bindings: ArcSwap::from_pointee(bindings),
         });
@@ -77,6 +86,7 @@ impl VirtualHost {
         name: Name,
         options: Arc<QueueOptions>,
         owner: Option<ConnectionId>,
+        store_id: Option<StoreId>,
         worker: WorkerId,
         ctx: &mut Context<Self>,
     ) -> Arc<QueueHandle> {
@@ -85,6 +95,7 @@ impl VirtualHost {
             id,
             name: name.clone(),
             options: Arc::clone(&options),
+            store_id,
             journal: Box::new(Volatile),
             ended: ctx.address().recipient(),
             lease: Lease::new(ctx.address().recipient(), id),
@@ -96,6 +107,7 @@ impl VirtualHost {
             owner,
             worker,
             options,
+            store_id,
         });
         self.names_of.insert(id, name);
         if let Some(owner) = owner {
@@ -109,9 +121,10 @@ impl VirtualHost {
     pub(super) fn forget_queue(&mut self, id: QueueId, ctx: &mut Context<Self>) -> Option<Arc<QueueHandle>> {
         let handle = self.take_off_the_books(id)?;
         self.directory.remove_queue(&handle.name);
-        self.forget_destination(Destination::Queue(handle.name.clone()), ctx);
-        if handle.options.durable {
-            drop(self.definitions.record(Change::QueueDeleted(handle.name.clone())));
+        let sources = self.forget_destination(Destination::Queue(handle.name.clone()), ctx);
+        if handle.store_id.is_some() {
+            let name = handle.name.clone();
+            self.remove_from_record(Change::QueueDeleted { name, sources });
         }
         Some(handle)
     }
@@ -131,6 +144,12 @@ impl VirtualHost {
         Some(handle)
     }
 
+    /// Whoever has to know asks for [`removals_recorded`](super::definitions::Definitions::removals_recorded).
+    fn remove_from_record(&self, removal: Change) {
+        drop(self.definitions.record(removal));
+    }
+
+    /// Takes an exchange's name and bindings away, whoever ended it.
     pub(super) fn forget_exchange(&mut self, name: &Name, incarnation: u64, ctx: &mut Context<Self>) {
         let Some(handle) = self
             .directory
@@ -140,9 +159,10 @@ impl VirtualHost {
             return;
         };
         self.directory.remove_exchange(name);
-        self.forget_destination(Destination::Exchange(name.clone()), ctx);
-        if handle.options.durable {
-            drop(self.definitions.record(Change::ExchangeDeleted(name.clone())));
+        let sources = self.forget_destination(Destination::Exchange(name.clone()), ctx);
+        if handle.store_id.is_some() {
+            let name = name.clone();
+            self.remove_from_record(Change::ExchangeDeleted { name, sources });
         }
     }
 
@@ -211,7 +231,7 @@ impl Handler<Gone<QueueId>> for VirtualHost {
         };
         error!(queue = %old.name, vhost = %self.directory.vhost, "the queue crashed; it is started anew");
         let (name, options) = (old.name.clone(), Arc::clone(&old.options));
-        self.create_queue(name, options, old.owner, old.worker, ctx);
+        self.create_queue(name, options, old.owner, old.store_id, old.worker, ctx);
     }
 }
 
@@ -229,7 +249,7 @@ impl Handler<Gone<u64>> for VirtualHost {
         error!(exchange = %old.name, vhost = %self.directory.vhost, "the exchange crashed; it is started anew");
         let bindings = Bindings::clone(&old.bindings.load());
         let mut destinations: Vec<Destination> = bindings.iter().map(|binding| binding.destination).collect();
-        let new = self.start_exchange(old.name.clone(), old.options.clone(), bindings, ctx);
+        let new = self.start_exchange(old.name.clone(), old.options.clone(), old.store_id, bindings, ctx);
         // What it should have heard while it was down.
         destinations.retain(|destination| !self.exists(destination));
         for destination in destinations {

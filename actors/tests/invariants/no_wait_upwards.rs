@@ -15,8 +15,9 @@ const DOWN: [&str; 8] = [
 ];
 
 /// Every question: in which folder, to whose address as it is written there, who asks, who answers.
-const QUESTIONS: [(&str, &str, &str, &str); 9] = [
+const QUESTIONS: [(&str, &str, &str, &str); 10] = [
     ("broker", "self.addr", "embedder", "broker"),
+    ("broker", "vhost.addr", "embedder", "vhost"),
     ("connection", "session.vhost.addr", "connection", "vhost"),
     ("channel", "channel.session.vhost.addr", "channel", "vhost"),
     ("channel", "vhost.addr", "channel", "vhost"),
@@ -28,8 +29,8 @@ const QUESTIONS: [(&str, &str, &str, &str); 9] = [
     ("vhost", "host", "channel", "vhost"),
 ];
 
-/// Not to an actor: own methods, and events nobody answers.
-const NO_QUESTIONS: [&str; 3] = ["self", "last_gone", "waiting"];
+/// Not to an actor: own methods, an event nobody answers, and the thread that keeps definitions.
+const NO_QUESTIONS: [&str; 5] = ["self", "last_gone", "waiting", "self.orders", "done"];
 
 /// To whom a file `send`s, as it is written there.
 fn asked(source: &Source) -> Vec<String> {

@@ -40,7 +40,7 @@ impl Ring {
         let thread = std::thread::spawn(move || {
             let system = actix::System::new();
             system.block_on(async move {
-                let broker = Broker::launch(settings);
+                let broker = Broker::launch(settings, None);
                 broker.listen(socket).await.unwrap();
                 report.send(broker).unwrap();
                 let _ = ended.await;

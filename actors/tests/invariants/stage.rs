@@ -61,6 +61,7 @@ impl Stage {
             id,
             name: "q".into(),
             options: Arc::new(QueueOptions::parse(&Declare::default(), "/").unwrap()),
+            store_id: None,
             journal: Box::new(journal),
             ended: ended.recipient(),
             lease: Lease::new(gone.recipient(), id),

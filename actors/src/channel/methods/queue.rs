@@ -242,12 +242,16 @@ impl Channel {
         let deleted = move |channel: &Self| {
             let vhost = channel.session.vhost.clone();
             let asked = ask_queue(vhost.clone(), &handle, question);
-            let queue = handle.name.clone();
-            // The queue told the virtual host before it answered; once that is done with it too, the name is free.
+            let gone = vhost::Forgotten {
+                queue: handle.name.clone(),
+                durable: handle.store_id.is_some(),
+            };
+            // The queue told the virtual host before it answered; once that is done with it too, the name is free, and the
+            // queue will not come back.
             async move {
                 let answer = asked.await;
                 if matches!(answer, Ok(Ok(_))) {
-                    let _ = vhost.addr.send(vhost::Forgotten { queue }).await;
+                    vhost.addr.send(gone).await.map_err(|_| lost("virtual host"))??;
                 }
                 answer
             }

@@ -1,0 +1,223 @@
+//! Declaring and deleting. What is durable is recorded before it comes to life, and nobody sees it earlier.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix::fut;
+use actix::prelude::*;
+use futures_util::FutureExt;
+use leveret_protocol::Exception;
+use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use super::actor::{Answer, VirtualHost};
+use super::definitions::Change;
+use super::directory::QueueHandle;
+use super::messages::{DeclareExchange, DeclareQueue, DeleteExchange};
+use super::names;
+use crate::exchange::bindings::Destination;
+use crate::exchange::messages as exchange;
+use crate::exchange::options::ExchangeOptions;
+use crate::name::Name;
+use crate::queue::options::{self, QueueOptions};
+
+/// What is being recorded before it comes to life, and who wants to declare the same.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay(FxHashMap<Destination, Vec<oneshot::Sender<()>>>);
+
+impl UnderWay {
+    fn begin(&mut self, declared: Destination) {
+        self.0.insert(declared, Vec::new());
+    }
+
+    /// Those who wait are told by the drop of what they wait for.
+    fn end(&mut self, declared: &Destination) {
+        self.0.remove(declared);
+    }
+
+    fn wait(&mut self, declared: &Destination) -> Option<oneshot::Receiver<()>> {
+        let waiting = self.0.get_mut(declared)?;
+        let (over, wait) = oneshot::channel();
+        waiting.push(over);
+        Some(wait)
+    }
+}
+
+/// The argument with which a client chooses how the name it gets begins.
+fn name_prefix(options: &QueueOptions) -> Option<&str> {
+    options
+        .arguments
+        .get("x-name-prefix")
+        .and_then(|value| value.as_str())
+}
+
+impl VirtualHost {
+    /// Waits until nothing leads to the last one of that name, or somebody else's declaration of the same is recorded or
+    /// refused. `None` when the name can be used at once.
+    fn name_in_use(&mut self, declared: &Destination) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        if let Some(forgotten) = self.forgetting.wait(declared) {
+            return Some(Box::pin(forgotten));
+        }
+        let recorded = self.under_way.wait(declared)?;
+        Some(Box::pin(recorded.map(drop)))
+    }
+
+    fn existing_queue(&self, mail: &DeclareQueue) -> Option<Result<Arc<QueueHandle>, Exception>> {
+        let (name, vhost) = (&mail.name, &self.directory.vhost);
+        let existing = self.directory.queue(name)?;
+        if existing.is_locked_for(mail.connection) || existing.options.exclusive != mail.options.exclusive {
+            return Some(Err(options::locked(name, vhost)));
+        }
+        let same = existing.options.check_equivalent(&mail.options, name, vhost);
+        Some(same.map(|()| existing))
+    }
+
+    fn declare_new_queue(&mut self, mail: DeclareQueue, ctx: &mut Context<Self>) -> Answer<Arc<QueueHandle>> {
+        let (name, options) = (mail.name, Arc::new(mail.options));
+        let unenforced = options.unenforced();
+        if !unenforced.is_empty() {
+            warn!(queue = %name, arguments = ?unenforced, "declared with arguments that have no effect yet");
+        }
+        if options.exclusive {
+            let queue = self.create_queue(name, options, Some(mail.connection), None, mail.worker, ctx);
+            return Box::pin(fut::ready(Ok(queue)));
+        }
+        let worker = self.node.workers.by_name(&name);
+        if !options.durable {
+            let queue = self.create_queue(name, options, None, None, worker, ctx);
+            return Box::pin(fut::ready(Ok(queue)));
+        }
+        let id = self.definitions.new_id();
+        let change = Change::QueueDeclared {
+            id,
+            name: name.clone(),
+            options: Arc::clone(&options),
+        };
+        self.record_first(Destination::Queue(name.clone()), change, move |host, ctx| {
+            host.create_queue(name, options, None, Some(id), worker, ctx)
+        })
+    }
+
+    fn declare_new_exchange(
+        &mut self,
+        name: Name,
+        options: ExchangeOptions,
+        ctx: &mut Context<Self>,
+    ) -> Answer<()> {
+        if !options.durable {
+            self.create_exchange(name, options, None, ctx);
+            return Box::pin(fut::ready(Ok(())));
+        }
+        let id = self.definitions.new_id();
+        let change = Change::ExchangeDeclared {
+            id,
+            name: name.clone(),
+            options: options.clone(),
+        };
+        self.record_first(Destination::Exchange(name.clone()), change, move |host, ctx| {
+            host.create_exchange(name, options, Some(id), ctx);
+        })
+    }
+
+    /// Records a declaration, then lets what is declared come to life.
+    fn record_first<T: 'static>(
+        &mut self,
+        declared: Destination,
+        change: Change,
+        create: impl FnOnce(&mut Self, &mut Context<Self>) -> T + 'static,
+    ) -> Answer<T> {
+        let recorded = self.definitions.record(change);
+        self.under_way.begin(declared.clone());
+        Box::pin(
+            fut::wrap_future::<_, Self>(recorded).map(move |recorded, host, ctx| {
+                host.under_way.end(&declared);
+                let vhost = &host.directory.vhost;
+                recorded.map_err(|failed| match &declared {
+                    Destination::Queue(name) => failed.refuse(names::queue(name, vhost)),
+                    Destination::Exchange(name) => failed.refuse(names::exchange(name, vhost)),
+                })?;
+                Ok(create(host, ctx))
+            }),
+        )
+    }
+}
+
+impl Handler<DeclareExchange> for VirtualHost {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, mail: DeclareExchange, ctx: &mut Context<Self>) -> Answer<()> {
+        if let Some(free) = self.name_in_use(&Destination::Exchange(mail.name.clone())) {
+            let later = fut::wrap_future::<_, Self>(free);
+            return Box::pin(later.then(|(), host, ctx| host.handle(mail, ctx)));
+        }
+        let vhost = &self.directory.vhost;
+        if let Some(existing) = self.directory.exchange(&mail.name) {
+            let same = existing
+                .options
+                .check_equivalent(&mail.options, &mail.name, vhost);
+            return Box::pin(fut::ready(same));
+        }
+        if let Err(reserved) = names::check_new_exchange(&mail.name) {
+            return Box::pin(fut::ready(Err(reserved)));
+        }
+        self.declare_new_exchange(mail.name, mail.options, ctx)
+    }
+}
+
+impl Handler<DeclareQueue> for VirtualHost {
+    type Result = Answer<Arc<QueueHandle>>;
+
+    fn handle(&mut self, mut mail: DeclareQueue, ctx: &mut Context<Self>) -> Self::Result {
+        if mail.name.is_empty() {
+            mail.name = names::generated_queue(name_prefix(&mail.options));
+            return self.declare_new_queue(mail, ctx);
+        }
+        if let Some(free) = self.name_in_use(&Destination::Queue(mail.name.clone())) {
+            let later = fut::wrap_future::<_, Self>(free);
+            return Box::pin(later.then(|(), host, ctx| host.handle(mail, ctx)));
+        }
+        if let Some(existing) = self.existing_queue(&mail) {
+            return Box::pin(fut::ready(existing));
+        }
+        if let Err(reserved) = names::check_new_queue(&mail.name) {
+            return Box::pin(fut::ready(Err(reserved)));
+        }
+        self.declare_new_queue(mail, ctx)
+    }
+}
+
+impl Handler<DeleteExchange> for VirtualHost {
+    type Result = Answer<()>;
+
+    fn handle(&mut self, mail: DeleteExchange, ctx: &mut Context<Self>) -> Answer<()> {
+        let DeleteExchange { name, if_unused } = mail;
+        let Some(exchange) = self.directory.exchange(&name) else {
+            return Box::pin(fut::ready(Ok(())));
+        };
+        let vhost = self.directory.vhost.clone();
+        let asked = self.ask_exchange(&exchange, exchange::Delete { if_unused }, ctx);
+        Box::pin(fut::wrap_future::<_, Self>(asked).then(move |answer, host, ctx| {
+            let deleted = match answer {
+                Ok(false) => Err(names::exchange_in_use(&name, &vhost)),
+                Err(lost) if !names::is_not_found(&lost) => Err(lost),
+                Ok(true) | Err(_) => {
+                    let forgotten = host.exchange_ended(&name, exchange.incarnation, ctx);
+                    let durable = exchange.store_id.is_some();
+                    Ok((forgotten, durable.then(|| host.definitions.removals_recorded())))
+                }
+            };
+            fut::wrap_future(async move {
+                let (forgotten, recorded) = deleted?;
+                if let Some(forgotten) = forgotten {
+                    forgotten.await;
+                }
+                match recorded {
+                    Some(recorded) => recorded.await.map_err(|failed| failed.refuse("the deletion")),
+                    None => Ok(()),
+                }
+            })
+        }))
+    }
+}

@@ -1,0 +1,130 @@
+//! The directory for what must survive a restart, and the lock that keeps a second broker out of it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+
+use leveret_actors::definitions::{DefinitionStore, StoreError};
+
+/// Locked by the broker that uses the directory, and holds its process number.
+const LOCK: &str = "leveret.lock";
+
+/// A data directory that no other broker uses.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    // Closed before the lock is given up: fields are dropped in this order.
+    definitions: DefinitionStore,
+    _lock: File,
+}
+
+/// Why a data directory can't be used. Nothing in it was lost.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// It can't be made, read or written.
+    #[error("cannot use the data directory {}: {source}; choose another, or give the broker's user access to it", directory.display())]
+    Unusable {
+        /// The directory asked for.
+        directory: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another broker uses it.
+    #[error("the data directory {} is in use by another broker{}", directory.display(), named(*process))]
+    InUse {
+        /// The directory asked for.
+        directory: PathBuf,
+        /// The other broker's process number, if it can be read.
+        process: Option<u32>,
+    },
+    /// The store of exchanges, queues and bindings can't be opened.
+    #[error(transparent)]
+    Definitions(#[from] StoreError),
+}
+
+impl DataDir {
+    /// Makes the directory if need be, locks it and opens what is in it.
+    pub(crate) fn open(directory: &Path) -> Result<Self, DataDirError> {
+        let unusable = |source| DataDirError::Unusable {
+            directory: directory.to_owned(),
+            source,
+        };
+        fs::create_dir_all(directory).map_err(unusable)?;
+        let mut lock = open_lock(directory).map_err(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(DataDirError::InUse {
+                    directory: directory.to_owned(),
+                    process: holder(&mut lock),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+        }
+        sign(&mut lock).map_err(unusable)?;
+        Ok(DataDir {
+            definitions: DefinitionStore::open(directory)?,
+            _lock: lock,
+        })
+    }
+
+    /// The exchanges, queues and bindings.
+    pub(crate) fn definitions(&self) -> &DefinitionStore {
+        &self.definitions
+    }
+}
+
+fn open_lock(directory: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(directory.join(LOCK))
+}
+
+fn sign(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{}", process::id())
+}
+
+fn holder(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+fn named(process: Option<u32>) -> String {
+    process.map_or_else(String::new, |process| format!(", process {process}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_made_locked_and_free_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("a/b");
+        let first = DataDir::open(&directory).unwrap();
+        let refused = DataDir::open(&directory).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            format!(
+                "the data directory {} is in use by another broker, process {}",
+                directory.display(),
+                process::id()
+            )
+        );
+        drop(first);
+        DataDir::open(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_no_directory() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let refused = DataDir::open(file.path()).unwrap_err();
+        assert!(matches!(refused, DataDirError::Unusable { .. }), "{refused}");
+    }
+}
