@@ -4,7 +4,19 @@
 //! answer is either "safe now" or a ticket; when the ticket is reached, the queue is sent [`Synced`]. Whatever
 //! keeps the messages (nothing, a log on this machine, a log on several) stands behind this interface.
 
+mod cleaning;
+pub mod files;
+pub mod index;
+pub mod log;
+mod recent;
+pub mod record;
+pub mod recovery;
+pub mod restore;
+pub mod segment;
+#[cfg(test)]
+mod tests;
 mod volatile;
+pub mod writer;
 
 use std::sync::Arc;
 

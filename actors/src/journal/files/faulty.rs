@@ -1,0 +1,169 @@
+//! Files in memory that fail on demand and can lose what was not synced.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{Append, Files};
+
+/// A disk that knows what has been synced.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faulty {
+    disk: Arc<Mutex<Disk>>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    pub(crate) files: BTreeMap<String, Contents>,
+    /// Bytes all files may take together.
+    pub(crate) space: Option<usize>,
+    /// The most bytes one write takes.
+    pub(crate) write_limit: Option<usize>,
+    /// Fail the writes after so many more with EIO.
+    pub(crate) writes_left: Option<usize>,
+    /// Fail so many of the next syncs.
+    pub(crate) failing_syncs: usize,
+    /// Syncs that succeeded.
+    pub(crate) syncs: usize,
+    /// Bytes ever written.
+    pub(crate) written: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Contents {
+    pub(crate) bytes: Vec<u8>,
+    /// How many of the bytes are durable.
+    pub(crate) synced: usize,
+    /// Whether the directory durably knows the file.
+    pub(crate) named: bool,
+}
+
+impl Faulty {
+    pub(crate) fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap()
+    }
+
+    /// What a power cut leaves: of each file what was synced and `kept` of a thousand parts of the rest.
+    pub(crate) fn after_power_cut(&self, kept: usize) -> Faulty {
+        let mut files = self.disk().files.clone();
+        files.retain(|_, file| file.named || kept >= 500);
+        for file in files.values_mut() {
+            let rest = (file.bytes.len() - file.synced) * kept / 1000;
+            file.bytes.truncate(file.synced + rest);
+            file.synced = file.bytes.len();
+        }
+        let disk = Disk {
+            files,
+            ..Disk::default()
+        };
+        Faulty {
+            disk: Arc::new(Mutex::new(disk)),
+        }
+    }
+
+    /// The name of the last file.
+    pub(crate) fn last(&self) -> String {
+        self.disk().files.keys().next_back().unwrap().clone()
+    }
+}
+
+impl Disk {
+    fn file(&mut self, name: &str) -> io::Result<&mut Contents> {
+        self.files
+            .get_mut(name)
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn room(&self) -> usize {
+        let used: usize = self.files.values().map(|file| file.bytes.len()).sum();
+        self.space.map_or(usize::MAX, |space| space.saturating_sub(used))
+    }
+}
+
+impl Files for Faulty {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Append>> {
+        let mut disk = self.disk();
+        if disk.files.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        disk.files.insert(name.to_owned(), Contents::default());
+        Ok(Box::new(FaultyFile {
+            disk: self.clone(),
+            name: name.to_owned(),
+        }))
+    }
+
+    fn read(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut disk = self.disk();
+        let rest = disk.file(name)?.bytes.get(at as usize..).unwrap_or_default();
+        Ok(rest[..rest.len().min(len)].to_vec())
+    }
+
+    fn len(&self, name: &str) -> io::Result<u64> {
+        Ok(self.disk().file(name)?.bytes.len() as u64)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(self.disk().files.keys().cloned().collect())
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.disk().file(name)?;
+        self.disk().files.remove(name);
+        Ok(())
+    }
+
+    fn truncate(&self, name: &str, len: u64) -> io::Result<()> {
+        let mut disk = self.disk();
+        let file = disk.file(name)?;
+        file.bytes.truncate(len as usize);
+        file.synced = file.bytes.len();
+        Ok(())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.disk().files.values_mut().for_each(|file| file.named = true);
+        Ok(())
+    }
+}
+
+struct FaultyFile {
+    disk: Faulty,
+    name: String,
+}
+
+impl Append for FaultyFile {
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut disk = self.disk.disk();
+        if let Some(left) = &mut disk.writes_left {
+            *left = left.checked_sub(1).ok_or_else(|| io::Error::other("EIO"))?;
+        }
+        let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
+        let count = wanted
+            .min(disk.write_limit.unwrap_or(usize::MAX))
+            .min(disk.room());
+        if count == 0 && wanted > 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        disk.written += count;
+        let all = slices.iter().flat_map(|slice| slice.iter().copied()).take(count);
+        disk.file(&self.name)?.bytes.extend(all);
+        Ok(count)
+    }
+
+    /// A sync that fails loses what it should have made durable, as Linux does: the next one succeeds.
+    fn sync_data(&mut self) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        if disk.failing_syncs > 0 {
+            disk.failing_syncs -= 1;
+            let file = disk.file(&self.name)?;
+            let synced = file.synced;
+            file.bytes.iter_mut().skip(synced).for_each(|byte| *byte = 0);
+            return Err(io::Error::other("EIO"));
+        }
+        disk.syncs += 1;
+        let file = disk.file(&self.name)?;
+        file.synced = file.bytes.len();
+        Ok(())
+    }
+}

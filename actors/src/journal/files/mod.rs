@@ -1,0 +1,107 @@
+//! What the journal needs of a file system, and nothing more.
+//!
+//! [`Directory`] is the real one. Tests put one in its place that keeps files in memory and fails on demand.
+
+#[cfg(test)]
+pub(crate) mod faulty;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSlice, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// The files of one directory.
+pub trait Files: Send + Sync + 'static {
+    /// A new, empty file to append to. Fails when there is one of that name.
+    fn create(&self, name: &str) -> io::Result<Box<dyn Append>>;
+    /// Up to `len` bytes of a file from `at`; fewer only at its end.
+    fn read(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// The length of a file in bytes.
+    fn len(&self, name: &str) -> io::Result<u64>;
+    /// The names of all files, in no particular order.
+    fn list(&self) -> io::Result<Vec<String>>;
+    /// Removes a file.
+    fn delete(&self, name: &str) -> io::Result<()>;
+    /// Cuts a file off after `len` bytes, durably.
+    fn truncate(&self, name: &str, len: u64) -> io::Result<()>;
+    /// Makes durable which files there are.
+    fn sync_dir(&self) -> io::Result<()>;
+}
+
+/// A file that is appended to.
+pub trait Append: Send {
+    /// Writes some of the slices, in order, and returns how many bytes.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Makes durable what was written.
+    fn sync_data(&mut self) -> io::Result<()>;
+}
+
+/// A directory of the file system.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    /// The directory at `path`, made if it does not exist.
+    pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        fs::create_dir_all(&path)?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(Directory { path })
+    }
+}
+
+impl Files for Directory {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Append>> {
+        let path = self.path.join(name);
+        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn read(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>> {
+        let file = File::open(self.path.join(name))?;
+        let rest = file.metadata()?.len().saturating_sub(at);
+        let mut bytes = vec![0; usize::try_from(rest).map_or(len, |rest| rest.min(len))];
+        file.read_exact_at(&mut bytes, at)?;
+        Ok(bytes)
+    }
+
+    fn len(&self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.path.join(name))?.len())
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(name))
+    }
+
+    fn truncate(&self, name: &str, len: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(self.path.join(name))?;
+        file.set_len(len)?;
+        file.sync_all()
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+impl Append for File {
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Write::write_vectored(self, slices)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+}

@@ -1,0 +1,303 @@
+//! Where every unsettled message of the journal is, and how much of each segment still lives. Pure.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use rustc_hash::FxHashMap;
+
+use super::record::Positions;
+use crate::id::StoreId;
+
+/// Positions that share a block.
+const BLOCK: u64 = 64;
+
+/// A message of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MessageId {
+    /// The queue.
+    pub store: StoreId,
+    /// Its place in the queue.
+    pub position: u64,
+}
+
+/// Where a publication's record begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Location {
+    /// The number of the segment.
+    pub segment: u32,
+    /// The offset in it.
+    pub offset: u32,
+}
+
+/// How much of a segment lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Segment {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Publications it has.
+    pub publications: u64,
+    /// Those that some queue has not settled.
+    pub live: u64,
+}
+
+impl Segment {
+    /// Bytes that live, taking all publications for equally long.
+    pub fn live_bytes(&self) -> u64 {
+        let share = u128::from(self.bytes) * u128::from(self.live);
+        u64::try_from(share / u128::from(self.publications.max(1))).unwrap_or(u64::MAX)
+    }
+}
+
+/// The unsettled messages of all queues.
+#[derive(Debug, Default)]
+pub struct Index {
+    stores: FxHashMap<StoreId, BTreeMap<u64, Box<Block>>>,
+    /// How many queues have a publication that more than one has or had.
+    shared: FxHashMap<Location, u32>,
+    segments: BTreeMap<u32, Segment>,
+}
+
+/// Places of messages that are neighbours in their queue.
+#[derive(Debug)]
+struct Block {
+    /// A bit for each position that is unsettled.
+    live: u64,
+    places: [Location; BLOCK as usize],
+}
+
+impl Index {
+    /// A new segment, or more bytes of one.
+    pub fn grow(&mut self, segment: u32, bytes: u64) {
+        self.segments.entry(segment).or_default().bytes += bytes;
+    }
+
+    /// A queue has a message, the first of its publication. A message that was elsewhere has moved.
+    pub fn insert(&mut self, message: MessageId, location: Location) {
+        let segment = self.segments.entry(location.segment).or_default();
+        segment.publications += 1;
+        segment.live += 1;
+        self.place(message, location);
+    }
+
+    /// A further queue has the publication at `location`, which was `origin`'s first.
+    pub fn insert_further(&mut self, message: MessageId, location: Location, origin: MessageId) {
+        if let Some(holders) = self.shared.get_mut(&location) {
+            *holders += 1;
+        } else if self.get(origin.store, origin.position) == Some(location) {
+            self.shared.insert(location, 2);
+        } else {
+            // It was settled by all that had it, and lives again.
+            self.shared.insert(location, 1);
+            self.segments.entry(location.segment).or_default().live += 1;
+        }
+        self.place(message, location);
+    }
+
+    fn place(&mut self, message: MessageId, location: Location) {
+        let MessageId { store, position } = message;
+        let blocks = self.stores.entry(store).or_default();
+        let block = blocks.entry(position / BLOCK).or_insert_with(Block::empty);
+        if let Some(old) = block.put(position % BLOCK, location) {
+            self.release(old);
+        }
+    }
+
+    /// Messages of a queue are gone. Positions it does not have are skipped.
+    pub fn settle(&mut self, store: StoreId, positions: Positions) {
+        let Positions { first, last } = positions;
+        let Some(blocks) = self.stores.get_mut(&store).filter(|_| first <= last) else {
+            return;
+        };
+        let (mut gone, mut emptied) = (Vec::new(), Vec::new());
+        for (&number, block) in blocks.range_mut(first / BLOCK..=last / BLOCK) {
+            let base = number * BLOCK;
+            let from = first.saturating_sub(base);
+            block.take(from..=(last - base).min(BLOCK - 1), &mut gone);
+            if block.live == 0 {
+                emptied.push(number);
+            }
+        }
+        for number in emptied {
+            blocks.remove(&number);
+        }
+        if blocks.is_empty() {
+            self.stores.remove(&store);
+        }
+        for location in gone {
+            self.release(location);
+        }
+    }
+
+    /// A queue is gone.
+    pub fn remove(&mut self, store: StoreId) {
+        let all = Positions {
+            first: 0,
+            last: u64::MAX,
+        };
+        self.settle(store, all);
+    }
+
+    /// Where a message is.
+    pub fn get(&self, store: StoreId, position: u64) -> Option<Location> {
+        let block = self.stores.get(&store)?.get(&(position / BLOCK))?;
+        block.get(position % BLOCK)
+    }
+
+    /// The queues that have messages.
+    pub fn stores(&self) -> impl Iterator<Item = StoreId> {
+        self.stores.keys().copied()
+    }
+
+    /// The messages of a queue in order.
+    pub fn messages(&self, store: StoreId) -> impl Iterator<Item = (u64, Location)> {
+        let blocks = self.stores.get(&store).into_iter().flatten();
+        blocks.flat_map(|(number, block)| {
+            (0..BLOCK).filter_map(move |slot| Some((number * BLOCK + slot, block.get(slot)?)))
+        })
+    }
+
+    /// The segments in order.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = (u32, Segment)> {
+        self.segments.iter().map(|(&number, &segment)| (number, segment))
+    }
+
+    /// A segment has been deleted.
+    pub fn forget(&mut self, segment: u32) {
+        self.segments.remove(&segment);
+    }
+
+    fn release(&mut self, location: Location) {
+        if let Some(holders) = self.shared.get_mut(&location) {
+            *holders -= 1;
+            if *holders > 0 {
+                return;
+            }
+            self.shared.remove(&location);
+        }
+        if let Some(segment) = self.segments.get_mut(&location.segment) {
+            segment.live = segment.live.saturating_sub(1);
+        }
+    }
+}
+
+impl Block {
+    fn empty() -> Box<Self> {
+        Box::new(Block {
+            live: 0,
+            places: [Location::default(); BLOCK as usize],
+        })
+    }
+
+    fn get(&self, slot: u64) -> Option<Location> {
+        let live = self.live >> slot & 1 == 1;
+        self.places.get(slot as usize).copied().filter(|_| live)
+    }
+
+    /// Returns what was there.
+    fn put(&mut self, slot: u64, location: Location) -> Option<Location> {
+        let old = self.get(slot);
+        self.live |= 1 << slot;
+        if let Some(place) = self.places.get_mut(slot as usize) {
+            *place = location;
+        }
+        old
+    }
+
+    fn take(&mut self, slots: RangeInclusive<u64>, gone: &mut Vec<Location>) {
+        for slot in slots {
+            gone.extend(self.get(slot));
+            self.live &= !(1 << slot);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: StoreId = StoreId(1);
+    const B: StoreId = StoreId(2);
+
+    fn at(segment: u32, offset: u32) -> Location {
+        Location { segment, offset }
+    }
+
+    fn id(store: StoreId, position: u64) -> MessageId {
+        MessageId { store, position }
+    }
+
+    fn positions(first: u64, last: u64) -> Positions {
+        Positions { first, last }
+    }
+
+    fn live(index: &Index) -> Vec<(u32, u64)> {
+        index
+            .segments()
+            .map(|(number, segment)| (number, segment.live))
+            .collect()
+    }
+
+    #[test]
+    fn settled_ranges_leave_the_rest_in_order() {
+        let mut index = Index::default();
+        for position in 0..1000 {
+            index.insert(id(A, position), at(1, position as u32));
+        }
+        index.settle(A, positions(1, 62));
+        index.settle(A, positions(64, 997));
+        index.settle(A, positions(5, 2));
+        let left: Vec<u64> = index.messages(A).map(|(position, _)| position).collect();
+        assert_eq!(left, [0, 63, 998, 999]);
+        assert_eq!(live(&index), [(1, 4)]);
+        assert_eq!(index.get(A, 998), Some(at(1, 998)));
+        assert_eq!(index.get(A, 64), None);
+        index.remove(A);
+        assert_eq!(live(&index), [(1, 0)]);
+        assert_eq!(index.stores().count(), 0);
+    }
+
+    #[test]
+    fn a_publication_lives_until_its_last_queue_settles_it() {
+        let mut index = Index::default();
+        index.insert(id(A, 7), at(1, 32));
+        index.insert_further(id(B, 9), at(1, 32), id(A, 7));
+        index.settle(A, positions(7, 7));
+        assert_eq!(live(&index), [(1, 1)]);
+        index.settle(B, positions(9, 9));
+        assert_eq!(live(&index), [(1, 0)]);
+    }
+
+    #[test]
+    fn a_settled_publication_lives_again_for_a_further_queue() {
+        let mut index = Index::default();
+        index.insert(id(A, 7), at(1, 32));
+        index.settle(A, positions(7, 7));
+        assert_eq!(live(&index), [(1, 0)]);
+        index.insert_further(id(B, 9), at(1, 32), id(A, 7));
+        assert_eq!(live(&index), [(1, 1)]);
+        index.insert_further(id(A, 8), at(1, 32), id(A, 7));
+        index.settle(B, positions(9, 9));
+        assert_eq!(live(&index), [(1, 1)]);
+        index.settle(A, positions(8, 8));
+        assert_eq!(live(&index), [(1, 0)]);
+    }
+
+    #[test]
+    fn a_message_that_moved_lives_only_in_its_new_place() {
+        let mut index = Index::default();
+        index.insert(id(A, 7), at(1, 32));
+        index.insert(id(A, 7), at(2, 64));
+        assert_eq!(live(&index), [(1, 0), (2, 1)]);
+        assert_eq!(index.get(A, 7), Some(at(2, 64)));
+    }
+
+    #[test]
+    fn the_last_position_there_can_be_is_like_any_other() {
+        let mut index = Index::default();
+        index.insert(id(A, u64::MAX), at(1, 32));
+        index.settle(A, positions(0, u64::MAX - 1));
+        assert_eq!(index.get(A, u64::MAX), Some(at(1, 32)));
+        index.settle(A, positions(u64::MAX, u64::MAX));
+        assert_eq!(index.stores().count(), 0);
+    }
+}

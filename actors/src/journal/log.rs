@@ -1,0 +1,433 @@
+//! The log: what was asked of it is written to the active segment and synced, in order.
+//!
+//! Everything not known to be durable is also kept in memory. When a write or a sync fails, the segment is
+//! left as it was when it was last synced, and what came after is written anew to a fresh one: what a failed
+//! sync leaves in a file can't be trusted, even if the next sync succeeds.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use tracing::{debug, error, warn};
+
+use super::cleaning::Cleaning;
+use super::files::{Append, Files};
+use super::index::{Index, Location, MessageId};
+use super::recent::{Place, Recent};
+use super::record::{Gather, Positions, SEGMENT_HEADER, SegmentHeader};
+use super::recovery::Recovered;
+use super::segment::file_name;
+use crate::id::StoreId;
+use crate::publication::Page;
+
+/// Bytes gathered for one write.
+const WRITE: u64 = 4 * 1024 * 1024;
+/// Slices the system takes in one write.
+const MOST_SLICES: usize = 1024;
+/// Operations that no one waits for, after which they are synced anyway.
+const MOST_UNSYNCED: usize = 4096;
+
+/// When a message is safe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// When the disk has it: it survives a power cut.
+    #[default]
+    Fsync,
+    /// When the operating system has it: it survives a crash of the broker, but not one of the machine.
+    Os,
+}
+
+/// What can be set about a log.
+#[derive(Debug, Clone, Copy)]
+pub struct LogSettings {
+    /// Bytes after which a segment is followed by the next. At most 1 GiB.
+    pub segment_bytes: u64,
+    /// When a message is safe.
+    pub durability: Durability,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        LogSettings {
+            segment_bytes: 64 * 1024 * 1024,
+            durability: Durability::Fsync,
+        }
+    }
+}
+
+/// What a log is asked to write.
+#[derive(Debug)]
+pub enum Op {
+    /// New messages of a queue.
+    Append {
+        /// The queue.
+        store: StoreId,
+        /// Where the publications are.
+        page: Arc<Page>,
+        /// The messages' positions, and the places of their publications in the page.
+        messages: Vec<(u64, u32)>,
+        /// Answered when the messages are safe.
+        ticket: u64,
+    },
+    /// Messages copied from an old segment.
+    Moved {
+        /// Where the publications are.
+        page: Arc<Page>,
+        /// The messages, and the places of their publications in the page.
+        messages: Vec<(MessageId, u32)>,
+    },
+    /// Messages are gone.
+    Settled {
+        /// The queue.
+        store: StoreId,
+        /// Which.
+        positions: Vec<Positions>,
+    },
+    /// Messages up to a position may have been delivered.
+    HandedOut {
+        /// The queue.
+        store: StoreId,
+        /// The highest.
+        upto: u64,
+    },
+    /// A queue is gone.
+    QueueDeleted {
+        /// The queue.
+        store: StoreId,
+    },
+    /// The broker stops in order.
+    Stopped,
+}
+
+impl Op {
+    /// Whether it must soon be durable: losing the others costs a redelivery.
+    fn is_urgent(&self) -> bool {
+        !matches!(self, Op::Settled { .. } | Op::HandedOut { .. })
+    }
+}
+
+/// A log and its segments.
+pub struct Log {
+    pub(super) files: Arc<dyn Files>,
+    pub(super) settings: LogSettings,
+    pub(super) sink: Sink,
+    pub(super) active: Option<Active>,
+    pub(super) cleaning: Cleaning,
+    next_segment: u32,
+    /// What may not be durable yet, in order.
+    pub(super) unsynced: Vec<Op>,
+    /// How many of these are written to the active segment.
+    pub(super) written: usize,
+    /// Tickets whose messages have become safe.
+    safe: Vec<(StoreId, u64)>,
+}
+
+/// The segment that is written to.
+pub(super) struct Active {
+    pub(super) number: u32,
+    file: Box<dyn Append>,
+    salt: u64,
+    len: u64,
+    /// Its length when it was last known to be safe.
+    trusted: u64,
+}
+
+/// Where operations become records and entries of the index.
+pub(super) struct Sink {
+    pub(super) index: Index,
+    recent: Recent,
+    gather: Gather,
+}
+
+impl Log {
+    /// The log that goes on after what was recovered.
+    pub fn new(files: Arc<dyn Files>, settings: LogSettings, recovered: Recovered) -> Self {
+        Log {
+            files,
+            settings,
+            sink: Sink {
+                index: recovered.index,
+                recent: Recent::default(),
+                gather: Gather::default(),
+            },
+            active: None,
+            cleaning: Cleaning::default(),
+            next_segment: recovered.next_segment,
+            unsynced: Vec::new(),
+            written: 0,
+            safe: Vec::new(),
+        }
+    }
+
+    /// Takes an operation; [`commit`](Self::commit) makes it durable.
+    pub fn take(&mut self, op: Op) {
+        self.unsynced.push(op);
+    }
+
+    /// Where the unsettled messages are, as far as operations were committed.
+    pub fn index(&self) -> &Index {
+        &self.sink.index
+    }
+
+    /// Whether operations are not known to be durable.
+    pub fn is_dirty(&self) -> bool {
+        !self.unsynced.is_empty()
+    }
+
+    /// The queues and tickets whose messages have become safe since this was asked last, in order.
+    pub fn take_safe(&mut self) -> std::vec::Drain<'_, (StoreId, u64)> {
+        self.safe.drain(..)
+    }
+
+    /// Writes what was taken, and syncs it unless no one waits for it. Then deletes segments without a live message.
+    ///
+    /// # Errors
+    /// When it can't be written to a fresh segment either. Nothing is lost: a later call tries again.
+    pub fn commit(&mut self) -> io::Result<()> {
+        let urgent = self.unsynced.len() > MOST_UNSYNCED || self.unsynced.iter().any(Op::is_urgent);
+        self.commit_with(urgent)
+    }
+
+    /// Makes all durable, also what no one waits for.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.commit_with(true)
+    }
+
+    fn commit_with(&mut self, urgent: bool) -> io::Result<()> {
+        if let Err(failure) = self.write(urgent) {
+            warn!(error = %failure, "the journal goes on in another segment");
+            self.abandon();
+            if let Err(failure) = self.write(urgent) {
+                self.abandon();
+                self.settle_unwritten();
+                return Err(failure);
+            }
+        }
+        if self.unsynced.is_empty() {
+            self.delete_dead();
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, urgent: bool) -> io::Result<()> {
+        while self.written < self.unsynced.len() {
+            self.make_room()?;
+            self.write_some()?;
+        }
+        if urgent && !self.unsynced.is_empty() {
+            self.sync(self.settings.durability)?;
+        }
+        Ok(())
+    }
+
+    /// Sees that there is an active segment that is not full.
+    fn make_room(&mut self) -> io::Result<()> {
+        let full = self.settings.segment_bytes;
+        if self.active.as_ref().is_some_and(|active| active.len >= full) {
+            self.sync(Durability::Fsync)?;
+            self.active = None;
+        }
+        if self.active.is_none() {
+            self.sink.recent.clear();
+            self.active = Some(self.create()?);
+        }
+        Ok(())
+    }
+
+    fn create(&mut self) -> io::Result<Active> {
+        let number = self.next_segment;
+        self.next_segment = number.checked_add(1).ok_or(io::ErrorKind::FileTooLarge)?;
+        let salt = RandomState::new().build_hasher().finish();
+        let mut file = self.files.create(&file_name(number))?;
+        let header = SegmentHeader { number, salt }.encode();
+        let made = write_all(&mut *file, &[&header]).and_then(|()| self.files.sync_dir());
+        if let Err(failure) = made {
+            let _ = self.files.delete(&file_name(number));
+            return Err(failure);
+        }
+        debug!(number, "a new segment");
+        self.sink.index.grow(number, SEGMENT_HEADER as u64);
+        Ok(Active {
+            number,
+            file,
+            salt,
+            len: SEGMENT_HEADER as u64,
+            trusted: 0,
+        })
+    }
+
+    /// One write of the operations not written yet, as far as they fit.
+    fn write_some(&mut self) -> io::Result<()> {
+        let Some(active) = &mut self.active else {
+            return Ok(());
+        };
+        self.sink.gather.begin(active.salt, active.len);
+        for op in self.unsynced.iter().skip(self.written) {
+            self.sink.put(active.number, op);
+            self.written += 1;
+            if self.sink.gather.len() >= WRITE {
+                break;
+            }
+        }
+        self.sink.recent.shrink();
+        write_all(&mut *active.file, &self.sink.gather.slices())?;
+        active.len += self.sink.gather.len();
+        self.sink.index.grow(active.number, self.sink.gather.len());
+        Ok(())
+    }
+
+    /// Makes durable what is written.
+    fn sync(&mut self, durability: Durability) -> io::Result<()> {
+        let Some(active) = &mut self.active else {
+            return Ok(());
+        };
+        if durability == Durability::Fsync {
+            active.file.sync_data()?;
+        }
+        active.trusted = active.len;
+        for op in self.unsynced.drain(..self.written) {
+            if let Op::Append { store, ticket, .. } = op {
+                self.safe.push((store, ticket));
+            }
+        }
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Gives the active segment up, but for what was known to be safe.
+    fn abandon(&mut self) {
+        self.written = 0;
+        let Some(Active { number, trusted, .. }) = self.active.take() else {
+            return;
+        };
+        let name = file_name(number);
+        let done = if trusted == 0 {
+            self.sink.index.forget(number);
+            self.files.delete(&name)
+        } else {
+            self.files.truncate(&name, trusted)
+        };
+        if let Err(failure) = done {
+            error!(file = name, error = %failure, "a failed segment could not be cut off; it is not used again");
+        }
+    }
+
+    /// Deletes the oldest segments while they have no live message.
+    ///
+    /// Only ever the oldest: what was settled is told by later segments than the messages are in.
+    fn delete_dead(&mut self) {
+        let mut synced = self.settings.durability == Durability::Fsync;
+        while let Some(number) = self.oldest_dead() {
+            // What was copied from it must be durable first.
+            if !synced && self.sync(Durability::Fsync).is_err() {
+                return;
+            }
+            synced = true;
+            let deleted = self.files.delete(&file_name(number));
+            // One that came back after a power cut must not come without the next one, which tells what was settled.
+            if let Err(failure) = deleted.and_then(|()| self.files.sync_dir()) {
+                warn!(number, error = %failure, "a segment without live messages could not be deleted");
+                return;
+            }
+            debug!(number, "deleted a segment without live messages");
+            self.sink.index.forget(number);
+            self.cleaning.forget(number);
+        }
+    }
+
+    fn oldest_dead(&self) -> Option<u32> {
+        let (number, segment) = self.sink.index.segments().next()?;
+        let active = self.active.as_ref().map(|active| active.number);
+        (segment.live == 0 && Some(number) != active).then_some(number)
+    }
+
+    /// The disk takes nothing: what is settled may still make room on it.
+    fn settle_unwritten(&mut self) {
+        for op in &self.unsynced {
+            match op {
+                Op::Settled { store, positions } => {
+                    for range in positions {
+                        self.sink.index.settle(*store, *range);
+                    }
+                }
+                Op::QueueDeleted { store } => self.sink.index.remove(*store),
+                // The copies are not safe yet: the originals stay.
+                Op::Moved { .. } => return,
+                _ => {}
+            }
+        }
+        self.delete_dead();
+    }
+}
+
+impl Sink {
+    fn put(&mut self, segment: u32, op: &Op) {
+        match op {
+            Op::Append {
+                store,
+                page,
+                messages,
+                ..
+            } => {
+                for &(position, offset) in messages {
+                    let message = MessageId {
+                        store: *store,
+                        position,
+                    };
+                    self.message(segment, message, page, offset);
+                }
+            }
+            Op::Moved { page, messages } => {
+                for &(message, offset) in messages {
+                    self.message(segment, message, page, offset);
+                }
+            }
+            Op::Settled { store, positions } => {
+                for range in positions {
+                    self.index.settle(*store, *range);
+                }
+                self.gather.settled(*store, positions);
+            }
+            Op::HandedOut { store, upto } => self.gather.handed_out(*store, *upto),
+            Op::QueueDeleted { store } => {
+                self.index.remove(*store);
+                self.gather.queue_deleted(*store);
+            }
+            Op::Stopped => self.gather.stopped(),
+        }
+    }
+
+    fn message(&mut self, segment: u32, message: MessageId, page: &Arc<Page>, offset: u32) {
+        let MessageId { store, position } = message;
+        if let Some(Place { at, origin }) = self.recent.find(page, offset) {
+            self.gather.reference(store, position, at);
+            let location = Location { segment, offset: at };
+            self.index.insert_further(message, location, origin);
+        } else {
+            // A segment is far smaller than 4 GiB.
+            let at = self.gather.publication(store, position, page.get(offset)) as u32;
+            let place = Place { at, origin: message };
+            self.recent.add(page, offset, place);
+            self.index.insert(message, Location { segment, offset: at });
+        }
+    }
+}
+
+fn write_all(file: &mut dyn Append, slices: &[&[u8]]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        let some = rest.get(..MOST_SLICES).unwrap_or(rest);
+        match file.write_vectored(some) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut rest, count),
+            Err(failure) if failure.kind() == io::ErrorKind::Interrupted => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}

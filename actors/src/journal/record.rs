@@ -1,0 +1,545 @@
+//! The records of a segment, byte by byte; see `docs/storage.md`. Pure.
+//!
+//! A record's checks are salted with a random number of its segment and with its place in it. What a client
+//! publishes can therefore never be taken for a record, not even while looking for the next good one after
+//! damage.
+
+use bytes::Bytes;
+use crc32fast::Hasher;
+use leveret_protocol::Body;
+
+use crate::id::StoreId;
+use crate::publication::Publication;
+
+/// The version of the format that is written; the only one so far.
+pub const VERSION: u16 = 1;
+/// Bytes of a segment before its first record.
+pub const SEGMENT_HEADER: usize = 32;
+/// Bytes of a record before its payload.
+pub(super) const RECORD_HEADER: usize = 16;
+/// The first bytes of every segment.
+const MAGIC: [u8; 8] = *b"LEVERETJ";
+/// Bytes of a publication's payload before its exchange.
+const PUBLICATION_FIXED: usize = 24;
+
+const PUBLICATION: u8 = 1;
+const REFERENCE: u8 = 2;
+const SETTLED: u8 = 3;
+const HANDED_OUT: u8 = 4;
+const QUEUE_DELETED: u8 = 5;
+const STOPPED: u8 = 6;
+
+/// Positions of a queue, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Positions {
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+}
+
+/// What the header of a segment says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentHeader {
+    /// Counts the segments of a journal.
+    pub number: u32,
+    /// Random; part of every check of the segment.
+    pub salt: u64,
+}
+
+/// Why a segment can't be read at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It ends within its header.
+    #[error("the file ends within its header")]
+    Short,
+    /// Its header is damaged, or it is something else.
+    #[error("the header is damaged")]
+    Header,
+    /// A later version of Leveret wrote it.
+    #[error("the format version {0} is not known")]
+    Version(u16),
+}
+
+impl SegmentHeader {
+    /// The header as it is written.
+    pub fn encode(self) -> [u8; SEGMENT_HEADER] {
+        let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        bytes.extend_from_slice(&[0; 2]);
+        bytes.extend_from_slice(&self.number.to_le_bytes());
+        bytes.extend_from_slice(&self.salt.to_le_bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        let mut header = [0; SEGMENT_HEADER];
+        header.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        header
+    }
+
+    /// Reads the header at the start of a segment.
+    pub fn decode(segment: &[u8]) -> Result<Self, Unreadable> {
+        let mut fields = Fields(segment.get(..SEGMENT_HEADER).ok_or(Unreadable::Short)?);
+        let checked = fields.0.get(..24).ok_or(Unreadable::Short)?;
+        let (Some(magic), Some(version), Some(_), Some(number), Some(salt), Some(check)) = (
+            fields.take(8),
+            fields.u16(),
+            fields.u16(),
+            fields.u32(),
+            fields.u64(),
+            fields.u32(),
+        ) else {
+            return Err(Unreadable::Short);
+        };
+        if magic != MAGIC || crc32fast::hash(checked) != check {
+            return Err(Unreadable::Header);
+        }
+        if version != VERSION {
+            return Err(Unreadable::Version(version));
+        }
+        Ok(SegmentHeader { number, salt })
+    }
+}
+
+/// A record as it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// A publication and the first queue that has it.
+    Publication {
+        /// The queue.
+        store: StoreId,
+        /// Its place in the queue.
+        position: u64,
+        /// The message.
+        publication: Publication<'a>,
+    },
+    /// A further queue that has a publication of the same segment.
+    Reference {
+        /// The queue.
+        store: StoreId,
+        /// Its place in the queue.
+        position: u64,
+        /// Where in the segment the publication's record begins.
+        offset: u32,
+    },
+    /// Messages of a queue are gone.
+    Settled {
+        /// The queue.
+        store: StoreId,
+        /// Which messages.
+        positions: Vec<Positions>,
+    },
+    /// Messages of a queue up to a position may have been delivered.
+    HandedOut {
+        /// The queue.
+        store: StoreId,
+        /// The highest position.
+        upto: u64,
+    },
+    /// A queue is gone with all its messages.
+    QueueDeleted {
+        /// The queue.
+        store: StoreId,
+    },
+    /// The broker stopped in order: nothing is missing.
+    Stopped,
+}
+
+impl<'a> Record<'a> {
+    /// The record at `at` of a segment and the place of the next one. `None` when there is no good one.
+    pub fn read(segment: &'a [u8], salt: u64, at: usize) -> Option<(Record<'a>, usize)> {
+        Self::read_from(segment, 0, salt, at)
+    }
+
+    /// As [`read`](Self::read), of a part of a segment that begins at `from`.
+    pub fn read_from(part: &'a [u8], from: usize, salt: u64, at: usize) -> Option<(Record<'a>, usize)> {
+        let rest = part.get(at.checked_sub(from)?..)?;
+        let head = rest.first_chunk::<RECORD_HEADER>()?;
+        let mut fields = Fields(head);
+        let (len, kind, zero) = (fields.u32()? as usize, fields.take(1)?, fields.take(3)?);
+        // Mostly told apart by this alone while looking for the next good record.
+        if zero != [0; 3] || kind == [0] || fields.u32()? != head_check(salt, at as u64, head.first_chunk()?)
+        {
+            return None;
+        }
+        let payload = rest.get(RECORD_HEADER..RECORD_HEADER.checked_add(len)?)?;
+        let head_check = u32::from_le_bytes(*head.get(8..)?.first_chunk()?);
+        if fields.u32()? != payload_check(head_check, payload, &[]) {
+            return None;
+        }
+        let record = Self::decode(*kind.first()?, payload)?;
+        Some((record, at + RECORD_HEADER + len))
+    }
+
+    fn decode(kind: u8, payload: &'a [u8]) -> Option<Self> {
+        let mut fields = Fields(payload);
+        Some(match kind {
+            PUBLICATION => {
+                let (store, position) = (StoreId(fields.u64()?), fields.u64()?);
+                let lengths = fields.take(4)?;
+                let properties = fields.u32()? as usize;
+                let (exchange, key) = (*lengths.first()?, *lengths.get(1)?);
+                let publication = Publication {
+                    exchange: fields.take(exchange.into())?,
+                    routing_key: fields.take(key.into())?,
+                    properties: fields.take(properties)?,
+                    body: Body::Slice(fields.0),
+                    persistent: true,
+                    body_len: u32::try_from(fields.0.len()).ok()?,
+                };
+                Record::Publication {
+                    store,
+                    position,
+                    publication,
+                }
+            }
+            REFERENCE => Record::Reference {
+                store: StoreId(fields.u64()?),
+                position: fields.u64()?,
+                offset: fields.u32()?,
+            },
+            SETTLED => {
+                let store = StoreId(fields.u64()?);
+                let mut positions = Vec::with_capacity(fields.0.len() / 16);
+                while let (Some(first), Some(last)) = (fields.u64(), fields.u64()) {
+                    positions.push(Positions { first, last });
+                }
+                Record::Settled { store, positions }
+            }
+            HANDED_OUT => Record::HandedOut {
+                store: StoreId(fields.u64()?),
+                upto: fields.u64()?,
+            },
+            QUEUE_DELETED => Record::QueueDeleted {
+                store: StoreId(fields.u64()?),
+            },
+            STOPPED => Record::Stopped,
+            _ => return None,
+        })
+    }
+}
+
+/// Bytes on their way to a segment: small ones copied together, large bodies as they are.
+#[derive(Debug, Default)]
+pub struct Gather {
+    salt: u64,
+    /// Where in the segment the first byte goes.
+    base: u64,
+    bytes: Vec<u8>,
+    /// Large bodies, each with the count of bytes before it.
+    large: Vec<(usize, Bytes)>,
+    large_len: u64,
+}
+
+impl Gather {
+    /// Starts over, for the segment with this salt, at this offset of it.
+    pub fn begin(&mut self, salt: u64, base: u64) {
+        self.salt = salt;
+        self.base = base;
+        self.bytes.clear();
+        self.large.clear();
+        self.large_len = 0;
+    }
+
+    /// Bytes gathered.
+    pub fn len(&self) -> u64 {
+        self.bytes.len() as u64 + self.large_len
+    }
+
+    /// Whether nothing is gathered.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// All bytes in their order.
+    pub fn slices(&self) -> Vec<&[u8]> {
+        let mut slices = Vec::with_capacity(1 + 2 * self.large.len());
+        let mut from = 0;
+        for (upto, body) in &self.large {
+            slices.extend(self.bytes.get(from..*upto));
+            slices.push(body);
+            from = *upto;
+        }
+        slices.extend(self.bytes.get(from..).filter(|rest| !rest.is_empty()));
+        slices
+    }
+
+    /// Adds a publication and returns where its record begins.
+    pub fn publication(&mut self, store: StoreId, position: u64, publication: Publication<'_>) -> u64 {
+        let at = self.open(PUBLICATION);
+        self.numbers(&[store.0, position]);
+        // Both come from short strings.
+        let lengths = [
+            publication.exchange.len() as u8,
+            publication.routing_key.len() as u8,
+        ];
+        self.bytes.extend_from_slice(&lengths);
+        self.bytes.extend_from_slice(&[0; 2]);
+        let properties = publication.properties.len() as u32;
+        self.bytes.extend_from_slice(&properties.to_le_bytes());
+        debug_assert_eq!(self.bytes.len(), at.start + RECORD_HEADER + PUBLICATION_FIXED);
+        self.bytes.extend_from_slice(publication.exchange);
+        self.bytes.extend_from_slice(publication.routing_key);
+        self.bytes.extend_from_slice(publication.properties);
+        match publication.body {
+            Body::Slice(body) => {
+                self.bytes.extend_from_slice(body);
+                self.close(at, Bytes::new())
+            }
+            Body::Shared(body) => self.close(at, body),
+        }
+    }
+
+    /// Adds a further queue of a publication that is in the same segment.
+    pub fn reference(&mut self, store: StoreId, position: u64, offset: u32) {
+        let at = self.open(REFERENCE);
+        self.numbers(&[store.0, position]);
+        self.bytes.extend_from_slice(&offset.to_le_bytes());
+        self.close(at, Bytes::new());
+    }
+
+    /// Adds settled positions.
+    pub fn settled(&mut self, store: StoreId, positions: &[Positions]) {
+        let at = self.open(SETTLED);
+        self.numbers(&[store.0]);
+        for range in positions {
+            self.numbers(&[range.first, range.last]);
+        }
+        self.close(at, Bytes::new());
+    }
+
+    /// Adds how far a queue has handed out its messages.
+    pub fn handed_out(&mut self, store: StoreId, upto: u64) {
+        let at = self.open(HANDED_OUT);
+        self.numbers(&[store.0, upto]);
+        self.close(at, Bytes::new());
+    }
+
+    /// Adds the end of a queue.
+    pub fn queue_deleted(&mut self, store: StoreId) {
+        let at = self.open(QUEUE_DELETED);
+        self.numbers(&[store.0]);
+        self.close(at, Bytes::new());
+    }
+
+    /// Adds the mark of an orderly stop.
+    pub fn stopped(&mut self) {
+        let at = self.open(STOPPED);
+        self.close(at, Bytes::new());
+    }
+
+    fn open(&mut self, kind: u8) -> Opened {
+        let start = self.bytes.len();
+        let offset = self.base + self.len();
+        self.bytes.extend_from_slice(&[0; RECORD_HEADER]);
+        Opened { start, offset, kind }
+    }
+
+    /// Fills in the header of the record that was opened last; its payload ends with `large`.
+    fn close(&mut self, Opened { start, offset, kind }: Opened, large: Bytes) -> u64 {
+        let salt = self.salt;
+        let Some((header, payload)) = self
+            .bytes
+            .get_mut(start..)
+            .and_then(|record| record.split_first_chunk_mut::<RECORD_HEADER>())
+        else {
+            return offset;
+        };
+        let [l0, l1, l2, l3] = ((payload.len() + large.len()) as u32).to_le_bytes();
+        let head = [l0, l1, l2, l3, kind, 0, 0, 0];
+        let head_check = head_check(salt, offset, &head);
+        let payload_check = payload_check(head_check, payload, &large);
+        let checks = [head_check.to_le_bytes(), payload_check.to_le_bytes()];
+        let filled = head.iter().chain(checks.iter().flatten());
+        header.iter_mut().zip(filled).for_each(|(to, from)| *to = *from);
+        if !large.is_empty() {
+            self.large_len += large.len() as u64;
+            self.large.push((self.bytes.len(), large));
+        }
+        offset
+    }
+
+    fn numbers(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            self.bytes.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+}
+
+/// A record that is being written.
+struct Opened {
+    /// Where its header is in the gathered bytes.
+    start: usize,
+    /// Where it begins in the segment.
+    offset: u64,
+    kind: u8,
+}
+
+fn head_check(salt: u64, offset: u64, head: &[u8; 8]) -> u32 {
+    let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let mut bytes = [0; 24];
+    for (to, from) in bytes.chunks_exact_mut(8).zip([salt, offset, number(head)]) {
+        to.copy_from_slice(&from.to_le_bytes());
+    }
+    crc32fast::hash(&bytes)
+}
+
+fn payload_check(head_check: u32, payload: &[u8], large: &[u8]) -> u32 {
+    let mut hasher = Hasher::new_with_initial(head_check);
+    hasher.update(payload);
+    hasher.update(large);
+    hasher.finalize()
+}
+
+/// Takes fields off the front.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take(2)?
+            .first_chunk()
+            .map(|bytes| u16::from_le_bytes(*bytes))
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take(4)?
+            .first_chunk()
+            .map(|bytes| u32::from_le_bytes(*bytes))
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take(8)?
+            .first_chunk()
+            .map(|bytes| u64::from_le_bytes(*bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SALT: u64 = 0x1234_5678_9abc_def0;
+
+    fn publication(body: Body<'_>) -> Publication<'_> {
+        Publication {
+            exchange: b"orders",
+            routing_key: b"eu.new",
+            properties: &[0x10, 0, 2],
+            body_len: body.len() as u32,
+            body,
+            persistent: true,
+        }
+    }
+
+    fn gathered(write: impl FnOnce(&mut Gather)) -> Vec<u8> {
+        let mut gather = Gather::default();
+        gather.begin(SALT, 0);
+        write(&mut gather);
+        let bytes = gather.slices().concat();
+        assert_eq!(bytes.len() as u64, gather.len());
+        bytes
+    }
+
+    #[test]
+    fn every_kind_of_record_reads_back() {
+        let ranges = vec![Positions { first: 1, last: 5 }, Positions { first: 9, last: 9 }];
+        let large = Bytes::from(vec![7; 100_000]);
+        let bytes = gathered(|gather| {
+            gather.publication(StoreId(1), 2, publication(Body::Slice(b"hello")));
+            gather.publication(StoreId(1), 3, publication(Body::Shared(large.clone())));
+            gather.reference(StoreId(4), 5, 6);
+            gather.settled(StoreId(1), &ranges);
+            gather.handed_out(StoreId(1), 77);
+            gather.queue_deleted(StoreId(1));
+            gather.stopped();
+        });
+        let mut at = 0;
+        let mut records = Vec::new();
+        while let Some((record, next)) = Record::read(&bytes, SALT, at) {
+            records.push(record);
+            at = next;
+        }
+        assert_eq!(at, bytes.len());
+        let store = StoreId(1);
+        let expected = [
+            Record::Publication {
+                store,
+                position: 2,
+                publication: publication(Body::Slice(b"hello")),
+            },
+            Record::Publication {
+                store,
+                position: 3,
+                publication: publication(Body::Slice(&large)),
+            },
+            Record::Reference {
+                store: StoreId(4),
+                position: 5,
+                offset: 6,
+            },
+            Record::Settled {
+                store,
+                positions: ranges,
+            },
+            Record::HandedOut { store, upto: 77 },
+            Record::QueueDeleted { store },
+            Record::Stopped,
+        ];
+        assert_eq!(records, expected);
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let good = gathered(|gather| {
+            gather.publication(StoreId(1), 2, publication(Body::Slice(b"hello")));
+        });
+        for bit in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Record::read(&bad, SALT, 0), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_good_only_in_its_segment_and_place() {
+        let good = gathered(|gather| gather.queue_deleted(StoreId(1)));
+        assert!(Record::read(&good, SALT, 0).is_some());
+        assert_eq!(Record::read(&good, SALT + 1, 0), None);
+        let moved = [&[0; 8][..], &good].concat();
+        assert_eq!(Record::read(&moved, SALT, 8), None);
+    }
+
+    #[test]
+    fn a_segment_header_reads_back_or_says_what_is_wrong() {
+        let header = SegmentHeader {
+            number: 7,
+            salt: SALT,
+        };
+        let bytes = header.encode();
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
+        assert_eq!(SegmentHeader::decode(&bytes[..31]), Err(Unreadable::Short));
+        let mut damaged = bytes;
+        damaged[20] ^= 1;
+        assert_eq!(SegmentHeader::decode(&damaged), Err(Unreadable::Header));
+        let mut later = bytes;
+        later[8] = 2;
+        let check = crc32fast::hash(&later[..24]).to_le_bytes();
+        later[24..28].copy_from_slice(&check);
+        assert_eq!(SegmentHeader::decode(&later), Err(Unreadable::Version(2)));
+    }
+
+    /// What is on disks now must be readable for ever.
+    #[test]
+    fn the_first_version_of_the_format_is_as_documented() {
+        let header = SegmentHeader { number: 1, salt: 2 }.encode();
+        let record = gathered(|gather| gather.handed_out(StoreId(3), 4));
+        assert_eq!(header[..24], *b"LEVERETJ\x01\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0");
+        assert_eq!(record[..8], *b"\x10\0\0\0\x04\0\0\0");
+        assert_eq!(record[16..], *b"\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0");
+    }
+}

@@ -1,0 +1,204 @@
+//! What a journal holds, read from its files after a start.
+//!
+//! The segments are read in order. What no good record covers is reported with its file and place and left
+//! out; everything that is provably good is kept. [`scan`] changes nothing, [`repair`] cuts off torn tails.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+
+use super::files::Files;
+use super::index::{Index, Location, MessageId};
+use super::record::{Record, SegmentHeader, Unreadable};
+use super::segment::{Step, Walk, file_name, file_number};
+use crate::id::StoreId;
+
+/// What the files hold.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The unsettled messages.
+    pub index: Index,
+    /// What more is known of each queue.
+    pub queues: FxHashMap<StoreId, RecoveredQueue>,
+    /// The broker that wrote the journal stopped in order.
+    pub stopped_in_order: bool,
+    /// The number of the next segment.
+    pub next_segment: u32,
+    /// What can't be read.
+    pub defects: Vec<Defect>,
+}
+
+/// What is known of a queue beside its unsettled messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RecoveredQueue {
+    /// The position of its next message: above all that were seen.
+    pub next_position: u64,
+    /// Messages below this position may have been handed out before, if the broker stopped in order.
+    pub handed_out_below: u64,
+}
+
+/// Something that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defect {
+    /// The file.
+    pub file: String,
+    /// The bytes of it.
+    pub bytes: Range<usize>,
+    /// What is wrong with them.
+    pub kind: DefectKind,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefectKind {
+    /// The end of a segment was never completed, as a crash leaves it.
+    Torn,
+    /// Records before good ones are damaged.
+    Damaged,
+    /// The publication a record refers to is not there.
+    Dangling,
+    /// The whole segment is unreadable.
+    Unreadable(Unreadable),
+}
+
+impl fmt::Display for Defect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Range { start, end } = self.bytes;
+        write!(f, "{}, bytes {start} to {end}: ", self.file)?;
+        match self.kind {
+            DefectKind::Torn => write!(f, "the tail was never completed"),
+            DefectKind::Damaged => write!(f, "damaged records"),
+            DefectKind::Dangling => write!(f, "a reference to a publication that is not there"),
+            DefectKind::Unreadable(why) => write!(f, "unreadable: {why}"),
+        }
+    }
+}
+
+/// Reads all segments.
+pub fn scan(files: &dyn Files) -> io::Result<Recovered> {
+    let mut numbers: Vec<u32> = files
+        .list()?
+        .iter()
+        .filter_map(|name| file_number(name))
+        .collect();
+    numbers.sort_unstable();
+    let mut recovered = Recovered {
+        next_segment: 1,
+        ..Recovered::default()
+    };
+    for number in numbers {
+        let name = file_name(number);
+        let segment = files.read(&name, 0, usize::MAX)?;
+        recovered.next_segment = number.saturating_add(1);
+        recovered.read_segment(number, &name, &segment);
+    }
+    Ok(recovered)
+}
+
+/// Cuts off the tails that were found torn, and deletes files that end within their header: they hold nothing.
+pub fn repair(files: &dyn Files, recovered: &Recovered) -> io::Result<()> {
+    for defect in &recovered.defects {
+        match defect.kind {
+            DefectKind::Torn => files.truncate(&defect.file, defect.bytes.start as u64)?,
+            DefectKind::Unreadable(Unreadable::Short) => files.delete(&defect.file)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Recovered {
+    fn read_segment(&mut self, number: u32, name: &str, segment: &[u8]) {
+        self.stopped_in_order = false;
+        let walk = match Walk::new(segment) {
+            Ok(walk) if is_number(segment, number) => walk,
+            Ok(_) => return self.defect(name, 0..segment.len(), DefectKind::Unreadable(Unreadable::Header)),
+            Err(why) => return self.defect(name, 0..segment.len(), DefectKind::Unreadable(why)),
+        };
+        self.index.grow(number, segment.len() as u64);
+        let mut publications = FxHashMap::default();
+        for step in walk {
+            match step {
+                Step::Record(offset, record) => {
+                    let location = Location {
+                        segment: number,
+                        offset,
+                    };
+                    if !self.read(location, record, &mut publications) {
+                        self.defect(name, offset as usize..offset as usize, DefectKind::Dangling);
+                    }
+                }
+                Step::Damaged(bytes) => self.defect(name, bytes, DefectKind::Damaged),
+                Step::Torn(bytes) => self.defect(name, bytes, DefectKind::Torn),
+            }
+        }
+    }
+
+    /// Takes a record in. False when it refers to something that is not there.
+    fn read(
+        &mut self,
+        location: Location,
+        record: Record<'_>,
+        publications: &mut FxHashMap<u32, MessageId>,
+    ) -> bool {
+        self.stopped_in_order = record == Record::Stopped;
+        match record {
+            Record::Publication { store, position, .. } => {
+                let message = MessageId { store, position };
+                publications.insert(location.offset, message);
+                self.seen(store, position);
+                self.index.insert(message, location);
+            }
+            Record::Reference {
+                store,
+                position,
+                offset,
+            } => {
+                self.seen(store, position);
+                let Some(&origin) = publications.get(&offset) else {
+                    return false;
+                };
+                let message = MessageId { store, position };
+                self.index
+                    .insert_further(message, Location { offset, ..location }, origin);
+            }
+            Record::Settled { store, positions } => {
+                for range in positions {
+                    self.seen(store, range.last);
+                    self.index.settle(store, range);
+                }
+            }
+            Record::HandedOut { store, upto } => {
+                self.seen(store, upto);
+                let queue = self.queues.entry(store).or_default();
+                queue.handed_out_below = queue.handed_out_below.max(upto.saturating_add(1));
+            }
+            Record::QueueDeleted { store } => {
+                self.index.remove(store);
+                self.queues.remove(&store);
+            }
+            Record::Stopped => {}
+        }
+        true
+    }
+
+    fn seen(&mut self, store: StoreId, position: u64) {
+        let queue = self.queues.entry(store).or_default();
+        queue.next_position = queue.next_position.max(position.saturating_add(1));
+    }
+
+    fn defect(&mut self, file: &str, bytes: Range<usize>, kind: DefectKind) {
+        self.stopped_in_order = false;
+        self.defects.push(Defect {
+            file: file.to_owned(),
+            bytes,
+            kind,
+        });
+    }
+}
+
+fn is_number(segment: &[u8], number: u32) -> bool {
+    SegmentHeader::decode(segment).is_ok_and(|header| header.number == number)
+}
