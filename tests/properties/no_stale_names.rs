@@ -86,7 +86,9 @@ fn among_others(test: impl FnOnce(&Channel)) {
                 }
                 channel.send(delete("other"));
             }
-            (0..20).for_each(|_| drop(channel.expect::<DeleteOk>()));
+            (0..20).for_each(|_| {
+                channel.expect::<DeleteOk>();
+            });
         }
     });
     test(&broker.connect().channel());

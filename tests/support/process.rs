@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 use super::connection::Connection;
@@ -78,6 +79,11 @@ impl BrokerProcess {
     pub(crate) fn sockets(&self) -> usize {
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.program.id()));
         files.expect("it runs").count()
+    }
+
+    /// Its process number.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.program.id().cast_signed()).expect("a process")
     }
 
     /// Sends a signal, such as `TERM`.

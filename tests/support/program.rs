@@ -71,6 +71,11 @@ impl Program {
         std::mem::take(&mut self.seen)
     }
 
+    /// What is left of its output, when it has ended.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        self.lines.iter().collect()
+    }
+
     /// Waits for the end of the program.
     #[track_caller]
     pub(crate) fn ended(&mut self, patience: Duration) -> ExitStatus {

@@ -60,9 +60,7 @@ impl StoreError {
     pub(super) fn database(path: &Path, error: impl Into<redb::Error>) -> Self {
         let path = path.to_owned();
         match error.into() {
-            redb::Error::Io(source) if source.kind() != io::ErrorKind::InvalidData => {
-                StoreError::Io { path, source }
-            }
+            redb::Error::Io(source) if !is_damage(&source) => StoreError::Io { path, source },
             redb::Error::DatabaseAlreadyOpen => StoreError::Busy { path },
             damaged => StoreError::Damaged {
                 path,
@@ -86,4 +84,12 @@ impl StoreError {
             },
         }
     }
+}
+
+/// Whether the file was read, but is not what it should be.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    )
 }

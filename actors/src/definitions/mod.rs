@@ -115,3 +115,6 @@ impl Definitions for OfVhost {
         StoreId(self.ids.fetch_add(1, Ordering::Relaxed))
     }
 }
+
+#[cfg(test)]
+mod tests;

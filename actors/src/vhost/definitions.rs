@@ -81,7 +81,8 @@ pub struct NotRecorded(pub Arc<str>);
 impl NotRecorded {
     /// 506: `what` can't be kept, so it is not done. Ends the channel only.
     pub(crate) fn refuse(&self, what: impl Display) -> Exception {
-        let text = format!("{what} cannot be recorded: {self}");
+        // The reason first: a reply text is cut, and names are long.
+        let text = format!("not recorded ({self}): {what}");
         Exception::new(ReplyCode::ResourceError, text).at(Scope::Channel)
     }
 }

@@ -1,0 +1,266 @@
+//! A store on a disk, opened again and again.
+
+use std::sync::Arc;
+
+use leveret_protocol::FieldTable;
+use leveret_protocol::method::queue::Declare;
+use redb::TableDefinition;
+
+use super::*;
+use crate::exchange::bindings::{Binding, Destination};
+use crate::exchange::kind::ExchangeKind;
+use crate::exchange::options::ExchangeOptions;
+use crate::queue::options::QueueOptions;
+
+struct Stage {
+    directory: tempfile::TempDir,
+    store: Option<DefinitionStore>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Some(DefinitionStore::open(directory.path()).unwrap());
+        Stage { directory, store }
+    }
+
+    fn vhost(&self, name: &str) -> Arc<dyn Definitions> {
+        self.store.as_ref().unwrap().vhost(&name.into()).0
+    }
+
+    /// What a virtual host finds after a restart.
+    fn reopened(&mut self, vhost: &str) -> (Arc<dyn Definitions>, Recovered) {
+        self.store = None;
+        let store = DefinitionStore::open(self.directory.path()).unwrap();
+        let opened = store.vhost(&vhost.into());
+        self.store = Some(store);
+        opened
+    }
+
+    /// Changes the closed database by hand; gives what the store says of it then.
+    fn spoiled(mut self, spoil: impl FnOnce(&redb::WriteTransaction)) -> String {
+        self.store = None;
+        let database = redb::Database::open(self.directory.path().join(FILE)).unwrap();
+        let write = database.begin_write().unwrap();
+        spoil(&write);
+        write.commit().unwrap();
+        drop(database);
+        DefinitionStore::open(self.directory.path())
+            .unwrap_err()
+            .to_string()
+    }
+}
+
+fn recorded(definitions: &Arc<dyn Definitions>, changes: impl IntoIterator<Item = Change>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for change in changes {
+        runtime.block_on(definitions.record(change)).unwrap();
+    }
+}
+
+fn queue(id: StoreId, name: &str) -> Change {
+    let declare = Declare {
+        queue: name,
+        durable: true,
+        ..Default::default()
+    };
+    Change::QueueDeclared {
+        id,
+        name: name.into(),
+        options: Arc::new(QueueOptions::parse(&declare, "/").unwrap()),
+    }
+}
+
+fn exchange(id: StoreId, name: &str) -> Change {
+    Change::ExchangeDeclared {
+        id,
+        name: name.into(),
+        options: ExchangeOptions::predeclared(ExchangeKind::Direct, false),
+    }
+}
+
+fn bound(source: &str, source_id: StoreId, queue: &str, destination_id: StoreId, key: &str) -> Change {
+    Change::Bound {
+        source: source.into(),
+        source_id,
+        binding: Binding {
+            destination: Destination::Queue(queue.into()),
+            routing_key: key.into(),
+            arguments: Arc::new(FieldTable::new()),
+        },
+        destination_id,
+    }
+}
+
+fn deleted(queue: &str, sources: &[&str]) -> Change {
+    Change::QueueDeleted {
+        name: queue.into(),
+        sources: sources.iter().map(|source| Name::from(*source)).collect(),
+    }
+}
+
+fn routes(recovered: &Recovered) -> Vec<String> {
+    let bindings = recovered.bindings.iter();
+    bindings
+        .map(|(source, binding)| format!("{source}-{}-{}", binding.routing_key, binding.destination.name()))
+        .collect()
+}
+
+#[test]
+fn virtual_hosts_are_kept_apart() {
+    let mut stage = Stage::new();
+    let one = stage.vhost("one");
+    recorded(&one, [queue(one.new_id(), "q")]);
+    let two = stage.vhost("two");
+    recorded(&two, [queue(two.new_id(), "q"), deleted("q", &[])]);
+    assert_eq!(stage.reopened("one").1.queues.len(), 1);
+    assert!(stage.reopened("two").1.queues.is_empty());
+}
+
+#[test]
+fn an_id_is_never_given_twice_even_if_its_queue_is_gone() {
+    let mut stage = Stage::new();
+    let vhost = stage.vhost("/");
+    let first = vhost.new_id();
+    recorded(&vhost, [queue(first, "q"), deleted("q", &[])]);
+    let (vhost, _) = stage.reopened("/");
+    let second = vhost.new_id();
+    assert!(
+        first < second && first != StoreId::PREDECLARED,
+        "{first:?} {second:?}"
+    );
+    recorded(&vhost, [queue(second, "q")]);
+    let (vhost, recovered) = stage.reopened("/");
+    assert_eq!(recovered.queues[0].0, second);
+    assert!(vhost.new_id() > second);
+}
+
+#[test]
+fn a_deleted_queue_takes_its_bindings_along_and_no_others() {
+    let mut stage = Stage::new();
+    let vhost = stage.vhost("/");
+    let (e, q, longer) = (vhost.new_id(), vhost.new_id(), vhost.new_id());
+    let direct = StoreId::PREDECLARED;
+    recorded(
+        &vhost,
+        [
+            exchange(e, "e"),
+            queue(q, "q"),
+            queue(longer, "q."),
+            bound("e", e, "q", q, "1"),
+            bound("e", e, "q", q, "2"),
+            bound("e", e, "q.", longer, "3"),
+            bound("amq.direct", direct, "q", q, "4"),
+            deleted("q", &["e", "amq.direct", "long gone"]),
+        ],
+    );
+    assert_eq!(routes(&stage.reopened("/").1), ["e-3-q."]);
+}
+
+#[test]
+fn a_deleted_exchange_takes_its_bindings_along_and_no_others() {
+    let mut stage = Stage::new();
+    let vhost = stage.vhost("/");
+    let (e, longer, q) = (vhost.new_id(), vhost.new_id(), vhost.new_id());
+    let gone = Change::ExchangeDeleted {
+        name: "e".into(),
+        sources: vec!["f".into()],
+    };
+    let between = Change::Bound {
+        source: "f".into(),
+        source_id: longer,
+        binding: Binding {
+            destination: Destination::Exchange("e".into()),
+            routing_key: "1".into(),
+            arguments: Arc::default(),
+        },
+        destination_id: e,
+    };
+    recorded(
+        &vhost,
+        [
+            exchange(e, "e"),
+            exchange(longer, "f"),
+            queue(q, "q"),
+            bound("e", e, "q", q, "2"),
+            bound("f", longer, "q", q, "3"),
+            between,
+            gone,
+        ],
+    );
+    let recovered = stage.reopened("/").1;
+    assert_eq!(routes(&recovered), ["f-3-q"]);
+    assert_eq!(recovered.exchanges.len(), 1);
+}
+
+#[test]
+fn a_binding_that_comes_too_late_does_not_lead_to_the_next_queue_of_that_name() {
+    let mut stage = Stage::new();
+    let vhost = stage.vhost("/");
+    let (first, second, e) = (vhost.new_id(), vhost.new_id(), vhost.new_id());
+    recorded(
+        &vhost,
+        [
+            queue(first, "q"),
+            deleted("q", &["amq.direct"]),
+            bound("amq.direct", StoreId::PREDECLARED, "q", first, "late"),
+            queue(second, "q"),
+            bound("amq.direct", StoreId::PREDECLARED, "q", first, "later"),
+            bound("gone", e, "q", second, "from nowhere"),
+        ],
+    );
+    assert!(routes(&stage.reopened("/").1).is_empty());
+}
+
+#[test]
+fn what_was_recorded_is_there_although_nobody_waited() {
+    let mut stage = Stage::new();
+    let vhost = stage.vhost("/");
+    for number in 0..1_000 {
+        drop(vhost.record(queue(vhost.new_id(), &format!("q{number}"))));
+    }
+    assert_eq!(stage.reopened("/").1.queues.len(), 1_000);
+}
+
+#[test]
+fn a_closed_store_says_that_it_records_nothing() {
+    let mut stage = Stage::new();
+    let vhost = stage.vhost("/");
+    stage.store = None;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert!(runtime.block_on(vhost.record(deleted("q", &[]))).is_err());
+    assert!(runtime.block_on(vhost.removals_recorded()).is_err());
+}
+
+#[test]
+fn a_later_format_is_refused_and_named() {
+    const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+    let refused = Stage::new().spoiled(|write| {
+        write.open_table(META).unwrap().insert("format", 2).unwrap();
+    });
+    assert!(
+        refused.contains("has format 2") && refused.contains("formats up to 1"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_value_that_cannot_be_read_is_named() {
+    const QUEUES: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("queues");
+    let with = |value: &'static [u8]| {
+        Stage::new().spoiled(|write| {
+            write
+                .open_table(QUEUES)
+                .unwrap()
+                .insert(("/", "q"), value)
+                .unwrap();
+        })
+    };
+    let damaged = with(b"\x01\x00");
+    assert!(
+        damaged.contains("queue 'q' in vhost '/': it is not whole"),
+        "{damaged}"
+    );
+    let newer = with(b"\x02");
+    assert!(newer.contains("has format 2"), "{newer}");
+}
