@@ -4,7 +4,7 @@
 //! - [`tables`] keeps them in a transactional database
 //! - [`recorder`] is the thread that writes: all changes that wait form one transaction, synced once
 //!
-//! Virtual hosts and exchanges know it as [`Definitions`](crate::vhost::definitions::Definitions).
+//! Virtual hosts and exchanges know it as [`Definitions`].
 
 mod database;
 mod encoding;

@@ -13,11 +13,13 @@ use tracing::{debug, error, warn};
 
 use super::cleaning::Cleaning;
 use super::files::{Append, Files};
-use super::index::{Index, Location, MessageId};
-use super::recent::{Place, Recent};
-use super::record::{Gather, Positions, SEGMENT_HEADER, SegmentHeader};
+use super::gather::Gather;
+use super::index::{Index, MessageId};
+use super::recent::Recent;
+use super::record::{Positions, SEGMENT_HEADER, SegmentHeader};
 use super::recovery::Recovered;
 use super::segment::file_name;
+use super::sink::Sink;
 use crate::id::StoreId;
 use crate::publication::Page;
 
@@ -131,13 +133,6 @@ pub(super) struct Active {
     len: u64,
     /// Its length when it was last known to be safe.
     trusted: u64,
-}
-
-/// Where operations become records and entries of the index.
-pub(super) struct Sink {
-    pub(super) index: Index,
-    recent: Recent,
-    gather: Gather,
 }
 
 impl Log {
@@ -361,59 +356,6 @@ impl Log {
             }
         }
         self.delete_dead();
-    }
-}
-
-impl Sink {
-    fn put(&mut self, segment: u32, op: &Op) {
-        match op {
-            Op::Append {
-                store,
-                page,
-                messages,
-                ..
-            } => {
-                for &(position, offset) in messages {
-                    let message = MessageId {
-                        store: *store,
-                        position,
-                    };
-                    self.message(segment, message, page, offset);
-                }
-            }
-            Op::Moved { page, messages } => {
-                for &(message, offset) in messages {
-                    self.message(segment, message, page, offset);
-                }
-            }
-            Op::Settled { store, positions } => {
-                for range in positions {
-                    self.index.settle(*store, *range);
-                }
-                self.gather.settled(*store, positions);
-            }
-            Op::HandedOut { store, upto } => self.gather.handed_out(*store, *upto),
-            Op::QueueDeleted { store } => {
-                self.index.remove(*store);
-                self.gather.queue_deleted(*store);
-            }
-            Op::Stopped => self.gather.stopped(),
-        }
-    }
-
-    fn message(&mut self, segment: u32, message: MessageId, page: &Arc<Page>, offset: u32) {
-        let MessageId { store, position } = message;
-        if let Some(Place { at, origin }) = self.recent.find(page, offset) {
-            self.gather.reference(store, position, at);
-            let location = Location { segment, offset: at };
-            self.index.insert_further(message, location, origin);
-        } else {
-            // A segment is far smaller than 4 GiB.
-            let at = self.gather.publication(store, position, page.get(offset)) as u32;
-            let place = Place { at, origin: message };
-            self.recent.add(page, offset, place);
-            self.index.insert(message, Location { segment, offset: at });
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod cleaning;
 pub mod files;
+mod gather;
 pub mod index;
 pub mod log;
 mod recent;
@@ -13,6 +14,7 @@ pub mod record;
 pub mod recovery;
 pub mod restore;
 pub mod segment;
+mod sink;
 #[cfg(test)]
 mod tests;
 mod volatile;

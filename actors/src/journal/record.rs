@@ -4,7 +4,6 @@
 //! publishes can therefore never be taken for a record, not even while looking for the next good one after
 //! damage.
 
-use bytes::Bytes;
 use crc32fast::Hasher;
 use leveret_protocol::Body;
 
@@ -20,14 +19,14 @@ pub(super) const RECORD_HEADER: usize = 16;
 /// The first bytes of every segment.
 const MAGIC: [u8; 8] = *b"LEVERETJ";
 /// Bytes of a publication's payload before its exchange.
-const PUBLICATION_FIXED: usize = 24;
+pub(super) const PUBLICATION_FIXED: usize = 24;
 
-const PUBLICATION: u8 = 1;
-const REFERENCE: u8 = 2;
-const SETTLED: u8 = 3;
-const HANDED_OUT: u8 = 4;
-const QUEUE_DELETED: u8 = 5;
-const STOPPED: u8 = 6;
+pub(super) const PUBLICATION: u8 = 1;
+pub(super) const REFERENCE: u8 = 2;
+pub(super) const SETTLED: u8 = 3;
+pub(super) const HANDED_OUT: u8 = 4;
+pub(super) const QUEUE_DELETED: u8 = 5;
+pub(super) const STOPPED: u8 = 6;
 
 /// Positions of a queue, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,163 +217,7 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Bytes on their way to a segment: small ones copied together, large bodies as they are.
-#[derive(Debug, Default)]
-pub struct Gather {
-    salt: u64,
-    /// Where in the segment the first byte goes.
-    base: u64,
-    bytes: Vec<u8>,
-    /// Large bodies, each with the count of bytes before it.
-    large: Vec<(usize, Bytes)>,
-    large_len: u64,
-}
-
-impl Gather {
-    /// Starts over, for the segment with this salt, at this offset of it.
-    pub fn begin(&mut self, salt: u64, base: u64) {
-        self.salt = salt;
-        self.base = base;
-        self.bytes.clear();
-        self.large.clear();
-        self.large_len = 0;
-    }
-
-    /// Bytes gathered.
-    pub fn len(&self) -> u64 {
-        self.bytes.len() as u64 + self.large_len
-    }
-
-    /// Whether nothing is gathered.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// All bytes in their order.
-    pub fn slices(&self) -> Vec<&[u8]> {
-        let mut slices = Vec::with_capacity(1 + 2 * self.large.len());
-        let mut from = 0;
-        for (upto, body) in &self.large {
-            slices.extend(self.bytes.get(from..*upto));
-            slices.push(body);
-            from = *upto;
-        }
-        slices.extend(self.bytes.get(from..).filter(|rest| !rest.is_empty()));
-        slices
-    }
-
-    /// Adds a publication and returns where its record begins.
-    pub fn publication(&mut self, store: StoreId, position: u64, publication: Publication<'_>) -> u64 {
-        let at = self.open(PUBLICATION);
-        self.numbers(&[store.0, position]);
-        // Both come from short strings.
-        let lengths = [
-            publication.exchange.len() as u8,
-            publication.routing_key.len() as u8,
-        ];
-        self.bytes.extend_from_slice(&lengths);
-        self.bytes.extend_from_slice(&[0; 2]);
-        let properties = publication.properties.len() as u32;
-        self.bytes.extend_from_slice(&properties.to_le_bytes());
-        debug_assert_eq!(self.bytes.len(), at.start + RECORD_HEADER + PUBLICATION_FIXED);
-        self.bytes.extend_from_slice(publication.exchange);
-        self.bytes.extend_from_slice(publication.routing_key);
-        self.bytes.extend_from_slice(publication.properties);
-        match publication.body {
-            Body::Slice(body) => {
-                self.bytes.extend_from_slice(body);
-                self.close(at, Bytes::new())
-            }
-            Body::Shared(body) => self.close(at, body),
-        }
-    }
-
-    /// Adds a further queue of a publication that is in the same segment.
-    pub fn reference(&mut self, store: StoreId, position: u64, offset: u32) {
-        let at = self.open(REFERENCE);
-        self.numbers(&[store.0, position]);
-        self.bytes.extend_from_slice(&offset.to_le_bytes());
-        self.close(at, Bytes::new());
-    }
-
-    /// Adds settled positions.
-    pub fn settled(&mut self, store: StoreId, positions: &[Positions]) {
-        let at = self.open(SETTLED);
-        self.numbers(&[store.0]);
-        for range in positions {
-            self.numbers(&[range.first, range.last]);
-        }
-        self.close(at, Bytes::new());
-    }
-
-    /// Adds how far a queue has handed out its messages.
-    pub fn handed_out(&mut self, store: StoreId, upto: u64) {
-        let at = self.open(HANDED_OUT);
-        self.numbers(&[store.0, upto]);
-        self.close(at, Bytes::new());
-    }
-
-    /// Adds the end of a queue.
-    pub fn queue_deleted(&mut self, store: StoreId) {
-        let at = self.open(QUEUE_DELETED);
-        self.numbers(&[store.0]);
-        self.close(at, Bytes::new());
-    }
-
-    /// Adds the mark of an orderly stop.
-    pub fn stopped(&mut self) {
-        let at = self.open(STOPPED);
-        self.close(at, Bytes::new());
-    }
-
-    fn open(&mut self, kind: u8) -> Opened {
-        let start = self.bytes.len();
-        let offset = self.base + self.len();
-        self.bytes.extend_from_slice(&[0; RECORD_HEADER]);
-        Opened { start, offset, kind }
-    }
-
-    /// Fills in the header of the record that was opened last; its payload ends with `large`.
-    fn close(&mut self, Opened { start, offset, kind }: Opened, large: Bytes) -> u64 {
-        let salt = self.salt;
-        let Some((header, payload)) = self
-            .bytes
-            .get_mut(start..)
-            .and_then(|record| record.split_first_chunk_mut::<RECORD_HEADER>())
-        else {
-            return offset;
-        };
-        let [l0, l1, l2, l3] = ((payload.len() + large.len()) as u32).to_le_bytes();
-        let head = [l0, l1, l2, l3, kind, 0, 0, 0];
-        let head_check = head_check(salt, offset, &head);
-        let payload_check = payload_check(head_check, payload, &large);
-        let checks = [head_check.to_le_bytes(), payload_check.to_le_bytes()];
-        let filled = head.iter().chain(checks.iter().flatten());
-        header.iter_mut().zip(filled).for_each(|(to, from)| *to = *from);
-        if !large.is_empty() {
-            self.large_len += large.len() as u64;
-            self.large.push((self.bytes.len(), large));
-        }
-        offset
-    }
-
-    fn numbers(&mut self, numbers: &[u64]) {
-        for number in numbers {
-            self.bytes.extend_from_slice(&number.to_le_bytes());
-        }
-    }
-}
-
-/// A record that is being written.
-struct Opened {
-    /// Where its header is in the gathered bytes.
-    start: usize,
-    /// Where it begins in the segment.
-    offset: u64,
-    kind: u8,
-}
-
-fn head_check(salt: u64, offset: u64, head: &[u8; 8]) -> u32 {
+pub(super) fn head_check(salt: u64, offset: u64, head: &[u8; 8]) -> u32 {
     let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
     let mut bytes = [0; 24];
     for (to, from) in bytes.chunks_exact_mut(8).zip([salt, offset, number(head)]) {
@@ -383,7 +226,7 @@ fn head_check(salt: u64, offset: u64, head: &[u8; 8]) -> u32 {
     crc32fast::hash(&bytes)
 }
 
-fn payload_check(head_check: u32, payload: &[u8], large: &[u8]) -> u32 {
+pub(super) fn payload_check(head_check: u32, payload: &[u8], large: &[u8]) -> u32 {
     let mut hasher = Hasher::new_with_initial(head_check);
     hasher.update(payload);
     hasher.update(large);
@@ -421,6 +264,9 @@ impl<'a> Fields<'a> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
+    use super::super::gather::Gather;
     use super::*;
 
     const SALT: u64 = 0x1234_5678_9abc_def0;

@@ -85,7 +85,7 @@ impl<'a> Iterator for Walk<'a> {
 mod tests {
     use super::*;
     use crate::id::StoreId;
-    use crate::journal::record::Gather;
+    use crate::journal::gather::Gather;
 
     #[test]
     fn names_sort_as_their_numbers_do() {

@@ -29,8 +29,16 @@ const QUESTIONS: [(&str, &str, &str, &str); 10] = [
     ("vhost", "host", "channel", "vhost"),
 ];
 
-/// Not to an actor: own methods, an event nobody answers, and the thread that keeps definitions.
-const NO_QUESTIONS: [&str; 5] = ["self", "last_gone", "waiting", "self.orders", "done"];
+/// Not to an actor: own methods, an event nobody answers, and the threads that keep definitions and messages.
+const NO_QUESTIONS: [&str; 7] = [
+    "self",
+    "last_gone",
+    "waiting",
+    "self.orders",
+    "self.mail",
+    "reply",
+    "done",
+];
 
 /// To whom a file `send`s, as it is written there.
 fn asked(source: &Source) -> Vec<String> {

@@ -1,0 +1,227 @@
+//! Random histories of a log, with power cuts and failures, against a plain model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish { queues: u8, size: u16 },
+    Settle { queue: u64, from: u16, count: u8 },
+    Delete { queue: u64 },
+    Commit,
+    Flush,
+    Clean,
+    FailSyncs(usize),
+    FailWrites(usize),
+    Full(u16),
+    Heal,
+    PowerCut { kept: usize },
+    Stop,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (1u8..8, 0u16..300).prop_map(|(queues, size)| Step::Publish { queues, size }),
+        10 => (0u64..3, any::<u16>(), 1u8..12).prop_map(|(queue, from, count)| Step::Settle { queue, from, count }),
+        1 => (0u64..3).prop_map(|queue| Step::Delete { queue }),
+        8 => Just(Step::Commit),
+        2 => Just(Step::Flush),
+        6 => Just(Step::Clean),
+        1 => (1usize..4).prop_map(Step::FailSyncs),
+        1 => (0usize..4).prop_map(Step::FailWrites),
+        1 => (0u16..2000).prop_map(Step::Full),
+        3 => Just(Step::Heal),
+        2 => (0usize..=1000).prop_map(|kept| Step::PowerCut { kept }),
+        1 => Just(Step::Stop),
+    ]
+}
+
+/// What a queue of the model knows of its messages.
+#[derive(Debug, Default)]
+struct Model {
+    /// Its store changes when it is deleted.
+    store: u64,
+    next: u64,
+    /// Unsettled, and confirmed as safe.
+    safe: BTreeMap<u64, Vec<u8>>,
+    /// Unsettled, and not confirmed.
+    unsafe_: BTreeMap<u64, Vec<u8>>,
+    /// Settled, which may be forgotten.
+    settled: BTreeMap<u64, Vec<u8>>,
+    /// Settled for good.
+    gone: BTreeSet<u64>,
+}
+
+struct World {
+    files: Faulty,
+    settings: LogSettings,
+    log: Log,
+    queues: Vec<Model>,
+    stores: u64,
+    bodies: u64,
+}
+
+impl World {
+    fn new(settings: LogSettings) -> Self {
+        let files = Faulty::default();
+        files.disk().write_limit = Some(100);
+        let queues = (0..3).map(|store| Model {
+            store,
+            ..Model::default()
+        });
+        World {
+            log: open(&files, settings),
+            files,
+            settings,
+            queues: queues.collect(),
+            stores: 3,
+            bodies: 0,
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Publish { queues, size } => self.publish(queues, size),
+            Step::Settle { queue, from, count } => self.settle(queue, from, count),
+            Step::Delete { queue } => self.delete(queue),
+            Step::Commit => drop(self.log.commit()),
+            Step::Flush => drop(self.log.flush()),
+            Step::Clean => drop(self.log.clean(500).unwrap()),
+            Step::FailSyncs(count) => self.files.disk().failing_syncs = count,
+            Step::FailWrites(count) => self.files.disk().writes_left = Some(count),
+            Step::Full(left) => {
+                let used = total(&self.files);
+                self.files.disk().space = Some(used + usize::from(left));
+            }
+            Step::Heal => self.heal(),
+            Step::PowerCut { kept } => self.restart(kept),
+            Step::Stop => {
+                self.heal();
+                self.log.take(Op::Stopped);
+                self.log.flush().unwrap();
+                assert!(scan(&self.files).unwrap().stopped_in_order);
+                self.restart(0);
+            }
+        }
+        self.hear();
+    }
+
+    fn heal(&mut self) {
+        let mut disk = self.files.disk();
+        disk.failing_syncs = 0;
+        disk.writes_left = None;
+        disk.space = None;
+    }
+
+    fn publish(&mut self, queues: u8, size: u16) {
+        self.bodies += 1;
+        let mut body = self.bodies.to_le_bytes().to_vec();
+        body.resize(8 + usize::from(size), self.bodies as u8);
+        let (page, offset) = page(&body);
+        for queue in self
+            .queues
+            .iter_mut()
+            .filter(|queue| queues >> (queue.store % 3) & 1 == 1)
+        {
+            self.log.take(Op::Append {
+                store: StoreId(queue.store),
+                page: Arc::clone(&page),
+                messages: vec![(queue.next, offset)],
+                ticket: queue.next,
+            });
+            queue.unsafe_.insert(queue.next, body.clone());
+            queue.next += 1;
+        }
+    }
+
+    fn settle(&mut self, queue: u64, from: u16, count: u8) {
+        let queue = &mut self.queues[queue as usize];
+        if queue.next == 0 {
+            return;
+        }
+        let first = u64::from(from) % queue.next;
+        let last = (first + u64::from(count)).min(queue.next - 1);
+        settle(&mut self.log, queue.store, first, last);
+        for position in first..=last {
+            for unsettled in [&mut queue.safe, &mut queue.unsafe_] {
+                let body = unsettled.remove(&position);
+                queue.settled.extend(body.map(|body| (position, body)));
+            }
+        }
+    }
+
+    fn delete(&mut self, queue: u64) {
+        let queue = &mut self.queues[queue as usize];
+        let store = StoreId(queue.store);
+        self.log.take(Op::QueueDeleted { store });
+        self.stores += 3;
+        *queue = Model {
+            store: self.stores + store.0 % 3,
+            ..Model::default()
+        };
+    }
+
+    /// Takes in what the log says is safe.
+    fn hear(&mut self) {
+        for (store, ticket) in self.log.take_safe() {
+            let Some(queue) = self.queues.iter_mut().find(|queue| queue.store == store.0) else {
+                continue;
+            };
+            let later = queue.unsafe_.split_off(&(ticket + 1));
+            queue.safe.extend(std::mem::replace(&mut queue.unsafe_, later));
+        }
+        if !self.log.is_dirty() {
+            for queue in &mut self.queues {
+                queue.gone.extend(std::mem::take(&mut queue.settled).into_keys());
+            }
+        }
+    }
+
+    fn restart(&mut self, kept: usize) {
+        self.hear();
+        self.files = self.files.after_power_cut(kept);
+        self.log = open(&self.files, self.settings);
+        for queue in &mut self.queues {
+            let held = held(&self.files, &self.log, queue.store);
+            for (position, body) in &queue.safe {
+                assert_eq!(held.get(position), Some(body), "{position} was safe");
+            }
+            for (position, body) in &held {
+                let known = [&queue.safe, &queue.unsafe_, &queue.settled];
+                let known = known.iter().find_map(|known| known.get(position));
+                assert_eq!(known, Some(body), "{position}");
+                assert!(!queue.gone.contains(position), "{position} was settled");
+            }
+            // What is not there any more was never confirmed; its position may be given again.
+            let next = held.keys().next_back().map_or(0, |last| last + 1);
+            queue.next = next.max(queue.next);
+            queue.unsafe_.clear();
+            queue.settled.clear();
+            queue.safe = held;
+        }
+    }
+}
+
+fn check(settings: LogSettings, steps: Vec<Step>) {
+    let mut world = World::new(settings);
+    for step in steps {
+        world.step(step);
+    }
+    world.heal();
+    world.log.flush().unwrap();
+    world.hear();
+    world.restart(0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn nothing_safe_is_lost_and_nothing_settled_returns(steps in prop::collection::vec(step(), 1..150)) {
+        check(SMALL, steps);
+    }
+}
