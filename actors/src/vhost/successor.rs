@@ -36,6 +36,9 @@ where
         // The host was told of the crash before the question was dropped.
         let _ = host.send(Settled).await;
         let successor = successor().ok_or(Unanswered::Deleted)?;
-        successor.send(question).await.map_err(|_| Unanswered::Crashed)
+        let answer = successor.send(question).await;
+        // What the successor told the host before it answered, of its own end for one, has been heard then.
+        let _ = host.send(Settled).await;
+        answer.map_err(|_| Unanswered::Crashed)
     }
 }

@@ -19,7 +19,6 @@ use super::successor::{Unanswered, ask};
 use crate::broker::WorkerId;
 use crate::exchange::actor::{Exchange, ExchangeEnded, ExchangeSeed};
 use crate::exchange::bindings::{Bindings, Destination};
-use crate::exchange::messages as exchange;
 use crate::exchange::options::ExchangeOptions;
 use crate::exchange::walk::Routing;
 use crate::id::{ConnectionId, QueueId, StoreId};
@@ -48,7 +47,7 @@ impl VirtualHost {
         store_id: Option<StoreId>,
         bindings: Bindings,
         ctx: &mut Context<Self>,
-    ) -> Arc<ExchangeHandle> {
+    ) {
         self.incarnations += 1;
         let incarnation = self.incarnations;
         let routing = Routing {
@@ -68,7 +67,7 @@ impl VirtualHost {
             lease: Lease::new(ctx.address().recipient(), incarnation),
         };
         let workers = &self.node.workers;
-        let handle = Arc::new(ExchangeHandle {
+        self.directory.put_exchange(Arc::new(ExchangeHandle {
             addr: workers.place(workers.by_name(&name), move || Exchange::new(seed)),
             name,
             options,
@@ -76,9 +75,7 @@ impl VirtualHost {
             store_id,
             routing: ArcSwap::from_pointee(routing),
             bindings: ArcSwap::from_pointee(bindings),
-        });
-        self.directory.put_exchange(Arc::clone(&handle));
-        handle
+        }));
     }
 
     pub(super) fn create_queue(
@@ -166,13 +163,6 @@ impl VirtualHost {
         }
     }
 
-    fn exists(&self, destination: &Destination) -> bool {
-        match destination {
-            Destination::Queue(name) => self.directory.queue(name).is_some(),
-            Destination::Exchange(name) => self.directory.exchange(name).is_some(),
-        }
-    }
-
     /// Asks an exchange, or the one that takes its place if it crashes.
     pub(super) fn ask_exchange<Q>(
         &self,
@@ -248,12 +238,7 @@ impl Handler<Gone<u64>> for VirtualHost {
         };
         error!(exchange = %old.name, vhost = %self.directory.vhost, "the exchange crashed; it is started anew");
         let bindings = Bindings::clone(&old.bindings.load());
-        let mut destinations: Vec<Destination> = bindings.iter().map(|binding| binding.destination).collect();
-        let new = self.start_exchange(old.name.clone(), old.options.clone(), old.store_id, bindings, ctx);
-        // What it should have heard while it was down.
-        destinations.retain(|destination| !self.exists(destination));
-        for destination in destinations {
-            new.addr.do_send(exchange::Forget { destination });
-        }
+        let (name, options) = (old.name.clone(), old.options.clone());
+        self.start_exchange(name, options, old.store_id, bindings, ctx);
     }
 }
