@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::thread;
 
+use leveret_actors::journal::log::Durability;
+
 /// The port AMQP clients expect a broker at.
 pub const AMQP_PORT: u16 = 5672;
 
@@ -33,6 +35,8 @@ pub struct Config {
     ///
     /// `None` keeps everything in memory: it ends with the broker.
     pub data_dir: Option<PathBuf>,
+    /// When a persistent message on a durable queue is safe, and may be confirmed. Without a data directory nothing ever is.
+    pub durability: Durability,
     /// Worker threads, 1 to 1024; connections and queues are spread over them.
     pub workers: usize,
     /// The product named in the server properties; some clients choose their dialect by it.
@@ -92,6 +96,7 @@ impl Default for Config {
         Self {
             listen: Vec::new(),
             data_dir: None,
+            durability: Durability::default(),
             workers: thread::available_parallelism()
                 .map_or(1, usize::from)
                 .min(MOST_WORKERS),

@@ -5,7 +5,10 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 
+use leveret_actors::broker::Stores;
 use leveret_actors::definitions::{DefinitionStore, StoreError};
+use leveret_actors::journal::log::LogSettings;
+use leveret_actors::journal::store::{JournalError, JournalStore};
 
 /// Locked by the broker that uses the directory, and holds its process number.
 const LOCK: &str = "leveret.lock";
@@ -15,6 +18,8 @@ const LOCK: &str = "leveret.lock";
 pub(crate) struct DataDir {
     // Closed before the lock is given up: fields are dropped in this order.
     definitions: DefinitionStore,
+    /// Until it is started.
+    journal: Option<JournalStore>,
     _lock: File,
 }
 
@@ -40,11 +45,14 @@ pub enum DataDirError {
     /// The store of exchanges, queues and bindings can't be opened.
     #[error(transparent)]
     Definitions(#[from] StoreError),
+    /// The journal of messages can't be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 impl DataDir {
     /// Makes the directory if need be, locks it and opens what is in it.
-    pub(crate) fn open(directory: &Path) -> Result<Self, DataDirError> {
+    pub(crate) fn open(directory: &Path, log: LogSettings) -> Result<Self, DataDirError> {
         let unusable = |source| DataDirError::Unusable {
             directory: directory.to_owned(),
             source,
@@ -64,13 +72,17 @@ impl DataDir {
         sign(&mut lock).map_err(unusable)?;
         Ok(DataDir {
             definitions: DefinitionStore::open(directory)?,
+            journal: Some(JournalStore::open(directory, log)?),
             _lock: lock,
         })
     }
 
-    /// The exchanges, queues and bindings.
-    pub(crate) fn definitions(&self) -> &DefinitionStore {
-        &self.definitions
+    /// What is in it: once.
+    pub(crate) fn stores(&mut self) -> Option<Stores<'_>> {
+        Some(Stores {
+            definitions: &self.definitions,
+            journal: self.journal.take()?,
+        })
     }
 }
 
@@ -107,8 +119,10 @@ mod tests {
     fn a_directory_is_made_locked_and_free_again() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("a/b");
-        let first = DataDir::open(&directory).unwrap();
-        let refused = DataDir::open(&directory).unwrap_err().to_string();
+        let first = DataDir::open(&directory, LogSettings::default()).unwrap();
+        let refused = DataDir::open(&directory, LogSettings::default())
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             refused,
             format!(
@@ -118,13 +132,13 @@ mod tests {
             )
         );
         drop(first);
-        DataDir::open(&directory).unwrap();
+        DataDir::open(&directory, LogSettings::default()).unwrap();
     }
 
     #[test]
     fn a_file_is_no_directory() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let refused = DataDir::open(file.path()).unwrap_err();
+        let refused = DataDir::open(file.path(), LogSettings::default()).unwrap_err();
         assert!(matches!(refused, DataDirError::Unusable { .. }), "{refused}");
     }
 }

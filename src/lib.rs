@@ -20,4 +20,5 @@ pub use data_dir::DataDirError;
 pub use leveret_actors::broker;
 /// Why the definitions in a data directory can't be used.
 pub use leveret_actors::definitions::StoreError;
+pub use leveret_actors::journal::{log::Durability, store::JournalError};
 pub use server::{STOP_DEADLINE, Server, StartError, Stopped};

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use leveret_actors::broker::{Broker, Settings};
+use leveret_actors::journal::log::LogSettings;
 use tokio::sync::oneshot;
 
 use crate::config::{Config, InvalidConfig};
@@ -86,7 +87,11 @@ impl Server {
         config.check()?;
         let mut settings = settings(&config);
         adjust(&mut settings);
-        let data = config.data_dir.as_deref().map(DataDir::open).transpose()?;
+        let mut data = config
+            .data_dir
+            .as_deref()
+            .map(|directory| DataDir::open(directory, log_settings(&config)))
+            .transpose()?;
         let listeners = listeners::bind(&config.listen)
             .map_err(|(address, source)| StartError::Listen { address, source })?;
         let addresses = listeners
@@ -101,7 +106,7 @@ impl Server {
         let run = move || {
             // Dropped when the thread ends, even by a panic: that is what `ended` waits for.
             let _end: oneshot::Sender<()> = end;
-            let outcome = run(settings, data.as_ref(), listeners, stop_asked, &report_started);
+            let outcome = run(settings, data.as_mut(), listeners, stop_asked, &report_started);
             // Before the end is reported: then another broker may use it.
             drop(data);
             if let Some(outcome) = outcome {
@@ -168,14 +173,20 @@ impl Drop for Server {
 /// The life of the broker's thread; `None` when the broker did not start, or failed.
 fn run(
     settings: Settings,
-    data: Option<&DataDir>,
+    data: Option<&mut DataDir>,
     listeners: Vec<TcpListener>,
     stop_asked: oneshot::Receiver<()>,
     started: &mpsc::Sender<io::Result<Broker>>,
 ) -> Option<Stopped> {
     let system = actix::System::new();
     let outcome = system.block_on(async {
-        let broker = Broker::launch(settings, data.map(DataDir::definitions));
+        let broker = match Broker::launch(settings, data.and_then(DataDir::stores)) {
+            Ok(broker) => broker,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return None;
+            }
+        };
         for listener in listeners {
             if let Err(error) = broker.listen(listener).await {
                 let _ = started.send(Err(error));
@@ -203,6 +214,13 @@ fn run(
         tracing::error!(%error, "the broker's system ended with an error");
     }
     outcome
+}
+
+fn log_settings(config: &Config) -> LogSettings {
+    LogSettings {
+        durability: config.durability,
+        ..LogSettings::default()
+    }
 }
 
 fn settings(config: &Config) -> Settings {

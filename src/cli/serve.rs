@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use leveret::{Config, DataDirError, Server, StartError, Stopped};
+use leveret::{Config, DataDirError, Durability, Server, StartError, Stopped};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::shutdown::{Reason, Signals};
@@ -27,6 +27,10 @@ pub(super) struct Options {
         default_value = "leveret-data"
     )]
     data_dir: PathBuf,
+    /// When persistent messages are confirmed: fsync, when the disk has them, or os, when the operating system does and a
+    /// power cut can lose them
+    #[arg(long, value_name = "WHEN", env = "LEVERET_DURABILITY", default_value = "fsync", value_parser = durability)]
+    durability: Durability,
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
     workers: Option<usize>,
@@ -80,6 +84,7 @@ impl Options {
         Config {
             listen: self.listen,
             data_dir: Some(self.data_dir),
+            durability: self.durability,
             workers: self.workers.unwrap_or(default.workers),
             product: self.product.unwrap_or(default.product),
             product_version: self.product_version.unwrap_or(default.product_version),
@@ -88,6 +93,14 @@ impl Options {
             channel_max: self.channel_max.unwrap_or(default.channel_max),
             max_message_size: self.max_message_size.unwrap_or(default.max_message_size),
         }
+    }
+}
+
+fn durability(text: &str) -> Result<Durability, &'static str> {
+    match text {
+        "fsync" => Ok(Durability::Fsync),
+        "os" => Ok(Durability::Os),
+        _ => Err("it must be fsync or os"),
     }
 }
 

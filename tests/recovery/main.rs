@@ -11,11 +11,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crash;
 mod data_dir;
 mod full_disk;
 mod killed;
 mod many;
 mod restart;
+mod stop;
 
 use std::path::Path;
 
@@ -23,6 +25,7 @@ use leveret_protocol::Method;
 use leveret_protocol::method::channel::CloseOk;
 use leveret_protocol::method::{exchange, queue};
 
+use support::content::Got;
 use support::{Broker, Channel};
 
 /// A broker inside this process that keeps its definitions there.
@@ -65,4 +68,28 @@ fn exists(channel: &Channel, queue: &str) -> bool {
             false
         }
     }
+}
+
+/// Encoded properties: delivery mode 2 and nothing else.
+const PERSISTENT: [u8; 3] = [0x10, 0, 2];
+
+/// Declares a durable queue.
+#[track_caller]
+fn declare_durable(channel: &Channel, name: &str) {
+    channel.call::<queue::DeclareOk<'_>>(queue::Declare {
+        durable: true,
+        ..support::methods::queue(name)
+    });
+}
+
+/// Gets all that is ready, and settles nothing.
+#[track_caller]
+fn all(channel: &Channel, queue: &str) -> Vec<Got> {
+    std::iter::from_fn(|| channel.get(queue)).collect()
+}
+
+/// The number that a message's body begins with.
+#[track_caller]
+fn number(got: &Got) -> u64 {
+    u64::from_le_bytes(got.body[..8].try_into().unwrap())
 }

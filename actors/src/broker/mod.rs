@@ -9,6 +9,7 @@
 pub(crate) mod actor;
 mod alarms;
 mod authority;
+mod disk;
 mod node;
 mod settings;
 mod workers;
@@ -18,7 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use futures_util::future::join_all;
 use tokio::sync::watch;
+use tracing::error;
 
 pub use actor::{Failure, Stopped};
 pub use alarms::{Alarm, Alarms, Raised};
@@ -28,8 +31,19 @@ pub use settings::Settings;
 pub use workers::{WorkerId, Workers};
 
 use crate::definitions::DefinitionStore;
+use crate::journal::store::JournalStore;
+use crate::queue::messages::Conclude;
 use crate::vhost::messages::Settled;
 use actor::{AlarmsChanged, Listen, Stop};
+use disk::DiskHealth;
+
+/// What a broker keeps on the disk.
+pub struct Stores<'a> {
+    /// Durable exchanges, queues and bindings.
+    pub definitions: &'a DefinitionStore,
+    /// Persistent messages.
+    pub journal: JournalStore,
+}
 
 /// A running broker, as its embedder sees it.
 #[derive(Clone)]
@@ -49,13 +63,25 @@ impl Broker {
     /// Starts a broker in the actix system of this thread. It accepts nobody until it is told to listen.
     ///
     /// It begins with what `store` holds and keeps there what is declared durable; without a store everything ends with it.
-    pub fn launch(settings: Settings, store: Option<&DefinitionStore>) -> Broker {
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left for the journal.
+    pub fn launch(settings: Settings, stores: Option<Stores<'_>>) -> io::Result<Broker> {
         let workers = Workers::start(settings.workers);
-        let node = Arc::new(Node::new(settings, workers));
+        let (store, journal) = stores.map(|stores| (stores.definitions, stores.journal)).unzip();
+        let known = store.map(DefinitionStore::queues).unwrap_or_default();
+        let disk = DiskHealth::default();
+        let journals = journal
+            .map(|journal| journal.start(&known, disk.clone().teller()))
+            .transpose()?;
+        let node = Arc::new(Node::new(settings, workers, journals));
         let (fail, failed) = watch::channel(None);
         let shared = Arc::clone(&node);
         let addr = actor::Broker::create(move |ctx| actor::Broker::new(shared, store, fail, ctx));
-        Broker { addr, node, failed }
+        let broker = Broker { addr, node, failed };
+        disk.watched_by(&broker);
+        Ok(broker)
     }
 
     /// Accepts connections on a bound socket, once the virtual hosts have recovered.
@@ -97,12 +123,34 @@ impl Broker {
     /// Stops: nobody new is accepted, every client is told `reason` with connection.close 320 and has until the
     /// deadline to answer.
     pub async fn stop(&self, reason: &str, deadline: Duration) -> Stopped {
-        self.addr
+        let stopped = self
+            .addr
             .send(Stop {
                 reason: reason.to_owned(),
                 deadline,
             })
             .await
-            .unwrap_or_default()
+            .unwrap_or_default();
+        self.conclude(deadline).await;
+        stopped
+    }
+
+    /// Queues first, then the journal.
+    async fn conclude(&self, deadline: Duration) {
+        let Some(journals) = &self.node.journals else {
+            return;
+        };
+        let concluded = async {
+            for vhost in self.node.vhosts() {
+                let queues = vhost.directory.queues();
+                join_all(queues.map(|queue| queue.addr.send(Conclude))).await;
+            }
+            journals.stop().await
+        };
+        match tokio::time::timeout(deadline, concluded).await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => error!(error = %failure, "the journal was not closed in order"),
+            Err(_) => error!("the journal was not closed in time"),
+        }
     }
 }

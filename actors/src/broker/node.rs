@@ -8,6 +8,7 @@ use leveret_protocol::types::FieldTable;
 use super::alarms::Alarms;
 use super::settings::Settings;
 use super::workers::Workers;
+use crate::journal::store::Journals;
 use crate::name::Name;
 use crate::vhost::VhostHandle;
 
@@ -17,16 +18,19 @@ pub struct Node {
     pub settings: Settings,
     /// The threads.
     pub workers: Workers,
+    /// Keep what is persistent; none when everything ends with the process.
+    pub journals: Option<Journals>,
     /// What runs low.
     pub alarms: Alarms,
     vhosts: ArcSwap<imbl::HashMap<Name, Arc<VhostHandle>>>,
 }
 
 impl Node {
-    pub(crate) fn new(settings: Settings, workers: Workers) -> Self {
+    pub(crate) fn new(settings: Settings, workers: Workers, journals: Option<Journals>) -> Self {
         Node {
             settings,
             workers,
+            journals,
             alarms: Alarms::default(),
             vhosts: ArcSwap::default(),
         }

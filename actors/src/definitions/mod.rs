@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
+use rustc_hash::FxHashSet;
 use tokio::sync::oneshot;
 
 use crate::id::StoreId;
@@ -59,6 +60,13 @@ impl DefinitionStore {
             recovered: Mutex::new(contents.vhosts),
             recorder: Some(recorder),
         })
+    }
+
+    /// The queues there are.
+    pub(crate) fn queues(&self) -> FxHashSet<StoreId> {
+        let recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
+        let queues = recovered.values().flat_map(|vhost| &vhost.queues);
+        queues.map(|(id, _, _)| *id).collect()
     }
 
     /// What one virtual host records with, and what it begins with: once, then nothing.

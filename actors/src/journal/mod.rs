@@ -1,10 +1,21 @@
 //! What a queue asks of the disk, and nothing more.
 //!
-//! A queue hands every batch it takes to its journal before it tells publishers that the batch is safe. The
+//! A queue hands every batch it takes to its [`Journal`] before it tells publishers that the batch is safe. The
 //! answer is either "safe now" or a ticket; when the ticket is reached, the queue is sent [`Synced`]. Whatever
 //! keeps the messages (nothing, a log on this machine, a log on several) stands behind this interface.
+//!
+//! The log on this machine, from the disk upwards:
+//!
+//! - [`files`]: the few things it needs of a file system
+//! - [`record`], [`segment`]: the format, byte by byte; see `docs/storage.md`
+//! - [`index`]: where the unsettled messages are, and how much of each segment lives
+//! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
+//! - [`recovery`], [`restore`]: what was there before, and how a queue gets it back
+//! - [`writer`]: the thread of the log
+//! - [`store`], [`durable`]: the journal of a broker, and that of one queue
 
 mod cleaning;
+pub mod durable;
 pub mod files;
 mod gather;
 pub mod index;
@@ -15,17 +26,23 @@ pub mod recovery;
 pub mod restore;
 pub mod segment;
 mod sink;
+pub mod store;
 #[cfg(test)]
 mod tests;
 mod volatile;
 pub mod writer;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use actix::prelude::*;
 
 use crate::publication::Page;
+use crate::window::Permit;
 
+pub use record::Positions;
+pub use restore::Restored;
 pub use volatile::Volatile;
 
 /// When a batch is safe.
@@ -45,8 +62,55 @@ pub struct Synced {
     pub upto: u64,
 }
 
+/// Messages a queue takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// Where the publications are.
+    pub page: &'a Arc<Page>,
+    /// Their places in the page, in order.
+    pub offsets: &'a [u32],
+    /// The position of the first; the others follow.
+    pub first: u64,
+    /// Covers the batch until it is safe.
+    pub permit: Option<&'a Permit>,
+}
+
+/// What a queue starts with.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Its unsettled messages, in order.
+    pub messages: Vec<Restored>,
+    /// The position of its next message.
+    pub next_position: u64,
+    /// Messages below this position may have been handed out before.
+    pub handed_out_below: u64,
+}
+
+/// Resolves to what a queue starts with.
+pub type Restoring = Pin<Box<dyn Future<Output = Kept> + Send>>;
+
 /// Keeps the messages of one queue.
 pub trait Journal: Send + 'static {
-    /// Takes the publications at `offsets` of `page`, in order.
-    fn append(&mut self, page: &Arc<Page>, offsets: &[u32]) -> Safety;
+    /// The queue has come to life, and is to be told what is safe. When something may have been kept, it waits for that
+    /// before it does anything else.
+    fn open(&mut self, _queue: Recipient<Synced>) -> Option<Restoring> {
+        None
+    }
+
+    /// Whether [`settled`](Self::settled) is of interest.
+    fn keeps(&self) -> bool {
+        false
+    }
+
+    /// Takes a batch.
+    fn append(&mut self, batch: Batch<'_>) -> Safety;
+
+    /// Persistent messages are gone.
+    fn settled(&mut self, _positions: Vec<Positions>) {}
+
+    /// The broker stops in order; messages up to this position have been handed out.
+    fn handed_out(&mut self, _upto: u64) {}
+
+    /// The queue is deleted.
+    fn deleted(&mut self) {}
 }

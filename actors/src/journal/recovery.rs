@@ -39,6 +39,13 @@ pub struct RecoveredQueue {
     pub handed_out_below: u64,
 }
 
+impl RecoveredQueue {
+    /// All its messages may have been handed out.
+    pub(super) fn suspect(&mut self) {
+        self.handed_out_below = u64::MAX;
+    }
+}
+
 /// Something that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defect {

@@ -77,6 +77,12 @@ impl Page {
         }
     }
 
+    /// Whether the publication at `offset` was published with delivery mode 2.
+    #[inline]
+    pub fn is_persistent(&self, offset: u32) -> bool {
+        self.header(offset).persistent
+    }
+
     /// What the publication at `offset` costs: its record with its body, and its route when it is the first of a run.
     /// The costs of all publications of a page add up to its [`bytes`](Self::bytes).
     #[inline]

@@ -11,7 +11,7 @@ use super::options::QueueOptions;
 use super::unsynced::Unsynced;
 use super::{QueueSettings, QueueState};
 use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
-use crate::journal::{Journal, Synced};
+use crate::journal::{Batch, Journal};
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::publication::Handout;
@@ -51,18 +51,18 @@ pub struct QueueSeed {
 pub struct Queue {
     id: QueueId,
     name: Name,
-    state: QueueState,
-    journal: Box<dyn Journal>,
+    pub(super) state: QueueState,
+    pub(super) journal: Box<dyn Journal>,
     peers: FxHashMap<ChannelId, Peer>,
     /// The consumers, each with its channel.
     supplies: FxHashMap<ConsumerId, (ChannelId, Recipient<Supply>)>,
     /// Channels that are owed a `Stored` at the end of this turn.
     owed: Vec<ChannelId>,
     /// Confirms that wait for the journal.
-    unsynced: Unsynced,
+    pub(super) unsynced: Unsynced,
     /// Held until the act, so that publishers can't outrun the consumers of a busy queue.
     permits: Vec<Permit>,
-    deleted: bool,
+    pub(super) deleted: bool,
     turn: Turn,
     ended: Recipient<QueueEnded>,
     _lease: Lease<QueueId>,
@@ -81,6 +81,7 @@ impl Queue {
         let settings = QueueSettings {
             single_active_consumer: seed.options.single_active_consumer,
             auto_delete: seed.options.auto_delete,
+            journaled: seed.journal.keeps(),
         };
         Queue {
             id: seed.id,
@@ -99,7 +100,7 @@ impl Queue {
         }
     }
 
-    fn absorbed(&mut self, weight: usize, ctx: &mut Context<Self>) {
+    pub(super) fn absorbed(&mut self, weight: usize, ctx: &mut Context<Self>) {
         if self.turn.ask(weight, ctx) {
             self.act(ctx);
         }
@@ -129,6 +130,7 @@ impl Queue {
                 });
             }
         }
+        self.tell_settled();
         self.permits.clear();
         if pass.more {
             self.turn.again(ctx);
@@ -141,7 +143,7 @@ impl Queue {
         }
     }
 
-    fn stored(&mut self, channel: ChannelId, upto: u64) {
+    pub(super) fn stored(&mut self, channel: ChannelId, upto: u64) {
         if let Some(peer) = self.peers.get_mut(&channel) {
             peer.stored = peer.stored.max(upto);
             self.owed.push(channel);
@@ -160,6 +162,7 @@ impl Queue {
     fn delete(&mut self) {
         self.deleted = true;
         self.permits.clear();
+        self.journal.deleted();
         self.farewell(false);
         self.ended.do_send(QueueEnded { queue: self.id });
         self.state = QueueState::new(QueueSettings::default());
@@ -180,6 +183,10 @@ impl Queue {
 
 impl Actor for Queue {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.take_back(ctx);
+    }
 }
 
 impl Drop for Queue {
@@ -243,7 +250,12 @@ impl Handler<Enqueue> for Queue {
             return;
         }
         trace!(queue = %self.name, count = mail.offsets.len(), "enqueue");
-        let safety = self.journal.append(&mail.page, &mail.offsets);
+        let safety = self.journal.append(Batch {
+            page: &mail.page,
+            offsets: &mail.offsets,
+            first: self.state.next_position(),
+            permit: mail.permit.as_ref(),
+        });
         let weight = mail.offsets.len();
         self.state.enqueue(mail.page, &mail.offsets);
         if let Some(upto) = mail.confirm
@@ -253,17 +265,6 @@ impl Handler<Enqueue> for Queue {
         }
         self.permits.extend(mail.permit);
         self.absorbed(weight, ctx);
-    }
-}
-
-impl Handler<Synced> for Queue {
-    type Result = ();
-
-    fn handle(&mut self, Synced { upto }: Synced, ctx: &mut Context<Self>) {
-        let mut unsynced = std::mem::take(&mut self.unsynced);
-        unsynced.synced(upto, |channel, number| self.stored(channel, number));
-        self.unsynced = unsynced;
-        self.absorbed(1, ctx);
     }
 }
 
@@ -355,7 +356,9 @@ impl Handler<Purge> for Queue {
             return Err(Deleted);
         }
         self.act(ctx);
-        Ok(self.state.purge())
+        let purged = self.state.purge();
+        self.tell_settled();
+        Ok(purged)
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     holders::{Held, Holders},
     pages::Pages,
     ready::Ready,
+    settlements::Settlements,
     state::QueueState,
     subscribers::Subscriber,
 };
@@ -64,6 +65,7 @@ impl QueueState {
                 ready: &mut self.ready,
                 pages: &mut self.pages,
                 holders: &mut self.holders,
+                settlements: &mut self.settlements,
                 handouts,
                 pass: self.passes,
                 share: left / equals + 1,
@@ -80,6 +82,7 @@ struct Service<'a> {
     ready: &'a mut Ready,
     pages: &'a mut Pages,
     holders: &'a mut Holders,
+    settlements: &'a mut Settlements,
     handouts: &'a mut Vec<(ConsumerId, Handout)>,
     pass: u64,
     /// How many messages the consumer may get in this pass, roughly.
@@ -106,6 +109,7 @@ impl Service<'_> {
                 handout.pages.extend(self.pages.get(&entry).map(Arc::clone));
             }
             let key = if subscriber.subscription.no_ack {
+                self.settlements.note(position, &entry);
                 self.pages.release(&entry);
                 NO_KEY
             } else {

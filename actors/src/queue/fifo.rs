@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) cost: u32,
     /// It was handed out before, and came back.
     pub(super) redelivered: bool,
+    /// The journal has it, and wants to hear when it is gone.
+    pub(super) kept: bool,
 }
 
 /// Entries in order of arrival. Each has a position, counted from the first the queue ever had.
@@ -33,6 +35,17 @@ pub(super) struct Fifo {
 impl Fifo {
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// The position of the next entry.
+    pub(super) fn next_position(&self) -> u64 {
+        self.base + self.len as u64
+    }
+
+    /// Gives the next entry this position. There must be none yet.
+    pub(super) fn start_at(&mut self, position: u64) {
+        debug_assert_eq!(self.len, 0);
+        self.base = position;
     }
 
     #[inline]
@@ -84,6 +97,7 @@ mod tests {
             offset: n,
             cost: 1,
             redelivered: false,
+            kept: false,
         }
     }
 

@@ -76,6 +76,12 @@ impl Holders {
         released
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.unacked
+            .iter()
+            .flat_map(|(_, unacked)| unacked.iter().map(|(_, held)| held))
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         self.unacked
             .iter_mut()
@@ -95,6 +101,7 @@ mod tests {
                 offset: 0,
                 cost: 1,
                 redelivered: false,
+                kept: false,
             },
         }
     }

@@ -146,6 +146,11 @@ pub struct Inspection {
 #[rtype(result = "Result<Inspection, Deleted>")]
 pub struct Inspect;
 
+/// The broker stops in order: no more mail follows. The journal is told all it has to know.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Conclude;
+
 /// Why queue.delete was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {

@@ -48,7 +48,15 @@ impl Slot {
 
 impl Pages {
     /// Takes a page in, and gives `admit` an entry for each of its messages in `offsets`.
-    pub(super) fn insert(&mut self, page: Arc<Page>, offsets: &[u32], mut admit: impl FnMut(Entry)) {
+    ///
+    /// `journaled`: the journal keeps the persistent ones.
+    pub(super) fn insert(
+        &mut self,
+        page: Arc<Page>,
+        offsets: &[u32],
+        journaled: bool,
+        mut admit: impl FnMut(Entry),
+    ) {
         if offsets.is_empty() {
             return;
         }
@@ -62,6 +70,7 @@ impl Pages {
                 offset,
                 cost,
                 redelivered: false,
+                kept: journaled && page.is_persistent(offset),
             });
         }
         self.add(Slot {
@@ -142,6 +151,7 @@ impl Pages {
                 offset,
                 cost: page.cost(offset),
                 redelivered: entry.redelivered,
+                kept: entry.kept,
             };
         }
     }
@@ -169,7 +179,7 @@ mod tests {
             let offsets: Vec<u32> = (0..count)
                 .map(|_| builder.push("x", "key", &[0, 0], false, Body::Slice(&body)))
                 .collect();
-            filled.insert(builder.finish(), &offsets, |entry| entries.push(entry));
+            filled.insert(builder.finish(), &offsets, false, |entry| entries.push(entry));
         }
         (filled, entries)
     }
@@ -190,7 +200,7 @@ mod tests {
         let mut pages = Pages::default();
         let mut builder = PageBuilder::new();
         builder.push("x", "key", &[0, 0], false, Body::Slice(b"for another queue"));
-        pages.insert(builder.finish(), &[], |_| panic!("there is none"));
+        pages.insert(builder.finish(), &[], false, |_| panic!("there is none"));
         assert_eq!(pages.bytes(), 0);
     }
 

@@ -16,6 +16,22 @@ impl Ready {
         self.returned.len() + self.fresh.len()
     }
 
+    /// The position of the next message that is pushed.
+    pub(super) fn next_position(&self) -> u64 {
+        self.fresh.next_position()
+    }
+
+    /// Gives the next message that is pushed this position. None was pushed yet.
+    pub(super) fn start_at(&mut self, position: u64) {
+        self.fresh.start_at(position);
+    }
+
+    /// The last position of a message that was handed out and came back.
+    pub(super) fn last_redelivered(&self) -> Option<u64> {
+        let mut latest_first = self.returned.iter().rev();
+        latest_first.find_map(|(&position, entry)| entry.redelivered.then_some(position))
+    }
+
     #[inline]
     pub(super) fn push(&mut self, entry: Entry) {
         self.fresh.push(entry);

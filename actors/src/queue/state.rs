@@ -7,10 +7,12 @@ use super::{
     holders::{Held, Holders},
     pages::Pages,
     ready::Ready,
+    settlements::Settlements,
     subscribers::{InExclusiveUse, Subscribers, Subscription},
 };
 use crate::{
     id::{ChannelId, ConsumerId},
+    journal::{Positions, Restored},
     publication::{Delivery, Handout, NO_KEY, Page},
 };
 
@@ -21,6 +23,8 @@ pub struct QueueSettings {
     pub single_active_consumer: bool,
     /// The queue is to be deleted when its last consumer leaves.
     pub auto_delete: bool,
+    /// Its persistent messages are in a journal, which is to hear when they are gone.
+    pub journaled: bool,
 }
 
 /// What becomes of a settled message.
@@ -44,6 +48,7 @@ pub struct QueueState {
     pub(super) pages: Pages,
     pub(super) holders: Holders,
     pub(super) subscribers: Subscribers,
+    pub(super) settlements: Settlements,
     /// Number of the last pass.
     pub(super) passes: u64,
 }
@@ -75,18 +80,53 @@ impl QueueState {
     /// Takes the messages at `offsets` of a page, in that order.
     pub fn enqueue(&mut self, page: Arc<Page>, offsets: &[u32]) {
         let ready = &mut self.ready;
-        self.pages.insert(page, offsets, |entry| ready.push(entry));
+        let journaled = self.settings.journaled;
+        self.pages
+            .insert(page, offsets, journaled, |entry| ready.push(entry));
         self.compact_pages();
+    }
+
+    /// The position that the next message gets.
+    pub fn next_position(&self) -> u64 {
+        self.ready.next_position()
+    }
+
+    /// Takes messages back that a journal has kept, before any other. Those below `handed_out_below` are marked as redelivered.
+    pub fn restore(&mut self, kept: Vec<Restored>, next_position: u64, handed_out_below: u64) {
+        self.ready.start_at(next_position);
+        for Restored { page, messages } in kept {
+            let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
+            let mut positions = positions.into_iter();
+            let ready = &mut self.ready;
+            self.pages.insert(page, &offsets, true, |mut entry| {
+                if let Some(position) = positions.next() {
+                    entry.redelivered = position < handed_out_below;
+                    ready.put_back(position, entry);
+                }
+            });
+        }
+    }
+
+    /// The journaled messages that are gone since this was asked last.
+    pub fn take_settled(&mut self) -> Vec<Positions> {
+        self.settlements.take()
+    }
+
+    /// The last position of a message that was handed out and is not settled.
+    pub fn last_handed_out(&self) -> Option<u64> {
+        let held = self.holders.iter().map(|held| held.position).max();
+        held.max(self.ready.last_redelivered())
     }
 
     /// A channel settles messages it holds, by their keys; returns how many. Unknown keys are skipped;
     /// a key is used again once it is settled.
     pub fn settle(&mut self, channel: ChannelId, outcome: Outcome, keys: &[u32]) -> usize {
-        let (ready, pages) = (&mut self.ready, &mut self.pages);
+        let (ready, pages, settlements) = (&mut self.ready, &mut self.pages, &mut self.settlements);
         let settled = match outcome {
-            Outcome::Ack | Outcome::Reject => self
-                .holders
-                .release(channel, keys, |held| pages.release(&held.entry)),
+            Outcome::Ack | Outcome::Reject => self.holders.release(channel, keys, |held| {
+                settlements.note(held.position, &held.entry);
+                pages.release(&held.entry);
+            }),
             Outcome::Requeue => self
                 .holders
                 .release(channel, keys, |Held { position, mut entry }| {
@@ -136,6 +176,7 @@ impl QueueState {
         let (position, entry) = self.ready.pop()?;
         let page = Arc::clone(self.pages.get(&entry)?);
         let key = if no_ack {
+            self.settlements.note(position, &entry);
             self.pages.release(&entry);
             self.compact_pages();
             NO_KEY
@@ -160,7 +201,8 @@ impl QueueState {
     /// Drops all ready messages and returns how many there were.
     pub fn purge(&mut self) -> u32 {
         let purged = self.ready();
-        while let Some((_, entry)) = self.ready.pop() {
+        while let Some((position, entry)) = self.ready.pop() {
+            self.settlements.note(position, &entry);
             self.pages.release(&entry);
         }
         self.compact_pages();

@@ -2,7 +2,7 @@
 //!
 //! One that crashed is started anew under its name, with what it was declared with. An exchange gets the bindings of its
 //! last routing table, which channels went on using meanwhile; those to a queue are kept by the exchanges and not
-//! by the queue. What a queue held in memory only is lost, and was never confirmed as safe.
+//! by the queue. A durable queue gets its persistent messages back from the journal; what a queue held in memory only is lost.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::exchange::bindings::{Bindings, Destination};
 use crate::exchange::options::ExchangeOptions;
 use crate::exchange::walk::Routing;
 use crate::id::{ConnectionId, QueueId, StoreId};
-use crate::journal::Volatile;
+use crate::journal::{Journal, Volatile};
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
 use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
@@ -93,7 +93,7 @@ impl VirtualHost {
             name: name.clone(),
             options: Arc::clone(&options),
             store_id,
-            journal: Box::new(Volatile),
+            journal: self.journal(options.durable, store_id),
             ended: ctx.address().recipient(),
             lease: Lease::new(ctx.address().recipient(), id),
         };
@@ -112,6 +112,13 @@ impl VirtualHost {
         }
         self.directory.put_queue(Arc::clone(&handle));
         handle
+    }
+
+    fn journal(&self, durable: bool, store_id: Option<StoreId>) -> Box<dyn Journal> {
+        match (&self.node.journals, store_id) {
+            (Some(journals), Some(store_id)) if durable => Box::new(journals.queue(store_id)),
+            _ => Box::new(Volatile),
+        }
     }
 
     /// Takes a queue's name and bindings away, whoever ended it.

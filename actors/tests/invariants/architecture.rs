@@ -12,7 +12,7 @@ const RING: [&str; 5] = ["connection", "channel", "consumer", "queue", "journal"
 const PURE_BUT: [(&str, &[&str]); 4] = [
     ("publication", &[]),
     ("exchange", &["actor.rs", "messages.rs"]),
-    ("queue", &["actor.rs", "messages.rs"]),
+    ("queue", &["actor.rs", "keeping.rs", "messages.rs"]),
     ("consumer", &["actor.rs", "messages.rs"]),
 ];
 

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use leveret_actors::journal::{Journal, Safety, Synced};
-use leveret_actors::publication::Page;
+use leveret_actors::journal::{Batch, Journal, Safety, Synced};
 use leveret_actors::queue::messages::{Inspect, QueueNotice};
 
 use super::stage::{Peer, Stage, Subject, wait};
@@ -14,7 +13,7 @@ use super::stage::{Peer, Stage, Subject, wait};
 struct Scripted(Arc<Mutex<VecDeque<Safety>>>);
 
 impl Journal for Scripted {
-    fn append(&mut self, _: &Arc<Page>, _: &[u32]) -> Safety {
+    fn append(&mut self, _: Batch<'_>) -> Safety {
         let next = self.0.lock().unwrap().pop_front();
         next.unwrap_or_else(|| panic!("injected: {}", "a broken disk"))
     }

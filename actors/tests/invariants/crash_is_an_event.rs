@@ -81,6 +81,41 @@ fn a_crashed_queue_is_started_anew_with_its_name_and_bindings() {
 }
 
 #[test]
+fn a_crashed_durable_queue_has_lost_nothing_that_was_confirmed() {
+    const PERSISTENT: [u8; 3] = [0x10, 0, 2];
+    let directory = tempfile::tempdir().unwrap();
+    let ring = Ring::in_directory(directory.path());
+    let channel = ring.connect().channel();
+    channel.call::<queue::DeclareOk<'_>>(queue::Declare {
+        queue: "q",
+        durable: true,
+        ..Default::default()
+    });
+    channel.confirm_select();
+    for round in 0..3u8 {
+        for number in 0..10u8 {
+            channel.publish_with("q", &PERSISTENT, [round, number]);
+        }
+        channel.acked(u64::from(round) * 10 + 1, u64::from(round) * 10 + 10);
+        let first = channel.get("q").unwrap();
+        channel.ack(first.tag);
+        let consumer = ring.connect().channel();
+        consumer.prefetch(1);
+        consumer.consume("q");
+        consumer.delivery();
+        ring.inject(Fault::Queue("/", "q"));
+        consumer.expect::<basic::Cancel<'_>>();
+        assert_eq!(channel.ready("q"), 9);
+        for number in 1..10u8 {
+            let kept = channel.get("q").unwrap();
+            assert_eq!((kept.body, kept.redelivered), (vec![round, number], true));
+            channel.ack(kept.tag);
+        }
+        assert_eq!(channel.ready("q"), 0);
+    }
+}
+
+#[test]
 fn what_a_crashed_queue_never_took_is_nacked() {
     let ring = Ring::with_workers(2);
     let (connection, known, q) = a_queue_apart(&ring);

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::prelude::*;
-use leveret_actors::journal::{Journal, Safety};
-use leveret_actors::publication::Page;
+use leveret_actors::journal::{Batch, Journal, Safety};
 use leveret_actors::queue::messages::Enqueue;
 
 use super::stage::{Peer, Probe, Stage, page};
@@ -21,8 +20,8 @@ const MOST_IN_A_TURN: usize = 2 * 4096;
 struct Counting(Arc<AtomicUsize>);
 
 impl Journal for Counting {
-    fn append(&mut self, _: &Arc<Page>, offsets: &[u32]) -> Safety {
-        self.0.fetch_add(offsets.len(), Ordering::Relaxed);
+    fn append(&mut self, batch: Batch<'_>) -> Safety {
+        self.0.fetch_add(batch.offsets.len(), Ordering::Relaxed);
         Safety::Now
     }
 }

@@ -1,13 +1,17 @@
 //! A whole ring of actors on threads of its own, to talk to over sockets and to break from inside.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_rt::ArbiterHandle;
-use leveret_actors::broker::{Broker, Failure, Settings, Stopped, WorkerId};
+use leveret_actors::broker::{Broker, Failure, Settings, Stopped, Stores, WorkerId};
+use leveret_actors::definitions::DefinitionStore;
 use leveret_actors::fault::{Fault, Gate};
+use leveret_actors::journal::log::LogSettings;
+use leveret_actors::journal::store::JournalStore;
 use leveret_actors::vhost::directory::QueueHandle;
 use tokio::sync::oneshot;
 
@@ -32,6 +36,15 @@ impl Ring {
     }
 
     pub(crate) fn with(settings: Settings) -> Ring {
+        Ring::launch(settings, None)
+    }
+
+    /// A broker that keeps what is durable in this directory.
+    pub(crate) fn in_directory(directory: &Path) -> Ring {
+        Ring::launch(Settings::default(), Some(directory.to_owned()))
+    }
+
+    fn launch(settings: Settings, directory: Option<PathBuf>) -> Ring {
         keep_injected_panics_quiet();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
@@ -40,7 +53,14 @@ impl Ring {
         let thread = std::thread::spawn(move || {
             let system = actix::System::new();
             system.block_on(async move {
-                let broker = Broker::launch(settings, None);
+                let definitions = directory.as_deref().map(DefinitionStore::open);
+                let definitions = definitions.transpose().unwrap();
+                let stores = definitions.as_ref().zip(directory.as_deref());
+                let stores = stores.map(|(definitions, directory)| Stores {
+                    definitions,
+                    journal: JournalStore::open(directory, LogSettings::default()).unwrap(),
+                });
+                let broker = Broker::launch(settings, stores).unwrap();
                 broker.listen(socket).await.unwrap();
                 report.send(broker).unwrap();
                 let _ = ended.await;

@@ -53,6 +53,7 @@ impl Model {
         let settings = QueueSettings {
             single_active_consumer,
             auto_delete: true,
+            journaled: false,
         };
         let mut queue = QueueState::new(settings);
         let channels = std::array::from_fn(|_| ChannelId::next());
