@@ -16,6 +16,7 @@ mod graceful_shutdown;
 mod head_of_line;
 mod hostile_bytes;
 mod hostile_memory;
+mod hostile_routing;
 mod hostile_sessions;
 mod many_connections;
 mod no_loss;

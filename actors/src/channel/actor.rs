@@ -14,6 +14,7 @@ use super::attachments::Attachments;
 use super::confirms::{Confirms, Verdict};
 use super::global_prefetch::Budget;
 use super::inbox::Inbox;
+use super::labour::Labour;
 use super::messages::{ChannelEnded, Close, Commands, End, Raise};
 use super::output::Output;
 use super::reply_to::ReplyTo;
@@ -61,6 +62,7 @@ pub(crate) struct Channel {
     pub(super) inbox: Inbox,
     pub(super) assembler: Assembler,
     pub(super) unfinished: Share,
+    pub(super) labour: Labour,
     pub(super) attachments: Attachments,
     pub(super) routes: RouteMemo,
     pub(super) page: PageBuilder,
@@ -107,6 +109,7 @@ impl Channel {
             inbox: Inbox::default(),
             assembler: Assembler::new(max_message_size),
             unfinished: Share::new(Arc::clone(&session.unfinished)),
+            labour: Labour::default(),
             attachments: Attachments::new(id),
             routes: RouteMemo::default(),
             page: PageBuilder::default(),

@@ -83,6 +83,10 @@ impl Channel {
                 self.await_reader(ctx);
                 break;
             }
+            if self.labour.is_over() {
+                self.ask(|_| tokio::task::yield_now(), ctx, |_, (), _| Ok(()));
+                break;
+            }
             let Some(next) = assembler.next(&work.batch, &mut work.at) else {
                 break;
             };
@@ -94,7 +98,10 @@ impl Channel {
         }
         self.assembler = assembler;
         let staged = self.transaction.as_ref().map_or(0, Transaction::bytes);
-        if let Err(exception) = self.unfinished.set(self.assembler.held() as u64 + staged) {
+        let unfinished = self.unfinished.set(self.assembler.held() as u64 + staged);
+        if self.phase != Phase::Closed
+            && let Err(exception) = unfinished
+        {
             self.fail(exception, ctx);
         }
     }

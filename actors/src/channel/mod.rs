@@ -15,6 +15,7 @@ mod deliver;
 mod expiration;
 pub mod global_prefetch;
 mod inbox;
+mod labour;
 pub(crate) mod messages;
 mod methods;
 mod output;

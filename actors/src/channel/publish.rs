@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Instant;
 
 use actix::prelude::*;
 use leveret_protocol::method::basic;
@@ -177,7 +178,9 @@ impl Channel {
         if let Some(route) = self.routes.get(exchange, key, generation) {
             return Ok(route);
         }
+        let begun = Instant::now();
         let route = self.find_route(exchange, key, ctx)?;
+        self.labour.add(begun);
         self.routes.put(exchange, key, route.clone());
         Ok(route)
     }
@@ -218,6 +221,7 @@ impl Channel {
         checked: &Checked<'_>,
         ctx: &mut Context<Self>,
     ) -> Result<Rc<[u32]>, Exception> {
+        let begun = Instant::now();
         let directory = &self.session.vhost.directory;
         let exchange = directory
             .exchange(checked.exchange)
@@ -237,6 +241,7 @@ impl Channel {
             checked.headers.as_ref(),
             &mut queues,
         );
+        self.labour.add(begun);
         Ok(self.attach_all(&queues, ctx))
     }
 

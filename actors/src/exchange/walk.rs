@@ -140,25 +140,19 @@ impl<G: Graph + ?Sized> Walk<'_, G> {
     /// Whether any binding matches any key.
     fn by_binding(&mut self, routes: &Routes) -> bool {
         self.by_headers |= routes.needs_headers();
-        let keys = if routes.needs_key() {
-            self.keys
-        } else {
-            self.keys.get(..1).unwrap_or_default()
-        };
         // The common case: nothing found so far can be found again.
-        let fresh = self.queues.found.is_empty() && keys.len() == 1 && routes.reports_once();
-        let headers = self.headers;
+        let one_key = self.keys.len() == 1 || !routes.needs_key();
+        let fresh = self.queues.found.is_empty() && one_key && routes.reports_once();
+        let (keys, headers) = (self.keys, self.headers);
         let mut matched = false;
-        for key in keys {
-            routes.route(key, headers, &mut |destination| {
-                matched = true;
-                match destination {
-                    Destination::Queue(name) if fresh => self.queues.found.push(name.clone()),
-                    Destination::Queue(name) => self.queues.add(name),
-                    Destination::Exchange(name) => self.head_for(name),
-                }
-            });
-        }
+        routes.route_all(keys, headers, &mut |destination| {
+            matched = true;
+            match destination {
+                Destination::Queue(name) if fresh => self.queues.found.push(name.clone()),
+                Destination::Queue(name) => self.queues.add(name),
+                Destination::Exchange(name) => self.head_for(name),
+            }
+        });
         matched
     }
 

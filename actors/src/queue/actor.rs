@@ -54,8 +54,8 @@ pub struct Queue {
     pub(super) state: QueueState,
     pub(super) journal: Box<dyn Journal>,
     peers: FxHashMap<ChannelId, Peer>,
-    /// The consumers, each with its channel.
-    supplies: FxHashMap<ConsumerId, (ChannelId, Recipient<Supply>)>,
+    /// The consumers.
+    supplies: FxHashMap<ConsumerId, Recipient<Supply>>,
     /// Channels that are owed a `Stored` at the end of this turn.
     owed: Vec<ChannelId>,
     /// Confirms that wait for the journal.
@@ -138,7 +138,7 @@ impl Queue {
     }
 
     fn supply(&self, consumer: ConsumerId, mail: Supply) {
-        if let Some((_, supply)) = self.supplies.get(&consumer) {
+        if let Some(supply) = self.supplies.get(&consumer) {
             supply.do_send(mail);
         }
     }
@@ -169,7 +169,7 @@ impl Queue {
     }
 
     fn farewell(&mut self, crashed: bool) {
-        for (_, (_, supply)) in self.supplies.drain() {
+        for supply in self.supplies.drain().map(|(_, supply)| supply) {
             supply.do_send(Supply::QueueGone { crashed });
         }
         for peer in self.peers.drain().map(|(_, peer)| peer) {
@@ -234,8 +234,8 @@ impl Handler<Detach> for Queue {
         if self.deleted {
             return;
         }
-        self.state.detach(channel);
-        self.supplies.retain(|_, (owner, _)| *owner != channel);
+        let gone = self.state.detach(channel);
+        gone.iter().for_each(|id| drop(self.supplies.remove(id)));
         self.peers.remove(&channel);
         self.check_abandoned();
         self.absorbed(1, ctx);
@@ -296,7 +296,7 @@ impl Handler<Subscribe> for Queue {
         let accepted = subscribed.is_ok();
         supply.do_send(Supply::Subscribed(subscribed));
         if accepted {
-            self.supplies.insert(mail.consumer, (mail.channel, supply));
+            self.supplies.insert(mail.consumer, supply);
             self.absorbed(1, ctx);
         }
     }
@@ -307,7 +307,7 @@ impl Handler<Unsubscribe> for Queue {
 
     fn handle(&mut self, Unsubscribe { consumer }: Unsubscribe, ctx: &mut Context<Self>) {
         self.state.unsubscribe(consumer);
-        if let Some((_, supply)) = self.supplies.remove(&consumer) {
+        if let Some(supply) = self.supplies.remove(&consumer) {
             // The queue may be about to delete itself: the virtual host hears of that before the consumer hears of its end.
             self.check_abandoned();
             supply.do_send(Supply::Unsubscribed);

@@ -68,13 +68,15 @@ impl QueueState {
         self.holders.attach(channel);
     }
 
-    /// A channel is gone: so are its consumers, and what it held returns to its place, marked as redelivered.
-    pub fn detach(&mut self, channel: ChannelId) {
-        self.subscribers.remove_of(channel);
+    /// A channel is gone: so are its consumers, which are returned, and what it held returns to its place, marked as
+    /// redelivered.
+    pub fn detach(&mut self, channel: ChannelId) -> Vec<ConsumerId> {
+        let gone = self.subscribers.remove_of(channel);
         for Held { position, mut entry } in self.holders.detach(channel) {
             entry.redelivered = true;
             self.ready.put_back(position, entry);
         }
+        gone
     }
 
     /// Takes the messages at `offsets` of a page, in that order.

@@ -49,6 +49,8 @@ pub(super) struct Subscriber {
     pub(super) open: Open,
     /// Rank by age.
     order: u64,
+    /// Its place among those of its channel.
+    place: u32,
     /// Whether it is among the [`Turns`]: when it may be served and has credit.
     in_turn: bool,
     /// Whether an offer to it is unanswered.
@@ -71,6 +73,8 @@ pub(super) struct Open {
 pub(super) struct Subscribers {
     slots: Slab<Subscriber>,
     index: FxHashMap<ConsumerId, u32>,
+    /// Slots by channel, in no order.
+    of_channel: FxHashMap<ChannelId, Vec<u32>>,
     turns: Turns,
     /// Slots of those on offer.
     on_offer: Vec<u32>,
@@ -122,6 +126,8 @@ impl Subscribers {
         let credit = Credit::default();
         let (order, open) = (self.ever, Open::default());
         self.ever += 1;
+        let siblings = self.of_channel.entry(channel).or_default();
+        let place = siblings.len() as u32;
         let subscriber = Subscriber {
             id,
             channel,
@@ -130,10 +136,12 @@ impl Subscribers {
             credit,
             open,
             order,
+            place,
             in_turn: false,
             offered: false,
         };
         let slot = self.slots.insert(subscriber) as u32;
+        siblings.push(slot);
         self.index.insert(id, slot);
         if subscription.on_offer {
             self.on_offer.push(slot);
@@ -146,31 +154,66 @@ impl Subscribers {
 
     /// Removes a consumer; `false` when there is none of that identity.
     pub(super) fn remove(&mut self, id: ConsumerId) -> bool {
-        let Some(slot) = self.index.remove(&id) else {
+        let Some(&slot) = self.index.get(&id) else {
             return false;
         };
-        if let Some(subscriber) = self.slots.try_remove(slot as usize)
-            && subscriber.in_turn
-        {
-            self.turns.retain(|other| other != slot);
-        }
-        self.on_offer.retain(|&other| other != slot);
-        if self.active == Some(slot) {
-            self.promote();
-        }
+        self.leave_channel(slot);
+        self.remove_slots(&[slot]);
         true
     }
 
-    /// Removes the consumers of a channel.
-    pub(super) fn remove_of(&mut self, channel: ChannelId) {
-        let of_channel = self
-            .slots
-            .iter()
-            .filter(|(_, subscriber)| subscriber.channel == channel);
-        let ids: Vec<ConsumerId> = of_channel.map(|(_, subscriber)| subscriber.id).collect();
-        for id in ids {
-            self.remove(id);
+    /// Removes the consumers of a channel and returns who they were.
+    pub(super) fn remove_of(&mut self, channel: ChannelId) -> Vec<ConsumerId> {
+        match self.of_channel.remove(&channel) {
+            Some(slots) => self.remove_slots(&slots),
+            None => Vec::new(),
         }
+    }
+
+    /// Takes a consumer off the list of its channel.
+    fn leave_channel(&mut self, slot: u32) {
+        let Some(subscriber) = self.slots.get(slot as usize) else {
+            return;
+        };
+        let (channel, place) = (subscriber.channel, subscriber.place);
+        let Some(siblings) = self.of_channel.get_mut(&channel) else {
+            return;
+        };
+        siblings.swap_remove(place as usize);
+        if let Some(moved) = siblings.get(place as usize).copied() {
+            if let Some(moved) = self.slots.get_mut(moved as usize) {
+                moved.place = place;
+            }
+        } else if siblings.is_empty() {
+            self.of_channel.remove(&channel);
+        }
+    }
+
+    /// Removes consumers that are on no list of a channel any more. Takes time for them, and once for all others.
+    fn remove_slots(&mut self, slots: &[u32]) -> Vec<ConsumerId> {
+        let (mut in_turn, mut on_offer, mut active) = (false, false, false);
+        let mut removed = Vec::with_capacity(slots.len());
+        for &slot in slots {
+            let Some(subscriber) = self.slots.try_remove(slot as usize) else {
+                continue;
+            };
+            self.index.remove(&subscriber.id);
+            in_turn |= subscriber.in_turn;
+            on_offer |= subscriber.subscription.on_offer;
+            active |= self.active == Some(slot);
+            removed.push(subscriber.id);
+        }
+        let left = &self.slots;
+        if in_turn {
+            self.turns.retain(|slot| left.contains(slot as usize));
+        }
+        if on_offer {
+            self.on_offer.retain(|&slot| left.contains(slot as usize));
+        }
+        if active {
+            self.promote();
+        }
+        removed
     }
 
     /// Adds credit; an offer is answered when it grants messages.

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use actix::prelude::*;
-use leveret_protocol::method::tx::{Method, RollbackOk, SelectOk};
+use leveret_protocol::method::tx::{Commit, Method, RollbackOk, SelectOk};
 use leveret_protocol::{Exception, Properties, ReplyCode};
 
 use super::super::actor::{Channel, Phase};
 use super::super::confirms::Confirms;
 use super::super::publish::Checked;
-use super::super::transaction::{Staged, Transaction};
+use super::super::transaction::{Committed, Staged, Transaction};
 use crate::publication::Page;
 
-/// Bytes gathered for the queues at which a commit posts them before it goes on.
+/// Bytes gathered for the queues at which a commit posts them and rests.
 const MOST_GATHERED: u64 = 1024 * 1024;
 
 impl Channel {
@@ -59,10 +59,23 @@ impl Channel {
         let committed = self.transaction()?.commit();
         // One ledger for all commits: queues answer with numbers that never start again.
         self.confirms.get_or_insert_with(Confirms::new);
-        for (page, staged) in committed.publications {
+        self.carry_out(committed, ctx)
+    }
+
+    /// Goes on with a commit; one that takes long lets others have their turn.
+    fn carry_out(&mut self, mut committed: Committed, ctx: &mut Context<Self>) -> Result<(), Exception> {
+        while let Some((page, staged)) = committed.publications.next() {
             self.send_staged(&page, staged, ctx)?;
-            if self.page.len() >= MOST_GATHERED {
-                self.post_publications();
+            if self.page.len() >= MOST_GATHERED || self.labour.is_over() {
+                self.ask(
+                    |_| tokio::task::yield_now(),
+                    ctx,
+                    move |channel, (), ctx| {
+                        let carried_out = channel.carry_out(committed, ctx);
+                        carried_out.map_err(|exception| exception.on(Commit::IDS))
+                    },
+                );
+                return Ok(());
             }
         }
         for (outcome, delivery) in committed.settlements {

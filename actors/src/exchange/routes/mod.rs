@@ -67,6 +67,17 @@ impl Routes {
         }
     }
 
+    /// Like [`route`](Self::route) for a message with several keys. What many keys lead to is not reported for each.
+    pub fn route_all(&self, keys: &[&str], headers: Option<&FieldTable>, sink: &mut dyn FnMut(&Destination)) {
+        match (&self.0, keys) {
+            (_, [key]) => self.route(key, headers, sink),
+            (Table::Direct(routes), _) => keys.iter().for_each(|key| routes.route(key, sink)),
+            (Table::Topic(routes), _) => routes.route_all(keys, sink),
+            (Table::Fanout(routes), _) => routes.route(sink),
+            (Table::Headers(routes), _) => routes.route(headers, sink),
+        }
+    }
+
     /// Whether the routing depends on the message's headers.
     #[must_use]
     pub fn needs_headers(&self) -> bool {

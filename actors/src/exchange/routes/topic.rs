@@ -35,12 +35,26 @@ impl Topic {
 
     /// Reports each destination at least once.
     pub(super) fn route(&self, key: &str, sink: &mut dyn FnMut(&Destination)) {
-        self.visit(key, sink);
+        self.visit(key, None, sink);
+    }
+
+    /// Reports each destination of several keys at least once; those at one node only once.
+    pub(super) fn route_all(&self, keys: &[&str], sink: &mut dyn FnMut(&Destination)) {
+        let mut told = FxHashSet::default();
+        for key in keys {
+            self.visit(key, Some(&mut told), sink);
+        }
     }
 
     /// Routes and answers how many nodes were looked at.
-    fn visit(&self, key: &str, sink: &mut dyn FnMut(&Destination)) -> usize {
+    fn visit(
+        &self,
+        key: &str,
+        told: Option<&mut FxHashSet<*const Node>>,
+        sink: &mut dyn FnMut(&Destination),
+    ) -> usize {
         let mut search = Search {
+            told,
             reached: Vec::new(),
             standing: Vec::new(),
             entered: FxHashSet::default(),
@@ -124,6 +138,8 @@ impl Node {
 
 /// One routing key on its way down the trie.
 struct Search<'t, 's> {
+    /// The nodes whose destinations other keys reported already.
+    told: Option<&'s mut FxHashSet<*const Node>>,
     /// The nodes the words so far lead to exactly, and whether a `#` is above them.
     reached: Vec<(&'t Node, bool)>,
     /// The `#` nodes reached that lead on: they take any number of words.
@@ -173,7 +189,7 @@ impl<'t> Search<'t, '_> {
         let mut next = Some(hash);
         while let Some(node) = next {
             self.looks += 1;
-            node.destinations.each(self.sink);
+            self.tell(node);
             if node.continues() {
                 self.standing.push(node);
             }
@@ -181,11 +197,22 @@ impl<'t> Search<'t, '_> {
         }
     }
 
-    fn end(self) -> usize {
-        for (node, _) in &self.reached {
-            node.destinations.each(self.sink);
+    fn end(mut self) -> usize {
+        for (node, _) in std::mem::take(&mut self.reached) {
+            self.tell(node);
         }
         self.looks
+    }
+
+    fn tell(&mut self, node: &'t Node) {
+        if !node.destinations.is_empty()
+            && self
+                .told
+                .as_mut()
+                .is_none_or(|told| told.insert(ptr::from_ref(node)))
+        {
+            node.destinations.each(self.sink);
+        }
     }
 }
 
@@ -216,6 +243,17 @@ mod tests {
 
     fn matches(pattern: &str, key: &str) -> bool {
         !matched(&bound(&[pattern]), key).is_empty()
+    }
+
+    #[test]
+    fn what_many_keys_lead_to_is_not_reported_for_each() {
+        let topic = bound(&["#", "a.#", "*.b", "a.b", "c"]);
+        let mut names = Vec::new();
+        topic.route_all(&["a.b", "x.b", "a.b", "a"], &mut |destination| {
+            names.push(destination.name().to_string());
+        });
+        names.sort();
+        assert_eq!(names, ["#", "*.b", "a.#", "a.b"]);
     }
 
     #[test]
@@ -326,7 +364,7 @@ mod tests {
         }
         let key = "a.".repeat(120) + "end";
         let mut hits = 0;
-        let looks = topic.visit(&key, &mut |_| hits += 1);
+        let looks = topic.visit(&key, None, &mut |_| hits += 1);
         assert_eq!(hits, 0);
         assert!(looks < 121 * 130, "{looks} looks");
     }
