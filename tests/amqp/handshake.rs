@@ -237,7 +237,7 @@ fn frames_below_the_protocol_s_minimum_are_refused() {
         heartbeat: 0,
     });
     let text = "NOT_ALLOWED - negotiated frame_max = 4095 is lower than the minimum allowed value (4096)";
-    connection.closed(530, text, (0, 0));
+    connection.closed(530, text, Tune::IDS);
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn limits_above_the_broker_s_are_refused() {
             frame_max,
             heartbeat: 0,
         });
-        connection.closed(530, &format!("NOT_ALLOWED - {text}"), (0, 0));
+        connection.closed(530, &format!("NOT_ALLOWED - {text}"), Tune::IDS);
     }
 }
 

@@ -45,7 +45,7 @@ fn the_limits_proposed_are_those_configured() {
         heartbeat: 0,
     });
     let text = "NOT_ALLOWED - negotiated channel_max = 8 is higher than the maximum allowed value (7)";
-    connection.closed(530, text, (0, 0));
+    connection.closed(530, text, Tune::IDS);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Clients that break rules while they are at it: they get an answer, and the broker keeps its own rules.
 
 use leveret_protocol::method::basic::{Consume, Publish};
+use leveret_protocol::method::channel;
 use leveret_protocol::method::connection::{Close, CloseOk};
 use leveret_protocol::method::queue::DeclareOk;
 use leveret_protocol::method::tx::{Commit, CommitOk};
@@ -92,4 +93,24 @@ fn a_peer_that_neither_reads_nor_hangs_up_keeps_no_socket() {
         connection.shared().wire.shut_down_writing();
     }
     eventually("their sockets are closed", || broker.sockets() == before);
+}
+
+#[test]
+fn no_channel_speaks_after_the_connection_has_said_its_last_word() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let asking = connection.channel();
+    asking.declare("q");
+    // The question is under way while the connection meets its exception.
+    for _ in 0..20 {
+        asking.send(passive("q"));
+    }
+    connection.send(channel::Open {});
+    let mut shared = connection.shared();
+    let mut last = None;
+    while let Ok(frame) = shared.wire.read(BRIEFLY) {
+        last = Some(frame);
+    }
+    let last = last.expect("connection.close");
+    assert_eq!(last.channel, 0, "something follows connection.close");
 }

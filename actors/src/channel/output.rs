@@ -42,13 +42,17 @@ impl Output {
         self.chunk.len() >= MOST_GATHERED
     }
 
-    /// Sends what was gathered to the writer.
+    /// Sends what was gathered to the writer, unless the connection has said its last word.
     pub(crate) fn post(&mut self, session: &Session) {
         if self.chunk.is_empty() && self.receipts.is_empty() {
             return;
         }
         let chunk = std::mem::take(&mut self.chunk);
         let answers = chunk.len() - std::mem::take(&mut self.deliveries);
+        if session.is_silenced() {
+            self.receipts.clear();
+            return;
+        }
         session.backlog.add(answers);
         session.writer.do_send(Write {
             chunk,

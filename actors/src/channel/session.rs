@@ -1,6 +1,7 @@
 //! What a channel knows of its connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::prelude::*;
 use leveret_protocol::Exception;
@@ -33,6 +34,8 @@ pub(crate) struct Session {
     pub(crate) frame_max: u32,
     /// The client understands basic.cancel from the broker.
     pub(crate) cancel_notify: bool,
+    /// connection.close was sent: channels have nothing to say any more.
+    pub(crate) over: AtomicBool,
 }
 
 impl Drop for Session {
@@ -44,6 +47,16 @@ impl Drop for Session {
 }
 
 impl Session {
+    /// Lets nothing of the channels follow what the connection sends from here on.
+    pub(crate) fn silence(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing of the channels is sent any more.
+    pub(crate) fn is_silenced(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
     /// Refuses what the user may not do with a resource.
     pub(crate) fn check(&self, access: Access, resource: Resource<'_>) -> Result<(), Exception> {
         let named = match resource {

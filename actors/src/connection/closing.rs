@@ -64,6 +64,9 @@ impl Connection {
         }
         self.phase = Phase::Closing;
         self.channels.close_all();
+        if let Some(session) = &self.session {
+            session.silence();
+        }
         let reply_text = exception.reply_text();
         let (class_id, method_id) = exception.method;
         let reply_code = exception.code as u16;

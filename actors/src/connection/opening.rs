@@ -1,6 +1,7 @@
 //! How a connection gets open: the handshake's steps carried out.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use actix::prelude::*;
 use leveret_protocol::method::{Method, connection};
@@ -128,6 +129,7 @@ impl Connection {
             raise: ctx.address().recipient(),
             frame_max: self.tuning.frame_max,
             cancel_notify: self.handshake.client_can("consumer_cancel_notify"),
+            over: AtomicBool::default(),
         }));
         self.phase = Phase::Running;
         debug!(peer = %self.peer, local = %self.local, user = %self.handshake.user, vhost, "connection opened");

@@ -56,7 +56,7 @@ impl Tuning {
 fn limit(name: &str, wanted: u32, highest: u32, lowest: u32) -> Result<u32, Exception> {
     if wanted != 0 && wanted < lowest {
         let text = format!("negotiated {name} = {wanted} is lower than the minimum allowed value ({lowest})");
-        return Err(Exception::new(ReplyCode::NotAllowed, text));
+        return Err(Exception::new(ReplyCode::NotAllowed, text).on(Tune::IDS));
     }
     if highest != 0 && (wanted == 0 || wanted > highest) {
         let shown = if wanted == 0 {
@@ -66,7 +66,7 @@ fn limit(name: &str, wanted: u32, highest: u32, lowest: u32) -> Result<u32, Exce
         };
         let text =
             format!("negotiated {name} = {shown} is higher than the maximum allowed value ({highest})");
-        return Err(Exception::new(ReplyCode::NotAllowed, text));
+        return Err(Exception::new(ReplyCode::NotAllowed, text).on(Tune::IDS));
     }
     Ok(wanted)
 }
