@@ -51,6 +51,7 @@ pub mod journal;
 pub mod lease;
 pub mod listener;
 pub mod name;
+mod printable;
 pub mod publication;
 pub mod queue;
 pub mod return_address;

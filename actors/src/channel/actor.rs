@@ -28,6 +28,7 @@ use crate::consumer::messages::FromConsumer;
 use crate::id::ChannelId;
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
+use crate::printable::Printable;
 use crate::publication::PageBuilder;
 use crate::queue::messages::{DirectReply, QueueNotice};
 use crate::turn::{Act, Turn};
@@ -159,7 +160,7 @@ impl Channel {
                 self.end(End::ByClient, ctx);
             }
             Scope::Channel => {
-                info!(channel = self.number, user = %self.session.user, %exception, "channel closed");
+                info!(channel = self.number, user = %self.session.user, exception = %Printable(&exception), "channel closed");
                 self.abandon();
                 // The connection must know before the client does: what follows close-ok is for a new channel.
                 self.end(End::ByBroker, ctx);

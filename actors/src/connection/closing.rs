@@ -12,6 +12,7 @@ use leveret_protocol::{Exception, FrameBatch, FrameKind, ReplyCode};
 use tracing::{debug, warn};
 
 use super::actor::Connection;
+use crate::printable::Printable;
 use crate::vhost::messages::ReleaseExclusive;
 use crate::writer::messages::Finish;
 
@@ -58,9 +59,9 @@ impl Connection {
             return;
         }
         if exception.code == ReplyCode::ConnectionForced {
-            debug!(peer = %self.peer, %exception, "closing");
+            debug!(peer = %self.peer, exception = %Printable(&exception), "closing");
         } else {
-            warn!(peer = %self.peer, %exception, "connection closed");
+            warn!(peer = %self.peer, exception = %Printable(&exception), "connection closed");
         }
         self.phase = Phase::Closing;
         self.channels.close_all();

@@ -17,6 +17,7 @@ use super::tuning::Tuning;
 use crate::channel::session::Session;
 use crate::channel::unfinished::Unfinished;
 use crate::consumer::windows::Windows;
+use crate::printable::Printable;
 use crate::window::Permit;
 use crate::writer::messages::Beat;
 
@@ -157,6 +158,7 @@ impl Connection {
                 tell,
             } => {
                 let why = why.map_or_else(|| "malformed response".to_owned(), |why| why.to_string());
+                let user = Printable(user);
                 warn!(peer = %self.peer, "{mechanism} login refused: user '{user}' - {why}");
                 if tell {
                     let text = format!(

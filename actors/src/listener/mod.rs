@@ -1,6 +1,6 @@
 //! A listening socket: accepts connections and places each on a worker.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -56,6 +56,14 @@ async fn accept(socket: TcpListener, broker: Addr<Broker>) {
                 Ok(accepted) => broker.do_send(accepted),
                 Err(error) => debug!(%peer, %error, "a connection ended while it was accepted"),
             },
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+                ) =>
+            {
+                debug!(%error, "a connection ended before it was accepted");
+            }
             Err(error) => {
                 warn!(%error, "no connection can be accepted");
                 tokio::time::sleep(PAUSE).await;

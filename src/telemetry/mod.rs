@@ -1,8 +1,14 @@
 //! The log, written to standard error.
 
+mod quota;
+
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
+
+use quota::Quota;
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -29,13 +35,16 @@ impl LogFilter {
     }
 }
 
-/// Sends everything the filter lets through to standard error.
+/// Sends everything the filter lets through to standard error, as far as the quota goes.
 pub(crate) fn start(filter: &LogFilter) {
     let LogFilter(directives) = filter;
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(directives))
+    let lines = fmt::layer()
         .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(io::stderr().is_terminal());
+    registry()
+        .with(EnvFilter::new(directives))
+        .with(Quota::new())
+        .with(lines)
         .init();
 }
 
