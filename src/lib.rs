@@ -16,9 +16,9 @@ mod server;
 
 pub use config::{AMQP_PORT, Config, FRAME_MIN_SIZE, InvalidConfig, LARGEST_MESSAGE};
 pub use data_dir::DataDirError;
-/// The broker behind a server, and what it can be told beyond a [`Config`].
-pub use leveret_actors::broker;
 /// Why the definitions in a data directory can't be used.
 pub use leveret_actors::definitions::StoreError;
 pub use leveret_actors::journal::{log::Durability, store::JournalError};
+/// The broker behind a server, and what it can be told beyond a [`Config`].
+pub use leveret_actors::{broker, node};
 pub use server::{STOP_DEADLINE, Server, StartError, Stopped};

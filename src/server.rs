@@ -9,8 +9,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use leveret_actors::broker::{Broker, Settings};
+use leveret_actors::broker::Broker;
 use leveret_actors::journal::log::LogSettings;
+use leveret_actors::node::Settings;
 use tokio::sync::oneshot;
 
 use crate::config::{Config, InvalidConfig};

@@ -20,6 +20,7 @@
 //! | [`exchange`] | bindings, and the routing table it lends to channels | a worker, by name |
 //! | [`queue`] | messages and their order | a worker, by name; exclusive: its owner's |
 //!
+//! [`node`] is what they all share: settings, threads, alarms, who may do what.
 //! [`definitions`] is no actor but a thread: the store of what is durable, for all virtual hosts.
 //!
 //! Each folder has the same shape: `mod` says what it is for, `messages` is its mailbox, `actor` is thin, and
@@ -51,6 +52,7 @@ pub mod journal;
 pub mod lease;
 pub mod listener;
 pub mod name;
+pub mod node;
 mod printable;
 pub mod publication;
 pub mod queue;

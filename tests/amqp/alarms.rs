@@ -1,6 +1,6 @@
 //! Resource alarms: publishers are told and held back, everybody else goes on.
 
-use leveret::broker::Alarm;
+use leveret::node::Alarm;
 use leveret_protocol::FieldTable;
 use leveret_protocol::method::connection::{Blocked, Open, OpenOk, StartOk, Tune, TuneOk, Unblocked};
 

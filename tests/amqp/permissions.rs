@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leveret::broker::{Access, Authority, Login, LoginRefused, Resource, Users};
+use leveret::node::{Access, Authority, Login, LoginRefused, Resource, Users};
 use leveret_protocol::method::{basic, connection, exchange, queue};
 use leveret_protocol::{FieldTable, FieldValue};
 

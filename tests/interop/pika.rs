@@ -1,6 +1,6 @@
 //! pika's own view: each file of `python/` is a set of tests.
 
-use leveret::broker::Alarm;
+use leveret::node::Alarm;
 
 use crate::support::Broker;
 use crate::support::program::Program;

@@ -40,7 +40,7 @@ impl Broker {
     }
 
     /// Starts a broker inside this process with settings that only programs can give.
-    pub(crate) fn adjusted(adjust: impl FnOnce(&mut leveret::broker::Settings)) -> Broker {
+    pub(crate) fn adjusted(adjust: impl FnOnce(&mut leveret::node::Settings)) -> Broker {
         let server = leveret::Server::start_with(leveret::Config::local(), adjust).expect("a broker");
         Broker {
             address: server.addresses()[0],

@@ -1,7 +1,7 @@
 //! The broker actor.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
-use super::node::Node;
 use crate::connection::actor::Connection;
-use crate::connection::messages::{AlarmChanged, Shutdown};
+use crate::connection::messages::{Accepted, AlarmChanged, Shutdown};
 use crate::definitions::DefinitionStore;
 use crate::id::{ConnectionId, ListenerId};
 use crate::lease::{Gone, Lease};
 use crate::listener::{Listener, StopListening};
 use crate::name::Name;
+use crate::node::Node;
 use crate::vhost::VhostHandle;
 use crate::vhost::actor::VirtualHost;
 use crate::vhost::definitions::{Forgetful, Recovered};
@@ -84,7 +84,7 @@ impl Broker {
     fn listen(&mut self, socket: TcpListener, ctx: &mut Context<Self>) -> io::Result<()> {
         let (id, spare) = (ListenerId::next(), socket.try_clone()?);
         let lease = Lease::new(ctx.address().recipient(), id);
-        let listener = Listener::new(socket, ctx.address(), lease)?.start();
+        let listener = Listener::new(socket, ctx.address().recipient(), lease)?.start();
         self.listeners.insert(id, (listener, spare));
         Ok(())
     }
@@ -107,15 +107,6 @@ impl Handler<Listen> for Broker {
     fn handle(&mut self, Listen { socket }: Listen, ctx: &mut Context<Self>) -> io::Result<()> {
         self.listen(socket, ctx)
     }
-}
-
-/// A connection was accepted.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Accepted {
-    pub(crate) stream: TcpStream,
-    pub(crate) peer: SocketAddr,
-    pub(crate) local: SocketAddr,
 }
 
 impl Handler<Accepted> for Broker {

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Alarm, Broker};
+use super::Broker;
 use crate::journal::writer::Health;
+use crate::node::Alarm;
 
 /// What the journal says of the disk, from before there is a broker to tell.
 #[derive(Clone, Default)]

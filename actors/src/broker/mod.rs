@@ -7,12 +7,7 @@
 //! - stops: listeners first, then connections (320, with a deadline), then everything else with the process's threads
 
 pub(crate) mod actor;
-mod alarms;
-mod authority;
 mod disk;
-mod node;
-mod settings;
-mod workers;
 
 use std::io;
 use std::sync::Arc;
@@ -24,14 +19,10 @@ use tokio::sync::watch;
 use tracing::error;
 
 pub use actor::{Failure, Stopped};
-pub use alarms::{Alarm, Alarms, Raised};
-pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
-pub use node::Node;
-pub use settings::Settings;
-pub use workers::{WorkerId, Workers};
 
 use crate::definitions::DefinitionStore;
 use crate::journal::store::JournalStore;
+use crate::node::{Alarm, Node, Settings, Workers};
 use crate::queue::messages::Conclude;
 use crate::vhost::messages::Settled;
 use actor::{AlarmsChanged, Listen, Stop};

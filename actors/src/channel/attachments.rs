@@ -255,9 +255,9 @@ mod tests {
     use leveret_protocol::method::queue::Declare;
 
     use super::*;
-    use crate::broker::Workers;
     use crate::channel::actor::Channel;
     use crate::name::Name;
+    use crate::node::Workers;
     use crate::queue::options::QueueOptions;
 
     /// A queue that is gone already, so that mail to it goes nowhere.

@@ -13,10 +13,10 @@ use tracing::debug;
 use super::actor::Channel;
 use super::expiration::check_expiration;
 use super::routes::Route;
-use crate::broker::{Access, Resource};
 use crate::exchange::kind::ExchangeKind;
 use crate::exchange::walk::{sender_selected, walk};
 use crate::name::Name;
+use crate::node::{Access, Resource};
 use crate::vhost::names;
 
 /// Properties that say nothing to the broker but how to keep the message.

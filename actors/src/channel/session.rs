@@ -9,10 +9,10 @@ use leveret_protocol::reply_code::ReplyCode;
 
 use super::messages::Raise;
 use super::unfinished::Unfinished;
-use crate::broker::{Access, Node, Resource, WorkerId};
 use crate::consumer::windows::Windows;
 use crate::id::ConnectionId;
 use crate::name::Name;
+use crate::node::{Access, Node, Resource, WorkerId};
 use crate::vhost::VhostHandle;
 use crate::vhost::messages::ReleaseExclusive;
 use crate::writer::actor::Writer;

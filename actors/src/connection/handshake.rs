@@ -7,8 +7,8 @@ use leveret_protocol::{Exception, FieldTable, ProtocolHeader, ReplyCode};
 
 use super::sasl::Mechanism;
 use super::tuning::Tuning;
-use crate::broker::{Login, LoginRefused, Settings};
 use crate::name::Name;
+use crate::node::{Login, LoginRefused, Settings};
 
 /// What is due from the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

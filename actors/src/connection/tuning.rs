@@ -4,7 +4,7 @@ use leveret_protocol::Exception;
 use leveret_protocol::method::connection::{Tune, TuneOk};
 use leveret_protocol::reply_code::ReplyCode;
 
-use crate::broker::Settings;
+use crate::node::Settings;
 
 /// The limits both peers keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use actix::prelude::*;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
-use crate::broker::actor::{Accepted, Broker};
+use crate::connection::messages::Accepted;
 use crate::id::ListenerId;
 use crate::lease::Lease;
 
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections on one address until it is stopped.
 pub(crate) struct Listener {
-    broker: Addr<Broker>,
+    broker: Recipient<Accepted>,
     socket: Option<TcpListener>,
     _lease: Lease<ListenerId>,
 }
@@ -26,7 +26,7 @@ impl Listener {
     /// A listener on a socket that is bound already.
     pub(crate) fn new(
         socket: std::net::TcpListener,
-        broker: Addr<Broker>,
+        broker: Recipient<Accepted>,
         lease: Lease<ListenerId>,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -49,7 +49,7 @@ impl Actor for Listener {
     }
 }
 
-async fn accept(socket: TcpListener, broker: Addr<Broker>) {
+async fn accept(socket: TcpListener, broker: Recipient<Accepted>) {
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => match hand_over(stream, peer) {

@@ -13,11 +13,11 @@ use super::definitions::{Definitions, Recovered};
 use super::directory::Directory;
 use super::forgetting::{Forgetting, Sources};
 use super::messages::*;
-use crate::broker::Node;
 use crate::exchange::bindings::Destination;
 use crate::id::{ConnectionId, QueueId};
 use crate::lease::Lease;
 use crate::name::Name;
+use crate::node::Node;
 use crate::queue::messages as queue;
 
 /// One virtual host.

@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix::prelude::*;
 use arc_swap::ArcSwap;
 
-use crate::broker::WorkerId;
 use crate::exchange::actor::Exchange;
 use crate::exchange::bindings::{Bindings, Destination};
 use crate::exchange::options::ExchangeOptions;
 use crate::exchange::walk::{Graph, Routing};
 use crate::id::{ConnectionId, QueueId, StoreId};
 use crate::name::Name;
+use crate::node::WorkerId;
 use crate::queue::actor::Queue;
 use crate::queue::messages::DirectReply;
 use crate::queue::options::QueueOptions;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use actix::prelude::*;
 use leveret_protocol::Exception;
 
-use crate::broker::WorkerId;
 use crate::exchange::bindings::Binding;
 use crate::exchange::options::ExchangeOptions;
 use crate::id::ConnectionId;
 use crate::name::Name;
+use crate::node::WorkerId;
 use crate::queue::options::QueueOptions;
 use crate::vhost::directory::QueueHandle;
 

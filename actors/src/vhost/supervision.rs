@@ -16,7 +16,6 @@ use super::definitions::Change;
 use super::directory::{ExchangeHandle, QueueHandle};
 use super::names;
 use super::successor::{Unanswered, ask};
-use crate::broker::WorkerId;
 use crate::exchange::actor::{Exchange, ExchangeEnded, ExchangeSeed};
 use crate::exchange::bindings::{Bindings, Destination};
 use crate::exchange::options::ExchangeOptions;
@@ -25,6 +24,7 @@ use crate::id::{ConnectionId, QueueId, StoreId};
 use crate::journal::{Journal, Volatile};
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
+use crate::node::WorkerId;
 use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
 use crate::queue::options::QueueOptions;
 

@@ -18,9 +18,9 @@ const PURE_BUT: [(&str, &[&str]); 4] = [
 
 /// Further pure files.
 const PURE: [&str; 16] = [
-    "broker/alarms.rs",
-    "broker/authority.rs",
-    "broker/settings.rs",
+    "node/alarms.rs",
+    "node/authority.rs",
+    "node/settings.rs",
     "channel/confirms.rs",
     "channel/expiration.rs",
     "channel/global_prefetch.rs",

@@ -7,11 +7,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_rt::ArbiterHandle;
-use leveret_actors::broker::{Broker, Failure, Settings, Stopped, Stores, WorkerId};
+use leveret_actors::broker::{Broker, Failure, Stopped, Stores};
 use leveret_actors::definitions::DefinitionStore;
 use leveret_actors::fault::{Fault, Gate};
 use leveret_actors::journal::log::LogSettings;
 use leveret_actors::journal::store::JournalStore;
+use leveret_actors::node::{Settings, WorkerId};
 use leveret_actors::vhost::directory::QueueHandle;
 use tokio::sync::oneshot;
 

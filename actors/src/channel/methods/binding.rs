@@ -5,10 +5,10 @@ use leveret_protocol::{EncodeMethod, Exception};
 
 use super::super::actor::Channel;
 use super::lost;
-use crate::broker::{Access, Resource};
 use crate::exchange::bindings::{Binding, Destination};
 use crate::exchange::kind::ExchangeKind;
 use crate::name::Name;
+use crate::node::{Access, Resource};
 use crate::vhost::actor::VirtualHost;
 use crate::vhost::{messages as vhost, names};
 

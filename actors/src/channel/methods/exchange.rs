@@ -8,10 +8,10 @@ use leveret_protocol::{Exception, FieldTable};
 
 use super::super::actor::Channel;
 use super::lost;
-use crate::broker::{Access, Resource};
 use crate::exchange::bindings::{Binding, Destination};
 use crate::exchange::options::ExchangeOptions;
 use crate::name::Name;
+use crate::node::{Access, Resource};
 use crate::vhost::{messages as vhost, names};
 
 impl Channel {

@@ -1,16 +1,23 @@
-//! What every actor of a broker shares and none of them changes by itself.
+//! What every actor of a broker shares and none of them changes by itself: the ground they stand on.
+
+mod alarms;
+mod authority;
+mod settings;
+mod workers;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use leveret_protocol::types::FieldTable;
 
-use super::alarms::Alarms;
-use super::settings::Settings;
-use super::workers::Workers;
 use crate::journal::store::Journals;
 use crate::name::Name;
 use crate::vhost::VhostHandle;
+
+pub use alarms::{Alarm, Alarms, Raised};
+pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
+pub use settings::Settings;
+pub use workers::{WorkerId, Workers};
 
 /// One broker's settings, threads, alarms and virtual hosts.
 pub struct Node {
