@@ -10,7 +10,7 @@ use super::log::Op;
 use super::record::Positions;
 use super::recovery::RecoveredQueue;
 use super::writer::Writer;
-use super::{Batch, Journal, Kept, Restoring, Safety, Synced};
+use super::{Batch, Journal, Kept, Notice, Restoring, Safety};
 use crate::id::StoreId;
 
 /// How long until the next try when messages can't be read back.
@@ -37,7 +37,7 @@ impl Durable {
 }
 
 impl Journal for Durable {
-    fn open(&mut self, queue: Recipient<Synced>) -> Option<Restoring> {
+    fn open(&mut self, queue: Recipient<Notice>) -> Option<Restoring> {
         self.writer.open(self.store, queue);
         let (store, writer, start) = (self.store, self.writer.clone(), self.start);
         Some(Box::pin(async move {
@@ -47,6 +47,7 @@ impl Journal for Durable {
             Kept {
                 next_position: start.next_position.max(above),
                 handed_out_below: start.handed_out_below,
+                waiting: None,
                 messages,
             }
         }))
@@ -57,18 +58,11 @@ impl Journal for Durable {
     }
 
     fn append(&mut self, batch: Batch<'_>) -> Safety {
-        let messages: Vec<(u64, u32)> = (batch.first..)
-            .zip(batch.offsets.iter().copied())
-            .filter(|&(_, offset)| batch.page.is_persistent(offset))
-            .collect();
-        if messages.is_empty() {
-            return Safety::Now;
-        }
         self.tickets += 1;
         let op = Op::Append {
             store: self.store,
             page: Arc::clone(batch.page),
-            messages,
+            messages: batch.messages,
             ticket: self.tickets,
         };
         self.writer.write(op, batch.permit.cloned());

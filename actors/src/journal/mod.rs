@@ -1,8 +1,9 @@
 //! What a queue asks of the disk, and nothing more.
 //!
 //! A queue hands every batch it takes to its [`Journal`] before it tells publishers that the batch is safe. The
-//! answer is either "safe now" or a ticket; when the ticket is reached, the queue is sent [`Synced`]. Whatever
-//! keeps the messages (nothing, a log on this machine, a log on several) stands behind this interface.
+//! answer is either "safe now" or a ticket; when the ticket is reached, the queue hears [`Told::Synced`]. What is safe
+//! need not stay in memory: the queue asks for it again with [`Journal::load`]. Whatever keeps the messages (nothing,
+//! a log on this machine, a log on several) stands behind this interface.
 //!
 //! The log on this machine, from the disk upwards:
 //!
@@ -54,25 +55,60 @@ pub enum Safety {
     After(u64),
 }
 
-/// Tells a queue that its batches up to a ticket are safe.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Synced {
-    /// The highest ticket that is covered.
-    pub upto: u64,
+/// Which of a queue's journals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeper {
+    /// Keeps persistent messages across restarts.
+    Journal,
+    /// Takes what memory has no room for, until the broker ends.
+    Scratch,
 }
 
-/// Messages a queue takes.
-#[derive(Debug, Clone, Copy)]
+/// What a journal says to its queue.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Notice {
+    /// Which journal.
+    pub keeper: Keeper,
+    /// What it says.
+    pub told: Told,
+}
+
+/// The content of a [`Notice`].
+#[derive(Debug)]
+pub enum Told {
+    /// The batches up to a ticket are safe.
+    Synced {
+        /// The highest ticket that is covered.
+        upto: u64,
+    },
+    /// The answer to a [`Journal::load`].
+    Loaded {
+        /// The messages, in order. One that is missing can't be read any more.
+        messages: Vec<Restored>,
+        /// All that was asked for up to this position is covered.
+        upto: u64,
+    },
+}
+
+/// Messages for a journal.
+#[derive(Debug)]
 pub struct Batch<'a> {
     /// Where the publications are.
     pub page: &'a Arc<Page>,
-    /// Their places in the page, in order.
-    pub offsets: &'a [u32],
-    /// The position of the first; the others follow.
-    pub first: u64,
+    /// The messages' positions, which rise, and the places of their publications in the page.
+    pub messages: Vec<(u64, u32)>,
     /// Covers the batch until it is safe.
     pub permit: Option<&'a Permit>,
+}
+
+/// Messages that are kept and not in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// They are among these positions, which need not all be there.
+    pub positions: Positions,
+    /// How many they are.
+    pub messages: u64,
 }
 
 /// What a queue starts with.
@@ -80,6 +116,8 @@ pub struct Batch<'a> {
 pub struct Kept {
     /// Its unsettled messages, in order.
     pub messages: Vec<Restored>,
+    /// Unsettled messages that come after these, to be [loaded](Journal::load).
+    pub waiting: Option<Run>,
     /// The position of its next message.
     pub next_position: u64,
     /// Messages below this position may have been handed out before.
@@ -93,19 +131,21 @@ pub type Restoring = Pin<Box<dyn Future<Output = Kept> + Send>>;
 pub trait Journal: Send + 'static {
     /// The queue has come to life, and is to be told what is safe. When something may have been kept, it waits for that
     /// before it does anything else.
-    fn open(&mut self, _queue: Recipient<Synced>) -> Option<Restoring> {
+    fn open(&mut self, _queue: Recipient<Notice>) -> Option<Restoring> {
         None
     }
 
-    /// Whether [`settled`](Self::settled) is of interest.
-    fn keeps(&self) -> bool {
-        false
-    }
+    /// Whether it keeps anything. To one that does not, nothing else is said.
+    fn keeps(&self) -> bool;
 
-    /// Takes a batch.
+    /// Takes a batch, all of it.
     fn append(&mut self, batch: Batch<'_>) -> Safety;
 
-    /// Persistent messages are gone.
+    /// Reads messages that are safe, in order, until about `most_bytes` are read. Answered with [`Told::Loaded`];
+    /// one question at a time.
+    fn load(&mut self, _positions: Vec<Positions>, _most_bytes: u64) {}
+
+    /// Messages are gone.
     fn settled(&mut self, _positions: Vec<Positions>) {}
 
     /// The broker stops in order; messages up to this position have been handed out.

@@ -7,6 +7,10 @@ use super::{Batch, Journal, Safety};
 pub struct Volatile;
 
 impl Journal for Volatile {
+    fn keeps(&self) -> bool {
+        false
+    }
+
     fn append(&mut self, _batch: Batch<'_>) -> Safety {
         Safety::Now
     }

@@ -13,10 +13,10 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::Synced;
 use super::files::Files;
 use super::log::{Log, Op};
 use super::restore::{Restored, restore};
+use super::{Keeper, Notice, Told};
 use crate::id::StoreId;
 use crate::window::Permit;
 
@@ -42,7 +42,7 @@ pub enum Health {
 enum Mail {
     Open {
         store: StoreId,
-        queue: Recipient<Synced>,
+        queue: Recipient<Notice>,
     },
     Write {
         op: Op,
@@ -89,7 +89,7 @@ impl Writer {
     }
 
     /// From now on `queue` hears when a store's appends are safe.
-    pub fn open(&self, store: StoreId, queue: Recipient<Synced>) {
+    pub fn open(&self, store: StoreId, queue: Recipient<Notice>) {
         self.send(Mail::Open { store, queue });
     }
 
@@ -122,7 +122,7 @@ struct WriterThread {
     files: Arc<dyn Files>,
     log: Log,
     inbox: Receiver<Mail>,
-    queues: FxHashMap<StoreId, Recipient<Synced>>,
+    queues: FxHashMap<StoreId, Recipient<Notice>>,
     permits: Vec<Permit>,
     restores: Vec<(StoreId, oneshot::Sender<io::Result<Vec<Restored>>>)>,
     stop: Option<oneshot::Sender<io::Result<()>>>,
@@ -208,7 +208,10 @@ impl WriterThread {
         }
         for (store, upto) in safe {
             if let Some(queue) = self.queues.get(&store) {
-                queue.do_send(Synced { upto });
+                queue.do_send(Notice {
+                    keeper: Keeper::Journal,
+                    told: Told::Synced { upto },
+                });
             }
         }
         match committed {
@@ -275,11 +278,13 @@ mod tests {
         type Context = Context<Self>;
     }
 
-    impl Handler<Synced> for Ear {
+    impl Handler<Notice> for Ear {
         type Result = ();
 
-        fn handle(&mut self, Synced { upto }: Synced, _: &mut Context<Self>) {
-            let _ = self.0.send(upto);
+        fn handle(&mut self, Notice { told, .. }: Notice, _: &mut Context<Self>) {
+            if let Told::Synced { upto } = told {
+                let _ = self.0.send(upto);
+            }
         }
     }
 

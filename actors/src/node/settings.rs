@@ -40,6 +40,8 @@ pub struct Settings {
     pub close_timeout: Duration,
     /// Threads that carry connections and queues. At least 1.
     pub workers: usize,
+    /// Bytes of memory the process is to get by with: messages take half of it, the rest of a backlog is on the disk.
+    pub memory_limit: u64,
     /// Virtual hosts that exist from the start.
     pub vhosts: Vec<String>,
     /// Who may do what.
@@ -65,6 +67,7 @@ impl Default for Settings {
             refusal_delay: Duration::from_secs(3),
             close_timeout: Duration::from_secs(30),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_limit: u64::MAX,
             vhosts: vec!["/".into()],
             authority: Arc::new(Users::default()),
         }

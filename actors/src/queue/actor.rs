@@ -11,7 +11,7 @@ use super::options::QueueOptions;
 use super::unsynced::Unsynced;
 use super::{QueueSettings, QueueState};
 use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
-use crate::journal::{Batch, Journal};
+use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::publication::Handout;
@@ -250,12 +250,7 @@ impl Handler<Enqueue> for Queue {
             return;
         }
         trace!(queue = %self.name, count = mail.offsets.len(), "enqueue");
-        let safety = self.journal.append(Batch {
-            page: &mail.page,
-            offsets: &mail.offsets,
-            first: self.state.next_position(),
-            permit: mail.permit.as_ref(),
-        });
+        let safety = self.journal(&mail.page, &mail.offsets, mail.permit.as_ref());
         let weight = mail.offsets.len();
         self.state.enqueue(mail.page, &mail.offsets);
         if let Some(upto) = mail.confirm

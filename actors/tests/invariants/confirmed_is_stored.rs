@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use leveret_actors::journal::{Batch, Journal, Safety, Synced};
+use leveret_actors::journal::{Batch, Journal, Keeper, Notice, Safety, Told};
 use leveret_actors::queue::messages::{Inspect, QueueNotice};
 
 use super::stage::{Peer, Stage, Subject, wait};
@@ -13,6 +13,10 @@ use super::stage::{Peer, Stage, Subject, wait};
 struct Scripted(Arc<Mutex<VecDeque<Safety>>>);
 
 impl Journal for Scripted {
+    fn keeps(&self) -> bool {
+        true
+    }
+
     fn append(&mut self, _: Batch<'_>) -> Safety {
         let next = self.0.lock().unwrap().pop_front();
         next.unwrap_or_else(|| panic!("injected: {}", "a broken disk"))
@@ -22,6 +26,13 @@ impl Journal for Scripted {
 fn queue(stage: &Stage, answers: impl IntoIterator<Item = Safety>) -> Subject {
     let script = answers.into_iter().collect();
     stage.queue(Scripted(Arc::new(Mutex::new(script))))
+}
+
+fn synced(upto: u64) -> Notice {
+    Notice {
+        keeper: Keeper::Journal,
+        told: Told::Synced { upto },
+    }
 }
 
 /// Everything sent to the queue so far has been handled, and what came of it is in the probes.
@@ -41,18 +52,18 @@ fn a_persistent_batch_is_confirmed_when_the_journal_has_synced_it() {
     channel.publish(&["3"], true, Some(3));
     assert_eq!(settle(&queue), 3, "consumers need not wait for the disk");
     assert!(channel.notices.here().is_none());
-    queue.addr.do_send(Synced { upto: 7 });
+    queue.addr.do_send(synced(7));
     assert_eq!(channel.stored(), 2);
     settle(&queue);
     assert!(channel.notices.here().is_none());
-    queue.addr.do_send(Synced { upto: 9 });
+    queue.addr.do_send(synced(9));
     assert_eq!(channel.stored(), 3);
 }
 
 #[test]
 fn a_transient_message_behind_a_persistent_one_is_confirmed_after_it() {
     let stage = Stage::new();
-    let queue = queue(&stage, [Safety::After(1), Safety::Now, Safety::Now]);
+    let queue = queue(&stage, [Safety::After(1)]);
     let [patient, lucky] = std::array::from_fn(|_| Peer::of(&queue.addr, queue.id, &stage.worker));
     patient.publish(&["persistent"], true, Some(1));
     patient.publish(&["transient"], false, Some(2));
@@ -63,7 +74,7 @@ fn a_transient_message_behind_a_persistent_one_is_confirmed_after_it() {
         patient.notices.here().is_none(),
         "what says 2 is safe says the same of 1"
     );
-    queue.addr.do_send(Synced { upto: 1 });
+    queue.addr.do_send(synced(1));
     assert_eq!(patient.stored(), 2);
 }
 
