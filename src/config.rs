@@ -6,6 +6,8 @@ use std::thread;
 
 use leveret_actors::journal::log::Durability;
 
+use crate::amount::Amount;
+
 /// The port AMQP clients expect a broker at.
 pub const AMQP_PORT: u16 = 5672;
 
@@ -37,6 +39,11 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// When a persistent message on a durable queue is safe, and may be confirmed. Without a data directory nothing ever is.
     pub durability: Durability,
+    /// The memory the process is to get by with, as a share of what it may use: of the RAM, or of the limit a container or
+    /// service sets. Messages get half of it; above all of it, publishers are held back until it is below again.
+    ///
+    /// In a program with other uses of memory these count too.
+    pub memory_limit: Amount,
     /// Worker threads, 1 to 1024; connections and queues are spread over them.
     pub workers: usize,
     /// The product named in the server properties; some clients choose their dialect by it.
@@ -70,6 +77,9 @@ impl Config {
         if !(1..=MOST_WORKERS).contains(&self.workers) {
             return Err(InvalidConfig::Workers(self.workers));
         }
+        if matches!(self.memory_limit, Amount::Bytes(0) | Amount::Percent(0 | 101..)) {
+            return Err(InvalidConfig::MemoryLimit(self.memory_limit));
+        }
         if self.frame_max != 0 && self.frame_max < FRAME_MIN_SIZE {
             return Err(InvalidConfig::FrameMax(self.frame_max));
         }
@@ -97,6 +107,7 @@ impl Default for Config {
             listen: Vec::new(),
             data_dir: None,
             durability: Durability::default(),
+            memory_limit: Amount::Percent(40),
             workers: thread::available_parallelism()
                 .map_or(1, usize::from)
                 .min(MOST_WORKERS),
@@ -116,6 +127,9 @@ pub enum InvalidConfig {
     /// The number of worker threads.
     #[error("workers is {0}: it must be from 1 to {MOST_WORKERS}")]
     Workers(usize),
+    /// The limit of memory.
+    #[error("memory-limit is {0}: it must be more than nothing, and at most 100%")]
+    MemoryLimit(Amount),
     /// The frame size.
     #[error("frame-max is {0}: it must be 0 (no limit) or at least {FRAME_MIN_SIZE} bytes")]
     FrameMax(u32),

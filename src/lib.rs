@@ -9,11 +9,14 @@
 //! # Ok::<(), leveret::StartError>(())
 //! ```
 
+mod amount;
 mod config;
 mod data_dir;
 mod listeners;
+mod machine;
 mod server;
 
+pub use amount::{Amount, NoAmount};
 pub use config::{AMQP_PORT, Config, FRAME_MIN_SIZE, InvalidConfig, LARGEST_MESSAGE};
 pub use data_dir::DataDirError;
 /// Why the definitions in a data directory can't be used.

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::config::{Config, InvalidConfig};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::listeners;
+use crate::{listeners, machine};
 
 /// How long stopping a broker may take.
 pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
@@ -233,6 +233,7 @@ fn settings(config: &Config) -> Settings {
         channel_max: config.channel_max,
         max_message_size: config.max_message_size,
         workers: config.workers,
+        memory_limit: config.memory_limit.of(machine::memory().unwrap_or(u64::MAX)),
         ..Settings::default()
     }
 }

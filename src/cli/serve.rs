@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use leveret::{Config, DataDirError, Durability, Server, StartError, Stopped};
+use leveret::{Amount, Config, DataDirError, Durability, Server, StartError, Stopped};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::shutdown::{Reason, Signals};
@@ -31,6 +31,15 @@ pub(super) struct Options {
     /// power cut can lose them
     #[arg(long, value_name = "WHEN", env = "LEVERET_DURABILITY", default_value = "fsync", value_parser = durability)]
     durability: Durability,
+    /// Memory to get by with, in bytes (2GiB, 512MB) or as a share of what the process may use (40%): messages get half of
+    /// it, and above all of it publishers are held back
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        env = "LEVERET_MEMORY_LIMIT",
+        default_value = "40%"
+    )]
+    memory_limit: Amount,
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
     workers: Option<usize>,
@@ -85,6 +94,7 @@ impl Options {
             listen: self.listen,
             data_dir: Some(self.data_dir),
             durability: self.durability,
+            memory_limit: self.memory_limit,
             workers: self.workers.unwrap_or(default.workers),
             product: self.product.unwrap_or(default.product),
             product_version: self.product_version.unwrap_or(default.product_version),

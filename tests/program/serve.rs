@@ -67,6 +67,7 @@ fn a_command_line_that_makes_no_sense_is_told_in_one_line() {
         (["--listen", "localhost"], "such as 127.0.0.1:5672"),
         (["--workers", "many"], "--workers"),
         (["--log", "debgu"], "debug"),
+        (["--memory-limit", "much"], "2GiB"),
     ];
     for (arguments, hint) in wrong {
         let outcome = Process::run(arguments);
