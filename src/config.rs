@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use leveret_actors::journal::log::Durability;
 
@@ -44,6 +45,11 @@ pub struct Config {
     ///
     /// In a program with other uses of memory these count too.
     pub memory_limit: Amount,
+    /// The disk space to be left free, as a share of the file system that holds the data directory: publishers are held back
+    /// while there is less. Nothing (`Bytes(0)`) is no limit. `None` is 1 GiB, or 5 % of the file system when that is less.
+    pub disk_free_limit: Option<Amount>,
+    /// How long a client may take from connecting to connection.open.
+    pub handshake_timeout: Duration,
     /// Worker threads, 1 to 1024; connections and queues are spread over them.
     pub workers: usize,
     /// The product named in the server properties; some clients choose their dialect by it.
@@ -80,6 +86,12 @@ impl Config {
         if matches!(self.memory_limit, Amount::Bytes(0) | Amount::Percent(0 | 101..)) {
             return Err(InvalidConfig::MemoryLimit(self.memory_limit));
         }
+        if let Some(limit @ Amount::Percent(101..)) = self.disk_free_limit {
+            return Err(InvalidConfig::DiskFreeLimit(limit));
+        }
+        if self.handshake_timeout.is_zero() {
+            return Err(InvalidConfig::HandshakeTimeout);
+        }
         if self.frame_max != 0 && self.frame_max < FRAME_MIN_SIZE {
             return Err(InvalidConfig::FrameMax(self.frame_max));
         }
@@ -108,6 +120,8 @@ impl Default for Config {
             data_dir: None,
             durability: Durability::default(),
             memory_limit: Amount::Percent(40),
+            disk_free_limit: None,
+            handshake_timeout: Duration::from_secs(10),
             workers: thread::available_parallelism()
                 .map_or(1, usize::from)
                 .min(MOST_WORKERS),
@@ -130,6 +144,12 @@ pub enum InvalidConfig {
     /// The limit of memory.
     #[error("memory-limit is {0}: it must be more than nothing, and at most 100%")]
     MemoryLimit(Amount),
+    /// The disk space to be left free.
+    #[error("disk-free-limit is {0}: it must be at most 100%")]
+    DiskFreeLimit(Amount),
+    /// The time a handshake may take.
+    #[error("handshake-timeout is 0: nobody could connect")]
+    HandshakeTimeout,
     /// The frame size.
     #[error("frame-max is {0}: it must be 0 (no limit) or at least {FRAME_MIN_SIZE} bytes")]
     FrameMax(u32),

@@ -1,6 +1,7 @@
-//! What the machine has that this process may use.
+//! What the machine has that this process may use: memory and disk space.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 /// Where Linux shows the control groups.
@@ -10,6 +11,15 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// `None` when the system does not say.
 pub(crate) fn memory() -> Option<u64> {
     ram().map(|ram| cgroup_limit().map_or(ram, |limit| ram.min(limit)))
+}
+
+/// The size in bytes of the file system that holds `directory`.
+///
+/// # Errors
+/// What the operating system says.
+pub(crate) fn file_system(directory: &Path) -> io::Result<u64> {
+    let is = rustix::fs::statvfs(directory)?;
+    Ok(is.f_blocks.saturating_mul(is.f_frsize))
 }
 
 #[cfg(target_os = "linux")]

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use leveret_actors::broker::Broker;
 use leveret_actors::journal::log::LogSettings;
-use leveret_actors::node::Settings;
+use leveret_actors::node::{FreeSpace, Settings};
 use tokio::sync::oneshot;
 
+use crate::amount::Amount;
 use crate::config::{Config, InvalidConfig};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::{listeners, machine};
@@ -23,6 +24,12 @@ pub const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
 /// What the broker's connections get of [`STOP_DEADLINE`]; the rest is for the threads to end.
 const CONNECTIONS_DEADLINE: Duration = Duration::from_secs(8);
+
+/// Disk space left free unless told otherwise, in bytes.
+const LEFT_FREE: u64 = 1 << 30;
+
+/// The same on a disk so small that this is less.
+const SMALL_DISK: Amount = Amount::Percent(5);
 
 /// A running broker; dropping it stops it.
 #[derive(Debug)]
@@ -86,13 +93,13 @@ impl Server {
     /// As [`start`](Self::start).
     pub fn start_with(config: Config, adjust: impl FnOnce(&mut Settings)) -> Result<Self, StartError> {
         config.check()?;
-        let mut settings = settings(&config);
-        adjust(&mut settings);
         let mut data = config
             .data_dir
             .as_deref()
             .map(|directory| DataDir::open(directory, log_settings(&config)))
             .transpose()?;
+        let mut settings = settings(&config)?;
+        adjust(&mut settings);
         let listeners = listeners::bind(&config.listen)
             .map_err(|(address, source)| StartError::Listen { address, source })?;
         let addresses = listeners
@@ -224,17 +231,35 @@ fn log_settings(config: &Config) -> LogSettings {
     }
 }
 
-fn settings(config: &Config) -> Settings {
-    Settings {
+fn settings(config: &Config) -> Result<Settings, DataDirError> {
+    Ok(Settings {
         product: config.product.clone(),
         version: config.product_version.clone(),
         heartbeat: config.heartbeat,
         frame_max: config.frame_max,
         channel_max: config.channel_max,
         max_message_size: config.max_message_size,
+        handshake_timeout: config.handshake_timeout,
         workers: config.workers,
         memory_limit: config.memory_limit.of(machine::memory().unwrap_or(u64::MAX)),
+        free_space: free_space(config)?,
         ..Settings::default()
+    })
+}
+
+/// What is to be left free on the disk of the data directory, which is there by now.
+fn free_space(config: &Config) -> Result<Option<FreeSpace>, DataDirError> {
+    let Some(directory) = config.data_dir.clone() else {
+        return Ok(None);
+    };
+    let bytes = match config.disk_free_limit {
+        Some(Amount::Bytes(bytes)) => Ok(bytes),
+        Some(share) => machine::file_system(&directory).map(|size| share.of(size)),
+        None => machine::file_system(&directory).map(|size| SMALL_DISK.of(size).min(LEFT_FREE)),
+    };
+    match bytes {
+        Ok(bytes) => Ok(Some(FreeSpace { directory, bytes })),
+        Err(source) => Err(DataDirError::Unusable { directory, source }),
     }
 }
 

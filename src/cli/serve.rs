@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use leveret::{Amount, Config, DataDirError, Durability, Server, StartError, Stopped};
@@ -40,6 +41,18 @@ pub(super) struct Options {
         default_value = "40%"
     )]
     memory_limit: Amount,
+    /// Disk space to be left free, in bytes or as a share of the file system: publishers are held back while there is less;
+    /// 0 for no limit [default: 1GiB, or 5% when that is less]
+    #[arg(long, value_name = "AMOUNT", env = "LEVERET_DISK_FREE_LIMIT")]
+    disk_free_limit: Option<Amount>,
+    /// How long a client may take to log in and open its connection, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "LEVERET_HANDSHAKE_TIMEOUT",
+        default_value_t = 10
+    )]
+    handshake_timeout: u16,
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
     workers: Option<usize>,
@@ -95,6 +108,8 @@ impl Options {
             data_dir: Some(self.data_dir),
             durability: self.durability,
             memory_limit: self.memory_limit,
+            disk_free_limit: self.disk_free_limit,
+            handshake_timeout: Duration::from_secs(self.handshake_timeout.into()),
             workers: self.workers.unwrap_or(default.workers),
             product: self.product.unwrap_or(default.product),
             product_version: self.product_version.unwrap_or(default.product_version),

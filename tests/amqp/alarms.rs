@@ -1,11 +1,12 @@
 //! Resource alarms: publishers are told and held back, everybody else goes on.
 
 use leveret::node::Alarm;
+use leveret::{Amount, Config};
 use leveret_protocol::FieldTable;
 use leveret_protocol::method::connection::{Blocked, Open, OpenOk, StartOk, Tune, TuneOk, Unblocked};
 
-use crate::support::Broker;
 use crate::support::connection::start_ok;
+use crate::support::{Broker, eventually};
 
 #[test]
 fn a_publisher_is_told_at_its_first_publish_and_again_when_the_alarm_is_over() {
@@ -80,4 +81,48 @@ fn a_client_that_does_not_understand_blocked_is_held_back_in_silence() {
     broker.server().broker().set_alarm(Alarm::Memory, false);
     connection.expect_nothing();
     assert_eq!(channel.get("q").unwrap().body, b"x");
+}
+
+/// The broker has raised this alarm by itself, and only this one.
+#[track_caller]
+fn raises(broker: &Broker, alarm: Alarm, reason: &str) {
+    let alarms = &broker.server().broker().node().alarms;
+    eventually(reason, || alarms.raised().includes(alarm));
+    let connection = broker.connect();
+    let channel = connection.channel();
+    channel.declare("q");
+    channel.publish("", "q", "x");
+    assert_eq!(connection.expect::<Blocked<'_>>().reason, reason);
+}
+
+#[test]
+fn a_process_that_uses_more_than_its_memory_limit_holds_publishers_back() {
+    let broker = Broker::with(Config {
+        memory_limit: Amount::Bytes(1),
+        ..Config::local()
+    });
+    raises(&broker, Alarm::Memory, "low on memory");
+}
+
+#[test]
+fn a_disk_with_less_free_than_its_limit_holds_publishers_back() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::with(Config {
+        data_dir: Some(data.path().to_owned()),
+        disk_free_limit: Some(Amount::Percent(100)),
+        ..Config::local()
+    });
+    raises(&broker, Alarm::Disk, "low on disk");
+}
+
+#[test]
+fn an_alarm_of_the_program_does_not_end_that_of_the_broker() {
+    let broker = Broker::with(Config {
+        memory_limit: Amount::Bytes(1),
+        ..Config::local()
+    });
+    raises(&broker, Alarm::Memory, "low on memory");
+    broker.server().broker().set_alarm(Alarm::Memory, true);
+    broker.server().broker().set_alarm(Alarm::Memory, false);
+    assert!(broker.server().broker().node().alarms.raised().any());
 }

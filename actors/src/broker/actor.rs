@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix::fut;
@@ -34,6 +34,8 @@ pub(crate) struct Broker {
     /// Told when the last connection is gone.
     last_gone: Option<oneshot::Sender<()>>,
     failed: watch::Sender<Option<Failure>>,
+    /// Its end is the broker's, for whoever watches over it.
+    _watched: mpsc::Sender<()>,
 }
 
 /// Why a broker can't go on.
@@ -53,6 +55,7 @@ impl Broker {
         node: Arc<Node>,
         store: Option<&DefinitionStore>,
         failed: watch::Sender<Option<Failure>>,
+        watched: mpsc::Sender<()>,
         ctx: &mut Context<Self>,
     ) -> Self {
         for name in &node.settings.vhosts {
@@ -77,6 +80,7 @@ impl Broker {
             stopped: false,
             last_gone: None,
             failed,
+            _watched: watched,
         }
     }
 
@@ -184,9 +188,9 @@ impl Handler<AlarmsChanged> for Broker {
     fn handle(&mut self, _: AlarmsChanged, _: &mut Context<Self>) {
         let raised = self.node.alarms.raised();
         if raised.any() {
-            warn!(reason = %raised, "resource alarm: publishers are held back");
+            warn!(reason = %raised, "publishers are held back");
         } else {
-            info!("no resource alarm: publishers go on");
+            info!("publishers go on");
         }
         for connection in self.connections.values() {
             connection.do_send(AlarmChanged);

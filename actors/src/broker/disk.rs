@@ -1,10 +1,10 @@
-//! The disk alarm: raised while the journal can't be written.
+//! The disk alarm that the journal raises: while it can't be written.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Broker;
 use crate::journal::writer::Health;
-use crate::node::Alarm;
+use crate::node::{Alarm, Observer};
 
 /// What the journal says of the disk, from before there is a broker to tell.
 #[derive(Clone, Default)]
@@ -41,7 +41,7 @@ impl DiskHealth {
 impl State {
     fn tell(&self) {
         if let Some(broker) = &self.broker {
-            broker.set_alarm(Alarm::Disk, self.failing);
+            broker.observed(Observer::Journal, Alarm::Disk, self.failing);
         }
     }
 }

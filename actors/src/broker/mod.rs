@@ -2,15 +2,18 @@
 //!
 //! - starts the workers and the virtual hosts
 //! - gives each accepted connection a worker and keeps a list of them
-//! - raises and clears alarms
+//! - raises and clears alarms: [`resources`] looks at memory and free space, [`disk`] hears the journal
 //! - starts a listener that crashed anew, and gives up when a virtual host did: it was the single writer of its tables
 //! - stops: listeners first, then connections (320, with a deadline), then everything else with the process's threads
 
 pub(crate) mod actor;
 mod disk;
+mod gauges;
+mod resources;
+mod watermark;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -22,11 +25,12 @@ pub use actor::{Failure, Stopped};
 
 use crate::definitions::DefinitionStore;
 use crate::journal::store::JournalStore;
-use crate::node::{Alarm, Node, Settings, Workers};
+use crate::node::{Alarm, Node, Observer, Settings, Workers};
 use crate::queue::messages::Conclude;
 use crate::vhost::messages::Settled;
 use actor::{AlarmsChanged, Listen, Stop};
 use disk::DiskHealth;
+use resources::Watch;
 
 /// What a broker keeps on the disk.
 pub struct Stores<'a> {
@@ -57,7 +61,7 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// When the system has no thread left for the journal.
+    /// When the system has no thread left for the journal or for the watch over memory and disk.
     pub fn launch(settings: Settings, stores: Option<Stores<'_>>) -> io::Result<Broker> {
         let workers = Workers::start(settings.workers);
         let (store, journal) = stores.map(|stores| (stores.definitions, stores.journal)).unzip();
@@ -69,9 +73,11 @@ impl Broker {
         let node = Arc::new(Node::new(settings, workers, journals));
         let (fail, failed) = watch::channel(None);
         let shared = Arc::clone(&node);
-        let addr = actor::Broker::create(move |ctx| actor::Broker::new(shared, store, fail, ctx));
+        let (watched, broker_ended) = mpsc::channel();
+        let addr = actor::Broker::create(move |ctx| actor::Broker::new(shared, store, fail, watched, ctx));
         let broker = Broker { addr, node, failed };
         disk.watched_by(&broker);
+        Watch::start(broker.clone(), broker_ended)?;
         Ok(broker)
     }
 
@@ -90,10 +96,19 @@ impl Broker {
             .map_err(|_| io::Error::other("the broker has stopped"))?
     }
 
-    /// Raises or clears an alarm: while one is raised, publishers are held back.
+    /// Raises or clears an alarm of this program's own: while any is raised, publishers are held back.
+    ///
+    /// What is raised, also by the broker itself, is in [`Node::alarms`].
     pub fn set_alarm(&self, alarm: Alarm, raised: bool) {
-        self.node.alarms.set(alarm, raised);
-        self.addr.do_send(AlarmsChanged);
+        self.observed(Observer::Program, alarm, raised);
+    }
+
+    /// Raises or clears an alarm for an observer; the connections hear of it if that changes anything.
+    fn observed(&self, observer: Observer, alarm: Alarm, raised: bool) {
+        let (before, after) = self.node.alarms.set(observer, alarm, raised);
+        if before != after {
+            self.addr.do_send(AlarmsChanged);
+        }
     }
 
     /// Completes if the broker can't go on. What still runs should then be [stopped](Self::stop), and with it the

@@ -11,31 +11,44 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum Alarm {
     /// Memory.
     Memory = 1,
-    /// Free disk space.
+    /// Disk space, or a disk that can be written at all.
     Disk = 2,
+}
+
+/// Who found a resource low. Each clears what it raised itself, so that none hides what another sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observer {
+    /// The program the broker runs in, through [`Broker::set_alarm`](crate::broker::Broker::set_alarm).
+    Program = 0,
+    /// The broker, which watches its memory and the free space of its disk.
+    Watch = 1,
+    /// The journal, which can't write.
+    Journal = 2,
 }
 
 /// The alarms that are raised.
 #[derive(Debug, Default)]
 pub struct Alarms {
+    /// Two bits for each observer: the alarms it has raised.
     raised: AtomicU8,
 }
 
 impl Alarms {
-    /// Raises or clears an alarm; returns what is raised now.
-    pub fn set(&self, alarm: Alarm, raised: bool) -> Raised {
-        let bit = alarm as u8;
+    /// Raises or clears an alarm for one observer; returns what is raised before and after, by whomever.
+    pub(crate) fn set(&self, observer: Observer, alarm: Alarm, raised: bool) -> (Raised, Raised) {
+        let bit = (alarm as u8) << (2 * observer as u8);
         let before = if raised {
             self.raised.fetch_or(bit, Ordering::AcqRel)
         } else {
             self.raised.fetch_and(!bit, Ordering::AcqRel)
         };
-        Raised(if raised { before | bit } else { before & !bit })
+        let after = if raised { before | bit } else { before & !bit };
+        (Raised::by_anyone(before), Raised::by_anyone(after))
     }
 
     /// What is raised.
     pub fn raised(&self) -> Raised {
-        Raised(self.raised.load(Ordering::Acquire))
+        Raised::by_anyone(self.raised.load(Ordering::Acquire))
     }
 }
 
@@ -44,9 +57,18 @@ impl Alarms {
 pub struct Raised(u8);
 
 impl Raised {
+    fn by_anyone(bits: u8) -> Self {
+        Raised((bits | bits >> 2 | bits >> 4) & (Alarm::Memory as u8 | Alarm::Disk as u8))
+    }
+
     /// Whether any is.
     pub fn any(self) -> bool {
         self.0 != 0
+    }
+
+    /// Whether this one is.
+    pub fn includes(self, alarm: Alarm) -> bool {
+        self.0 & alarm as u8 != 0
     }
 }
 
@@ -65,13 +87,37 @@ impl fmt::Display for Raised {
 mod tests {
     use super::*;
 
+    fn after(alarms: &Alarms, observer: Observer, alarm: Alarm, raised: bool) -> String {
+        alarms.set(observer, alarm, raised).1.to_string()
+    }
+
     #[test]
     fn the_reason_names_every_resource_that_is_low() {
         let alarms = Alarms::default();
+        let set = |alarm, raised| after(&alarms, Observer::Watch, alarm, raised);
         assert!(!alarms.raised().any());
-        assert_eq!(alarms.set(Alarm::Memory, true).to_string(), "low on memory");
-        assert_eq!(alarms.set(Alarm::Disk, true).to_string(), "low on memory & disk");
-        assert_eq!(alarms.set(Alarm::Memory, false).to_string(), "low on disk");
-        assert!(!alarms.set(Alarm::Disk, false).any());
+        assert_eq!(set(Alarm::Memory, true), "low on memory");
+        assert_eq!(set(Alarm::Disk, true), "low on memory & disk");
+        assert!(alarms.raised().includes(Alarm::Disk));
+        assert_eq!(set(Alarm::Memory, false), "low on disk");
+        assert!(!alarms.raised().includes(Alarm::Memory));
+        assert_eq!(set(Alarm::Disk, false), "");
+        assert!(!alarms.raised().any());
+    }
+
+    #[test]
+    fn an_alarm_is_over_when_all_who_raised_it_have_cleared_it() {
+        let alarms = Alarms::default();
+        assert_eq!(after(&alarms, Observer::Watch, Alarm::Disk, true), "low on disk");
+        assert_eq!(
+            after(&alarms, Observer::Journal, Alarm::Disk, true),
+            "low on disk"
+        );
+        assert_eq!(after(&alarms, Observer::Watch, Alarm::Disk, false), "low on disk");
+        assert_eq!(
+            after(&alarms, Observer::Program, Alarm::Disk, false),
+            "low on disk"
+        );
+        assert_eq!(after(&alarms, Observer::Journal, Alarm::Disk, false), "");
     }
 }

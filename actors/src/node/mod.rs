@@ -14,9 +14,9 @@ use crate::journal::store::Journals;
 use crate::name::Name;
 use crate::vhost::VhostHandle;
 
-pub use alarms::{Alarm, Alarms, Raised};
+pub use alarms::{Alarm, Alarms, Observer, Raised};
 pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
-pub use settings::Settings;
+pub use settings::{FreeSpace, Settings};
 pub use workers::{WorkerId, Workers};
 
 /// One broker's settings, threads, alarms and virtual hosts.

@@ -1,9 +1,19 @@
 //! What can be set about a broker, with its defaults and units.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::authority::{Authority, Users};
+
+/// Disk space to be left free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreeSpace {
+    /// A directory on the file system that is meant.
+    pub directory: PathBuf,
+    /// Bytes; publishers are held back while fewer are free.
+    pub bytes: u64,
+}
 
 /// The settings of a broker.
 #[derive(Clone)]
@@ -41,7 +51,10 @@ pub struct Settings {
     /// Threads that carry connections and queues. At least 1.
     pub workers: usize,
     /// Bytes of memory the process is to get by with: messages take half of it, the rest of a backlog is on the disk.
+    /// Publishers are held back while it uses more.
     pub memory_limit: u64,
+    /// Space to be left free on the disk that the broker writes to; `None` when it writes to none.
+    pub free_space: Option<FreeSpace>,
     /// Virtual hosts that exist from the start.
     pub vhosts: Vec<String>,
     /// Who may do what.
@@ -68,6 +81,7 @@ impl Default for Settings {
             close_timeout: Duration::from_secs(30),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             memory_limit: u64::MAX,
+            free_space: None,
             vhosts: vec!["/".into()],
             authority: Arc::new(Users::default()),
         }

@@ -1,0 +1,163 @@
+//! The watch over memory and free space: a thread that looks often, and raises and clears the alarms.
+//!
+//! It is no actor: asking a disk for its free space can take long, and nothing else should wait for it. Memory is looked at
+//! so often that a flood of publications can't outrun it by much.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Broker;
+use super::gauges::{ProcessMemory, free_space};
+use super::watermark::{Change, Limit, Watermark};
+use crate::node::{Alarm, FreeSpace, Observer};
+
+/// How often memory is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Looks between two at a disk that has plenty.
+const DISK_EVERY: u32 = 10;
+
+/// What is watched for one broker.
+pub(super) struct Watch {
+    broker: Broker,
+    memory: Option<(ProcessMemory, Watermark)>,
+    disk: Option<Disk>,
+}
+
+struct Disk {
+    space: FreeSpace,
+    watermark: Watermark,
+    /// Looks left until the next at the disk.
+    pause: u32,
+    /// It could not be asked the last time: that is told once.
+    unknown: bool,
+}
+
+impl Watch {
+    /// Starts to watch, until the other end of `ended` is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread left.
+    pub(super) fn start(broker: Broker, ended: Receiver<()>) -> io::Result<()> {
+        let settings = &broker.node.settings;
+        let mut watch = Watch {
+            memory: memory(settings.memory_limit),
+            disk: settings.free_space.clone().and_then(Disk::new),
+            broker: broker.clone(),
+        };
+        if watch.memory.is_none() && watch.disk.is_none() {
+            return Ok(());
+        }
+        let run = move || {
+            while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                watch.look();
+            }
+        };
+        std::thread::Builder::new().name("watch".into()).spawn(run)?;
+        Ok(())
+    }
+
+    fn look(&mut self) {
+        self.look_at_memory();
+        self.look_at_disk();
+    }
+
+    fn look_at_memory(&mut self) {
+        let Some((memory, watermark)) = &mut self.memory else {
+            return;
+        };
+        let Ok(used) = memory.read() else { return };
+        let (used_mib, clears_at_mib) = (used >> 20, watermark.limit().clears_at() >> 20);
+        let limit_mib = self.broker.node.settings.memory_limit >> 20;
+        match watermark.read(used) {
+            Some(Change::Low) => warn!(
+                used_mib,
+                limit_mib,
+                clears_at_mib,
+                "memory alarm: the process uses more than --memory-limit; publishers are held back until it uses less than \
+                 clears_at_mib, consumers go on"
+            ),
+            Some(Change::Enough) => info!(used_mib, limit_mib, "the memory alarm is over"),
+            None => return,
+        }
+        let low = watermark.is_low();
+        self.broker.observed(Observer::Watch, Alarm::Memory, low);
+    }
+
+    fn look_at_disk(&mut self) {
+        let Some(disk) = &mut self.disk else { return };
+        if let Some(low) = disk.look() {
+            self.broker.observed(Observer::Watch, Alarm::Disk, low);
+        }
+    }
+}
+
+fn memory(limit: u64) -> Option<(ProcessMemory, Watermark)> {
+    if limit == u64::MAX {
+        return None;
+    }
+    match ProcessMemory::open() {
+        Ok(memory) => Some((memory, Watermark::new(Limit::Most(limit)))),
+        Err(error) => {
+            warn!(%error, "the system does not tell how much memory is used: there is no memory alarm");
+            None
+        }
+    }
+}
+
+impl Disk {
+    fn new(space: FreeSpace) -> Option<Self> {
+        (space.bytes > 0).then(|| Disk {
+            watermark: Watermark::new(Limit::Least(space.bytes)),
+            space,
+            pause: 0,
+            unknown: false,
+        })
+    }
+
+    /// Whether the disk is low, when that has changed.
+    fn look(&mut self) -> Option<bool> {
+        if self.pause > 0 {
+            self.pause -= 1;
+            return None;
+        }
+        let free = match free_space(&self.space.directory) {
+            Ok(free) => free,
+            Err(error) => {
+                self.pause = DISK_EVERY;
+                if !std::mem::replace(&mut self.unknown, true) {
+                    let directory = self.space.directory.display();
+                    warn!(%error, %directory, "the disk does not tell its free space: it is not watched until it does");
+                }
+                return None;
+            }
+        };
+        self.unknown = false;
+        let changed = self.watermark.read(free);
+        // Near the limit, every look is at the disk too.
+        let near = self.watermark.is_low() || free / 2 < self.space.bytes;
+        self.pause = if near { 0 } else { DISK_EVERY };
+        self.tell(changed?, free);
+        Some(self.watermark.is_low())
+    }
+
+    fn tell(&self, change: Change, free: u64) {
+        let directory = self.space.directory.display();
+        let (free_mib, limit_mib) = (free >> 20, self.space.bytes >> 20);
+        let clears_at_mib = self.watermark.limit().clears_at() >> 20;
+        match change {
+            Change::Low => warn!(
+                %directory,
+                free_mib,
+                limit_mib,
+                clears_at_mib,
+                "disk alarm: less is free than --disk-free-limit; publishers are held back until clears_at_mib are free, \
+                 consumers go on"
+            ),
+            Change::Enough => info!(%directory, free_mib, limit_mib, "the alarm for disk space is over"),
+        }
+    }
+}
