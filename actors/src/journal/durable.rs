@@ -69,6 +69,10 @@ impl Journal for Durable {
         Safety::After(self.tickets)
     }
 
+    fn load(&mut self, positions: Vec<Positions>, most_bytes: u64) {
+        self.writer.load(self.store, positions, most_bytes);
+    }
+
     fn settled(&mut self, positions: Vec<Positions>) {
         let store = self.store;
         self.writer.write(Op::Settled { store, positions }, None);

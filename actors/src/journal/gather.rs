@@ -5,7 +5,7 @@ use leveret_protocol::Body;
 
 use super::record::{
     HANDED_OUT, PUBLICATION, PUBLICATION_FIXED, Positions, QUEUE_DELETED, RECORD_HEADER, REFERENCE, SETTLED,
-    STOPPED, head_check, payload_check,
+    STOPPED, TRANSIENT, head_check, payload_check,
 };
 use crate::id::StoreId;
 use crate::publication::Publication;
@@ -55,12 +55,13 @@ impl Gather {
         let at = self.open(PUBLICATION);
         self.numbers(&[store.0, position]);
         // Both come from short strings.
-        let lengths = [
+        let lengths_and_flags = [
             publication.exchange.len() as u8,
             publication.routing_key.len() as u8,
+            if publication.persistent { 0 } else { TRANSIENT },
+            0,
         ];
-        self.bytes.extend_from_slice(&lengths);
-        self.bytes.extend_from_slice(&[0; 2]);
+        self.bytes.extend_from_slice(&lengths_and_flags);
         let properties = publication.properties.len() as u32;
         self.bytes.extend_from_slice(&properties.to_le_bytes());
         debug_assert_eq!(self.bytes.len(), at.start + RECORD_HEADER + PUBLICATION_FIXED);

@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 use super::record::Positions;
 use crate::id::StoreId;
 
-/// Positions that share a block.
-const BLOCK: u64 = 64;
+/// Positions that share a block, which fills an allocation of 512 bytes.
+const BLOCK: u64 = 63;
 
 /// A message of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,11 +130,7 @@ impl Index {
 
     /// A queue is gone.
     pub fn remove(&mut self, store: StoreId) {
-        let all = Positions {
-            first: 0,
-            last: u64::MAX,
-        };
-        self.settle(store, all);
+        self.settle(store, Positions::ALL);
     }
 
     /// Where a message is.
@@ -150,10 +146,26 @@ impl Index {
 
     /// The messages of a queue in order.
     pub fn messages(&self, store: StoreId) -> impl Iterator<Item = (u64, Location)> {
-        let blocks = self.stores.get(&store).into_iter().flatten();
-        blocks.flat_map(|(number, block)| {
-            (0..BLOCK).filter_map(move |slot| Some((number * BLOCK + slot, block.get(slot)?)))
+        self.among(store, Positions::ALL)
+    }
+
+    /// The messages of a queue among these positions, in order.
+    pub fn among(&self, store: StoreId, positions: Positions) -> impl Iterator<Item = (u64, Location)> {
+        let Positions { first, last } = positions;
+        let blocks = self.stores.get(&store).filter(|_| first <= last);
+        let blocks = blocks.map(|blocks| blocks.range(first / BLOCK..=last / BLOCK));
+        blocks.into_iter().flatten().flat_map(move |(number, block)| {
+            let base = number * BLOCK;
+            let slots = first.saturating_sub(base)..=(last - base).min(BLOCK - 1);
+            slots.filter_map(move |slot| Some((base + slot, block.get(slot)?)))
         })
+    }
+
+    /// About how many messages of a segment take so many bytes.
+    pub fn messages_in(&self, segment: u32, bytes: u64) -> usize {
+        let segment = self.segments.get(&segment).copied().unwrap_or_default();
+        let one = segment.bytes / segment.publications.max(1);
+        usize::try_from(bytes / one.max(1)).unwrap_or(usize::MAX)
     }
 
     /// The segments in order.
@@ -254,6 +266,38 @@ mod tests {
         index.remove(A);
         assert_eq!(live(&index), [(1, 0)]);
         assert_eq!(index.stores().count(), 0);
+    }
+
+    #[test]
+    fn a_range_is_looked_up_without_the_rest() {
+        let mut index = Index::default();
+        for position in (0..1000).filter(|position| position % 3 == 0) {
+            index.insert(id(A, position), at(1, position as u32));
+        }
+        for (first, last) in [
+            (0, 999),
+            (60, 70),
+            (62, 63),
+            (63, 63),
+            (64, 65),
+            (998, u64::MAX),
+            (9, 8),
+        ] {
+            let found: Vec<u64> = index
+                .among(A, positions(first, last))
+                .map(|(position, _)| position)
+                .collect();
+            let expected: Vec<u64> = (first..=last.min(999))
+                .filter(|position| position % 3 == 0)
+                .collect();
+            assert_eq!(found, expected, "{first} to {last}");
+        }
+        assert_eq!(index.among(B, Positions::ALL).count(), 0);
+    }
+
+    #[test]
+    fn a_block_fills_its_allocation() {
+        assert_eq!(size_of::<Block>(), 512);
     }
 
     #[test]

@@ -14,14 +14,15 @@ use tracing::{debug, error, warn};
 use super::cleaning::Cleaning;
 use super::files::{Append, Files};
 use super::gather::Gather;
-use super::index::{Index, MessageId};
+use super::index::Index;
 use super::recent::Recent;
-use super::record::{Positions, SEGMENT_HEADER, SegmentHeader};
+use super::record::{SEGMENT_HEADER, SegmentHeader};
 use super::recovery::Recovered;
 use super::segment::file_name;
 use super::sink::Sink;
 use crate::id::StoreId;
-use crate::publication::Page;
+
+pub use super::op::Op;
 
 /// Bytes gathered for one write.
 const WRITE: u64 = 4 * 1024 * 1024;
@@ -47,6 +48,9 @@ pub struct LogSettings {
     pub segment_bytes: u64,
     /// When a message is safe.
     pub durability: Durability,
+    /// It is needed until the broker ends, and not read after that: nothing is synced, and a segment is deleted as
+    /// soon as nothing in it lives.
+    pub passing: bool,
 }
 
 impl Default for LogSettings {
@@ -54,58 +58,19 @@ impl Default for LogSettings {
         LogSettings {
             segment_bytes: 64 * 1024 * 1024,
             durability: Durability::Fsync,
+            passing: false,
         }
     }
 }
 
-/// What a log is asked to write.
-#[derive(Debug)]
-pub enum Op {
-    /// New messages of a queue.
-    Append {
-        /// The queue.
-        store: StoreId,
-        /// Where the publications are.
-        page: Arc<Page>,
-        /// The messages' positions, and the places of their publications in the page.
-        messages: Vec<(u64, u32)>,
-        /// Answered when the messages are safe.
-        ticket: u64,
-    },
-    /// Messages copied from an old segment.
-    Moved {
-        /// Where the publications are.
-        page: Arc<Page>,
-        /// The messages, and the places of their publications in the page.
-        messages: Vec<(MessageId, u32)>,
-    },
-    /// Messages are gone.
-    Settled {
-        /// The queue.
-        store: StoreId,
-        /// Which.
-        positions: Vec<Positions>,
-    },
-    /// Messages up to a position may have been delivered.
-    HandedOut {
-        /// The queue.
-        store: StoreId,
-        /// The highest.
-        upto: u64,
-    },
-    /// A queue is gone.
-    QueueDeleted {
-        /// The queue.
-        store: StoreId,
-    },
-    /// The broker stops in order.
-    Stopped,
-}
-
-impl Op {
-    /// Whether it must soon be durable: losing the others costs a redelivery.
-    fn is_urgent(&self) -> bool {
-        !matches!(self, Op::Settled { .. } | Op::HandedOut { .. })
+impl LogSettings {
+    /// Of a log that is not read after the broker ends.
+    pub fn passing() -> Self {
+        LogSettings {
+            segment_bytes: 16 * 1024 * 1024,
+            durability: Durability::Os,
+            passing: true,
+        }
     }
 }
 
@@ -145,6 +110,7 @@ impl Log {
                 index: recovered.index,
                 recent: Recent::default(),
                 gather: Gather::default(),
+                passing: settings.passing,
             },
             active: None,
             cleaning: Cleaning::default(),
@@ -184,12 +150,32 @@ impl Log {
         self.commit_with(urgent)
     }
 
+    /// Writes what was taken without a sync.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn write_down(&mut self) -> io::Result<()> {
+        self.commit_with(false)
+    }
+
     /// Makes all durable, also what no one waits for.
     ///
     /// # Errors
     /// As [`commit`](Self::commit).
     pub fn flush(&mut self) -> io::Result<()> {
         self.commit_with(true)
+    }
+
+    /// Deletes all segments. Nothing can be written or read any more.
+    ///
+    /// # Errors
+    /// When one can't be deleted.
+    pub fn delete_all(&mut self) -> io::Result<()> {
+        self.active = None;
+        for (number, _) in self.sink.index.segments() {
+            self.files.delete(&file_name(number))?;
+        }
+        Ok(())
     }
 
     fn commit_with(&mut self, urgent: bool) -> io::Result<()> {
@@ -239,7 +225,7 @@ impl Log {
         let salt = RandomState::new().build_hasher().finish();
         let mut file = self.files.create(&file_name(number))?;
         let header = SegmentHeader { number, salt }.encode();
-        let made = write_all(&mut *file, &[&header]).and_then(|()| self.files.sync_dir());
+        let made = write_all(&mut *file, &[&header]).and_then(|()| self.sync_dir());
         if let Err(failure) = made {
             let _ = self.files.delete(&file_name(number));
             return Err(failure);
@@ -280,7 +266,7 @@ impl Log {
         let Some(active) = &mut self.active else {
             return Ok(());
         };
-        if durability == Durability::Fsync {
+        if durability == Durability::Fsync && !self.settings.passing {
             active.file.sync_data()?;
         }
         active.trusted = active.len;
@@ -291,6 +277,13 @@ impl Log {
         }
         self.written = 0;
         Ok(())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        if self.settings.passing {
+            return Ok(());
+        }
+        self.files.sync_dir()
     }
 
     /// Gives the active segment up, but for what was known to be safe.
@@ -313,10 +306,11 @@ impl Log {
 
     /// Deletes the oldest segments while they have no live message.
     ///
-    /// Only ever the oldest: what was settled is told by later segments than the messages are in.
+    /// Only ever the oldest, if they are ever read again: what was settled is told by later segments than the messages
+    /// are in.
     fn delete_dead(&mut self) {
         let mut synced = self.settings.durability == Durability::Fsync;
-        while let Some(number) = self.oldest_dead() {
+        while let Some(number) = self.next_dead() {
             // What was copied from it must be durable first.
             if !synced && self.sync(Durability::Fsync).is_err() {
                 return;
@@ -324,7 +318,7 @@ impl Log {
             synced = true;
             let deleted = self.files.delete(&file_name(number));
             // One that came back after a power cut must not come without the next one, which tells what was settled.
-            if let Err(failure) = deleted.and_then(|()| self.files.sync_dir()) {
+            if let Err(failure) = deleted.and_then(|()| self.sync_dir()) {
                 warn!(number, error = %failure, "a segment without live messages could not be deleted");
                 return;
             }
@@ -334,10 +328,12 @@ impl Log {
         }
     }
 
-    fn oldest_dead(&self) -> Option<u32> {
-        let (number, segment) = self.sink.index.segments().next()?;
+    fn next_dead(&self) -> Option<u32> {
         let active = self.active.as_ref().map(|active| active.number);
-        (segment.live == 0 && Some(number) != active).then_some(number)
+        let candidates = if self.settings.passing { usize::MAX } else { 1 };
+        let mut segments = self.sink.index.segments().take(candidates);
+        let dead = segments.find(|(number, segment)| segment.live == 0 && Some(*number) != active);
+        dead.map(|(number, _)| number)
     }
 
     /// The disk takes nothing: what is settled may still make room on it.

@@ -12,19 +12,25 @@
 //! - [`index`]: where the unsettled messages are, and how much of each segment lives
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
 //! - [`recovery`], [`restore`]: what was there before, and how a queue gets it back
-//! - [`writer`]: the thread of the log
-//! - [`store`], [`durable`]: the journal of a broker, and that of one queue
+//! - [`writer`], `reader`: the threads of the log
+//! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
 
 mod cleaning;
 pub mod durable;
+mod fields;
 pub mod files;
 mod gather;
+mod health;
 pub mod index;
+mod loading;
 pub mod log;
+mod op;
+mod reader;
 mod recent;
 pub mod record;
 pub mod recovery;
 pub mod restore;
+pub mod scratch;
 pub mod segment;
 mod sink;
 pub mod store;

@@ -7,6 +7,7 @@
 use crc32fast::Hasher;
 use leveret_protocol::Body;
 
+use super::fields::Fields;
 use crate::id::StoreId;
 use crate::publication::Publication;
 
@@ -20,6 +21,9 @@ pub(super) const RECORD_HEADER: usize = 16;
 const MAGIC: [u8; 8] = *b"LEVERETJ";
 /// Bytes of a publication's payload before its exchange.
 pub(super) const PUBLICATION_FIXED: usize = 24;
+
+/// Flag of a publication: it was not published with delivery mode 2.
+pub(super) const TRANSIENT: u8 = 1;
 
 pub(super) const PUBLICATION: u8 = 1;
 pub(super) const REFERENCE: u8 = 2;
@@ -35,6 +39,14 @@ pub struct Positions {
     pub first: u64,
     /// The last.
     pub last: u64,
+}
+
+impl Positions {
+    /// All there can be.
+    pub const ALL: Positions = Positions {
+        first: 0,
+        last: u64::MAX,
+    };
 }
 
 /// What the header of a segment says.
@@ -176,13 +188,13 @@ impl<'a> Record<'a> {
                 let (store, position) = (StoreId(fields.u64()?), fields.u64()?);
                 let lengths = fields.take(4)?;
                 let properties = fields.u32()? as usize;
-                let (exchange, key) = (*lengths.first()?, *lengths.get(1)?);
+                let (exchange, key, flags) = (*lengths.first()?, *lengths.get(1)?, *lengths.get(2)?);
                 let publication = Publication {
                     exchange: fields.take(exchange.into())?,
                     routing_key: fields.take(key.into())?,
                     properties: fields.take(properties)?,
                     body: Body::Slice(fields.0),
-                    persistent: true,
+                    persistent: flags & TRANSIENT == 0,
                     body_len: u32::try_from(fields.0.len()).ok()?,
                 };
                 Record::Publication {
@@ -233,35 +245,6 @@ pub(super) fn payload_check(head_check: u32, payload: &[u8], large: &[u8]) -> u3
     hasher.finalize()
 }
 
-/// Takes fields off the front.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Fields<'a> {
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.take(2)?
-            .first_chunk()
-            .map(|bytes| u16::from_le_bytes(*bytes))
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take(4)?
-            .first_chunk()
-            .map(|bytes| u32::from_le_bytes(*bytes))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.take(8)?
-            .first_chunk()
-            .map(|bytes| u64::from_le_bytes(*bytes))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -298,6 +281,11 @@ mod tests {
         let bytes = gathered(|gather| {
             gather.publication(StoreId(1), 2, publication(Body::Slice(b"hello")));
             gather.publication(StoreId(1), 3, publication(Body::Shared(large.clone())));
+            let transient = Publication {
+                persistent: false,
+                ..publication(Body::Slice(b"gone tomorrow"))
+            };
+            gather.publication(StoreId(1), 4, transient);
             gather.reference(StoreId(4), 5, 6);
             gather.settled(StoreId(1), &ranges);
             gather.handed_out(StoreId(1), 77);
@@ -322,6 +310,14 @@ mod tests {
                 store,
                 position: 3,
                 publication: publication(Body::Slice(&large)),
+            },
+            Record::Publication {
+                store,
+                position: 4,
+                publication: Publication {
+                    persistent: false,
+                    ..publication(Body::Slice(b"gone tomorrow"))
+                },
             },
             Record::Reference {
                 store: StoreId(4),

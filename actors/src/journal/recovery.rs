@@ -91,10 +91,7 @@ pub fn scan(files: &dyn Files) -> io::Result<Recovered> {
         .filter_map(|name| file_number(name))
         .collect();
     numbers.sort_unstable();
-    let mut recovered = Recovered {
-        next_segment: 1,
-        ..Recovered::default()
-    };
+    let mut recovered = Recovered::empty();
     for number in numbers {
         let name = file_name(number);
         let segment = files.read(&name, 0, usize::MAX)?;
@@ -117,6 +114,14 @@ pub fn repair(files: &dyn Files, recovered: &Recovered) -> io::Result<()> {
 }
 
 impl Recovered {
+    /// Of a journal that begins.
+    pub(super) fn empty() -> Self {
+        Recovered {
+            next_segment: 1,
+            ..Recovered::default()
+        }
+    }
+
     fn read_segment(&mut self, number: u32, name: &str, segment: &[u8]) {
         self.stopped_in_order = false;
         let walk = match Walk::new(segment) {

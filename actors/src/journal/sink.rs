@@ -13,6 +13,8 @@ pub(super) struct Sink {
     pub(super) index: Index,
     pub(super) recent: Recent,
     pub(super) gather: Gather,
+    /// No one reads the records after the broker ends: what is gone need not be told.
+    pub(super) passing: bool,
 }
 
 impl Sink {
@@ -41,12 +43,16 @@ impl Sink {
                 for range in positions {
                     self.index.settle(*store, *range);
                 }
-                self.gather.settled(*store, positions);
+                if !self.passing {
+                    self.gather.settled(*store, positions);
+                }
             }
             Op::HandedOut { store, upto } => self.gather.handed_out(*store, *upto),
             Op::QueueDeleted { store } => {
                 self.index.remove(*store);
-                self.gather.queue_deleted(*store);
+                if !self.passing {
+                    self.gather.queue_deleted(*store);
+                }
             }
             Op::Stopped => self.gather.stopped(),
         }
@@ -61,9 +67,16 @@ impl Sink {
         } else {
             // A segment is far smaller than 4 GiB.
             let at = self.gather.publication(store, position, page.get(offset)) as u32;
-            let place = Place { at, origin: message };
-            self.recent.add(page, offset, place);
+            if self.may_come_again(page) {
+                let place = Place { at, origin: message };
+                self.recent.add(page, offset, place);
+            }
             self.index.insert(message, Location { segment, offset: at });
         }
+    }
+
+    /// Whether another queue may have the page. The one that gave it holds it, and so does the operation.
+    fn may_come_again(&self, page: &Arc<Page>) -> bool {
+        !self.passing || Arc::strong_count(page) > 2
     }
 }

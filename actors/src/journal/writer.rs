@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use tracing::{error, info, warn};
 
 use super::files::Files;
 use super::log::{Log, Op};
+use super::reader::{Load, Question, Reader};
+use super::record::Positions;
 use super::restore::{Restored, restore};
 use super::{Keeper, Notice, Told};
 use crate::id::StoreId;
@@ -49,6 +52,11 @@ enum Mail {
         /// Covers what is written until it is safe.
         permit: Option<Permit>,
     },
+    Load {
+        load: Load,
+        /// To look up more, or again.
+        again: Writer,
+    },
     Restore {
         store: StoreId,
         reply: oneshot::Sender<io::Result<Vec<Restored>>>,
@@ -65,26 +73,40 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. `health` is told when the disk begins to fail and when it is good again.
+    /// Starts the thread, and that of the reader, which ends with it. `health` is told when the disk begins to fail and
+    /// when it is good again; messages that can't be read are added to `defects`.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub fn start(log: Log, health: impl Fn(Health) + Send + 'static) -> io::Result<(Writer, JoinHandle<()>)> {
+    pub fn start(
+        keeper: Keeper,
+        log: Log,
+        defects: Arc<AtomicU64>,
+        health: impl Fn(Health) + Send + 'static,
+    ) -> io::Result<(Writer, JoinHandle<()>)> {
         let (mail, inbox) = mpsc::channel();
+        let (ask, questions) = mpsc::channel();
+        let reader = Reader::new(keeper, Arc::clone(&log.files), defects);
+        let reader = spawn(keeper.reader(), move || reader.run(&questions))?;
         let thread = WriterThread {
+            keeper,
             files: Arc::clone(&log.files),
             log,
             inbox,
+            reader: ask,
             queues: FxHashMap::default(),
             permits: Vec::new(),
+            loads: Vec::new(),
             restores: Vec::new(),
             stop: None,
             failing: false,
             health: Box::new(health),
         };
-        let handle = std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || thread.run())?;
+        let handle = spawn(keeper.writer(), move || {
+            thread.run();
+            // It ends when no one can ask it any more.
+            let _ = reader.join();
+        })?;
         Ok((Writer { mail }, handle))
     }
 
@@ -96,6 +118,16 @@ impl Writer {
     /// Writes. A permit is held until that is safe.
     pub fn write(&self, op: Op, permit: Option<Permit>) {
         self.send(Mail::Write { op, permit });
+    }
+
+    /// Reads messages of a store that are safe; the queue that has [opened](Self::open) it hears [`Told::Loaded`].
+    pub fn load(&self, store: StoreId, positions: Vec<Positions>, most_bytes: u64) {
+        self.look_up(Load::new(store, positions, most_bytes));
+    }
+
+    fn look_up(&self, load: Load) {
+        let again = self.clone();
+        self.send(Mail::Load { load, again });
     }
 
     /// The unsettled messages of a store, once all that was sent before is safe.
@@ -118,12 +150,35 @@ impl Writer {
     }
 }
 
+impl Keeper {
+    fn writer(self) -> &'static str {
+        match self {
+            Keeper::Journal => "journal",
+            Keeper::Scratch => "scratch",
+        }
+    }
+
+    fn reader(self) -> &'static str {
+        match self {
+            Keeper::Journal => "journal-reader",
+            Keeper::Scratch => "scratch-reader",
+        }
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(run)
+}
+
 struct WriterThread {
+    keeper: Keeper,
     files: Arc<dyn Files>,
     log: Log,
     inbox: Receiver<Mail>,
+    reader: Sender<Question>,
     queues: FxHashMap<StoreId, Recipient<Notice>>,
     permits: Vec<Permit>,
+    loads: Vec<(Load, Writer)>,
     restores: Vec<(StoreId, oneshot::Sender<io::Result<Vec<Restored>>>)>,
     stop: Option<oneshot::Sender<io::Result<()>>>,
     failing: bool,
@@ -134,6 +189,7 @@ impl WriterThread {
     fn run(mut self) {
         let mut busy = false;
         while self.gather(busy) {
+            self.answer_loads();
             let committed = self.log.commit();
             self.told(&committed);
             if let Some(reply) = self.stop.take() {
@@ -195,8 +251,27 @@ impl WriterThread {
                 self.log.take(op);
                 self.permits.extend(permit);
             }
+            Mail::Load { load, again } => self.loads.push((load, again)),
             Mail::Restore { store, reply } => self.restores.push((store, reply)),
             Mail::Stop { reply } => self.stop = Some(reply),
+        }
+    }
+
+    /// What is asked for is safe already, so that it need not wait for the next sync. What was settled before must not
+    /// come back.
+    fn answer_loads(&mut self) {
+        if self.loads.is_empty() {
+            return;
+        }
+        // A failure is told when it is tried again.
+        let _ = self.log.write_down();
+        for (load, again) in std::mem::take(&mut self.loads) {
+            let Some(queue) = self.queues.get(&load.store).cloned() else {
+                continue;
+            };
+            let found = load.look_up(self.log.index());
+            let again = Box::new(move |load| again.look_up(load));
+            let _ = self.reader.send(Question { found, queue, again });
         }
     }
 
@@ -209,7 +284,7 @@ impl WriterThread {
         for (store, upto) in safe {
             if let Some(queue) = self.queues.get(&store) {
                 queue.do_send(Notice {
-                    keeper: Keeper::Journal,
+                    keeper: self.keeper,
                     told: Told::Synced { upto },
                 });
             }
@@ -218,13 +293,14 @@ impl WriterThread {
             Ok(()) => {
                 self.permits.clear();
                 if std::mem::take(&mut self.failing) {
-                    info!("the journal can be written again");
+                    info!("the {} log can be written again", self.keeper.writer());
                     (self.health)(Health::Good);
                 }
             }
             Err(failure) => {
                 if !std::mem::replace(&mut self.failing, true) {
-                    error!(error = %failure, "the journal can't be written; nothing persistent is confirmed");
+                    let log = self.keeper.writer();
+                    error!(error = %failure, "the {log} log can't be written; nothing in it is confirmed");
                     (self.health)(Health::Failing(failure.to_string()));
                 }
             }
@@ -233,7 +309,7 @@ impl WriterThread {
 
     fn answer_restores(&mut self) {
         for (store, reply) in std::mem::take(&mut self.restores) {
-            let restored = restore(&*self.files, self.log.index(), store, |position, location| {
+            let restored = restore(&self.files, self.log.index(), store, |position, location| {
                 error!(
                     store = store.0,
                     position,
@@ -254,106 +330,11 @@ impl WriterThread {
     }
 
     fn end(&mut self, committed: io::Result<()>) -> io::Result<()> {
+        if self.keeper == Keeper::Scratch {
+            return self.log.delete_all();
+        }
         committed?;
         self.log.take(Op::Stopped);
         self.log.flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use leveret_protocol::Body;
-
-    use super::*;
-    use crate::journal::files::faulty::Faulty;
-    use crate::journal::log::LogSettings;
-    use crate::journal::record::Positions;
-    use crate::journal::recovery::scan;
-    use crate::publication::PageBuilder;
-
-    /// Passes on what a queue would hear.
-    struct Ear(tokio::sync::mpsc::UnboundedSender<u64>);
-
-    impl Actor for Ear {
-        type Context = Context<Self>;
-    }
-
-    impl Handler<Notice> for Ear {
-        type Result = ();
-
-        fn handle(&mut self, Notice { told, .. }: Notice, _: &mut Context<Self>) {
-            if let Told::Synced { upto } = told {
-                let _ = self.0.send(upto);
-            }
-        }
-    }
-
-    fn append(position: u64) -> Op {
-        let mut builder = PageBuilder::new();
-        let offset = builder.push("x", "k", &[0, 0], true, Body::Slice(&position.to_le_bytes()));
-        Op::Append {
-            store: StoreId(1),
-            page: builder.finish(),
-            messages: vec![(position, offset)],
-            ticket: position,
-        }
-    }
-
-    async fn heard(synced: &mut tokio::sync::mpsc::UnboundedReceiver<u64>, upto: u64) {
-        let told = async { while synced.recv().await.unwrap() < upto {} };
-        let wait = tokio::time::timeout(Duration::from_secs(10), told);
-        wait.await.expect("the queue hears in time");
-    }
-
-    #[actix::test]
-    async fn a_queue_hears_when_its_messages_are_safe_and_gets_them_back() {
-        let files = Faulty::default();
-        let log = Log::new(
-            Arc::new(files.clone()),
-            LogSettings::default(),
-            scan(&files).unwrap(),
-        );
-        let (writer, thread) = Writer::start(log, |_| {}).unwrap();
-        let (tell, mut synced) = tokio::sync::mpsc::unbounded_channel();
-        writer.open(StoreId(1), Ear(tell).start().recipient());
-        for position in 1..=100 {
-            writer.write(append(position), None);
-        }
-        heard(&mut synced, 100).await;
-        let positions = vec![Positions { first: 2, last: 99 }];
-        let store = StoreId(1);
-        writer.write(Op::Settled { store, positions }, None);
-        let restored = writer.restore(store).await.unwrap().unwrap();
-        let left: Vec<u64> = restored
-            .iter()
-            .flat_map(|some| some.messages.iter().map(|(position, _)| *position))
-            .collect();
-        assert_eq!(left, [1, 100]);
-        writer.stop().await.unwrap().unwrap();
-        thread.join().unwrap();
-        assert!(scan(&files).unwrap().stopped_in_order);
-    }
-
-    #[actix::test]
-    async fn nothing_is_safe_while_the_disk_is_full_and_all_is_once_there_is_room() {
-        let files = Faulty::default();
-        let log = Log::new(
-            Arc::new(files.clone()),
-            LogSettings::default(),
-            scan(&files).unwrap(),
-        );
-        let (tell_health, mut health) = tokio::sync::mpsc::unbounded_channel();
-        let (writer, _thread) = Writer::start(log, move |told| tell_health.send(told).unwrap()).unwrap();
-        let (tell, mut synced) = tokio::sync::mpsc::unbounded_channel();
-        writer.open(StoreId(1), Ear(tell).start().recipient());
-        writer.write(append(1), None);
-        heard(&mut synced, 1).await;
-        files.disk().space = Some(40);
-        writer.write(append(2), None);
-        assert!(matches!(health.recv().await.unwrap(), Health::Failing(_)));
-        assert!(synced.try_recv().is_err());
-        files.disk().space = None;
-        heard(&mut synced, 2).await;
-        assert_eq!(health.recv().await.unwrap(), Health::Good);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Append, Files};
+use super::{Append, Files, ReadAt};
 
 /// A disk that knows what has been synced.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,10 @@ pub(crate) struct Disk {
     pub(crate) space: Option<usize>,
     /// The most bytes one write takes.
     pub(crate) write_limit: Option<usize>,
+    /// The most bytes one read gives.
+    pub(crate) read_limit: Option<usize>,
+    /// Fail so many of the next reads with EIO.
+    pub(crate) failing_reads: usize,
     /// Fail the writes after so many more with EIO.
     pub(crate) writes_left: Option<usize>,
     /// Fail so many of the next syncs.
@@ -93,6 +97,15 @@ impl Files for Faulty {
         }))
     }
 
+    fn open(&self, name: &str) -> io::Result<Box<dyn ReadAt>> {
+        let contents = self.disk().file(name)?.clone();
+        Ok(Box::new(FaultyRead {
+            disk: self.clone(),
+            name: name.to_owned(),
+            contents,
+        }))
+    }
+
     fn read(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut disk = self.disk();
         let rest = disk.file(name)?.bytes.get(at as usize..).unwrap_or_default();
@@ -124,6 +137,31 @@ impl Files for Faulty {
     fn sync_dir(&self) -> io::Result<()> {
         self.disk().files.values_mut().for_each(|file| file.named = true);
         Ok(())
+    }
+}
+
+/// Sees what is appended later, and what there was when the file is deleted.
+struct FaultyRead {
+    disk: Faulty,
+    name: String,
+    contents: Contents,
+}
+
+impl ReadAt for FaultyRead {
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let mut disk = self.disk.disk();
+        if disk.failing_reads > 0 {
+            disk.failing_reads -= 1;
+            return Err(io::Error::other("EIO"));
+        }
+        let contents = disk.files.get(&self.name).unwrap_or(&self.contents);
+        let rest = contents.bytes.get(at as usize..).unwrap_or_default();
+        let count = rest
+            .len()
+            .min(into.len())
+            .min(disk.read_limit.unwrap_or(usize::MAX));
+        into[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
     }
 }
 

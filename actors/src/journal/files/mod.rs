@@ -14,6 +14,8 @@ use std::path::PathBuf;
 pub trait Files: Send + Sync + 'static {
     /// A new, empty file to append to. Fails when there is one of that name.
     fn create(&self, name: &str) -> io::Result<Box<dyn Append>>;
+    /// A file to read from. It can be read to the end of what it held even when it is deleted meanwhile.
+    fn open(&self, name: &str) -> io::Result<Box<dyn ReadAt>>;
     /// Up to `len` bytes of a file from `at`; fewer only at its end.
     fn read(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>>;
     /// The length of a file in bytes.
@@ -34,6 +36,12 @@ pub trait Append: Send {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
     /// Makes durable what was written.
     fn sync_data(&mut self) -> io::Result<()>;
+}
+
+/// A file that is read from.
+pub trait ReadAt: Send {
+    /// Reads some of the bytes from `at`, and returns how many; 0 only at the end of the file.
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize>;
 }
 
 /// A directory of the file system.
@@ -59,6 +67,10 @@ impl Files for Directory {
         let path = self.path.join(name);
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
         Ok(Box::new(file))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(File::open(self.path.join(name))?))
     }
 
     fn read(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>> {
@@ -103,5 +115,11 @@ impl Append for File {
 
     fn sync_data(&mut self) -> io::Result<()> {
         File::sync_data(self)
+    }
+}
+
+impl ReadAt for File {
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        FileExt::read_at(self, into, at)
     }
 }

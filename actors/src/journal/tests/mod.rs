@@ -1,6 +1,8 @@
 //! The promises of the log as a whole: random histories with crashes against a model, faults, and damage.
 
+mod loads;
 mod model;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::publication::{Page, PageBuilder};
 const SMALL: LogSettings = LogSettings {
     segment_bytes: 2048,
     durability: Durability::Fsync,
+    passing: false,
 };
 
 fn open(files: &Faulty, settings: LogSettings) -> Log {
@@ -53,7 +56,8 @@ fn settle(log: &mut Log, store: u64, first: u64, last: u64) {
 
 fn held(files: &Faulty, log: &Log, store: u64) -> BTreeMap<u64, Vec<u8>> {
     let lost = |position, _| panic!("{position} can't be read");
-    let restored = restore(files, log.index(), StoreId(store), lost).unwrap();
+    let files: Arc<dyn Files> = Arc::new(files.clone());
+    let restored = restore(&files, log.index(), StoreId(store), lost).unwrap();
     let messages = restored.iter().flat_map(|some| {
         let body = |offset| some.page.get(offset).body.as_slice().to_vec();
         some.messages

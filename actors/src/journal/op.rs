@@ -1,0 +1,59 @@
+//! What a log is asked to write.
+
+use std::sync::Arc;
+
+use super::index::MessageId;
+use super::record::Positions;
+use crate::id::StoreId;
+use crate::publication::Page;
+
+/// What a log is asked to write.
+#[derive(Debug)]
+pub enum Op {
+    /// New messages of a queue.
+    Append {
+        /// The queue.
+        store: StoreId,
+        /// Where the publications are.
+        page: Arc<Page>,
+        /// The messages' positions, and the places of their publications in the page.
+        messages: Vec<(u64, u32)>,
+        /// Answered when the messages are safe.
+        ticket: u64,
+    },
+    /// Messages copied from an old segment.
+    Moved {
+        /// Where the publications are.
+        page: Arc<Page>,
+        /// The messages, and the places of their publications in the page.
+        messages: Vec<(MessageId, u32)>,
+    },
+    /// Messages are gone.
+    Settled {
+        /// The queue.
+        store: StoreId,
+        /// Which.
+        positions: Vec<Positions>,
+    },
+    /// Messages up to a position may have been delivered.
+    HandedOut {
+        /// The queue.
+        store: StoreId,
+        /// The highest.
+        upto: u64,
+    },
+    /// A queue is gone.
+    QueueDeleted {
+        /// The queue.
+        store: StoreId,
+    },
+    /// The broker stops in order.
+    Stopped,
+}
+
+impl Op {
+    /// Whether it must soon be durable: losing the others costs a redelivery.
+    pub(super) fn is_urgent(&self) -> bool {
+        !matches!(self, Op::Settled { .. } | Op::HandedOut { .. })
+    }
+}
