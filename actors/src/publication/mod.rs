@@ -2,8 +2,10 @@
 
 mod builder;
 mod handout;
+mod memory;
 mod page;
 
 pub use builder::PageBuilder;
 pub use handout::{Delivery, Handout, NO_KEY};
+pub use memory::pages_in_memory;
 pub use page::{Page, Publication};

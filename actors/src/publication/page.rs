@@ -17,6 +17,8 @@ use std::fmt;
 use bytes::Bytes;
 use leveret_protocol::Body;
 
+use super::memory::Counted;
+
 /// The top bit of a length: persistent, or large.
 pub(super) const FLAG: u32 = 1 << 31;
 /// Bytes of a record before its properties.
@@ -28,7 +30,7 @@ pub(super) const ROUTE_HEADER: usize = 2;
 pub struct Page {
     pub(super) records: Vec<u8>,
     pub(super) large: Vec<Bytes>,
-    pub(super) bytes: u64,
+    pub(super) bytes: Counted,
 }
 
 /// A view of one publication in its page.
@@ -103,7 +105,7 @@ impl Page {
 
     /// Bytes of all its publications, large bodies included.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.bytes.bytes()
     }
 
     #[inline]
@@ -150,7 +152,7 @@ impl Page {
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Page")
-            .field("bytes", &self.bytes)
+            .field("bytes", &self.bytes())
             .field("large", &self.large.len())
             .finish()
     }

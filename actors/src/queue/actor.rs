@@ -1,20 +1,21 @@
 //! The queue actor: mail in, [`QueueState`] changed, mail out. It decides nothing itself.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
-use tracing::{debug, trace};
+use tracing::trace;
 
+use super::gets::WaitingGet;
 use super::messages::*;
 use super::options::QueueOptions;
 use super::unsynced::Unsynced;
-use super::{QueueSettings, QueueState};
+use super::{MemoryBudget, QueueSettings, QueueState};
 use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::name::Name;
-use crate::publication::Handout;
 use crate::turn::{Act, Turn};
 use crate::window::Permit;
 
@@ -41,6 +42,10 @@ pub struct QueueSeed {
     pub store_id: Option<StoreId>,
     /// Keeps its messages.
     pub journal: Box<dyn Journal>,
+    /// Takes what memory has no room for. Of its own, and empty.
+    pub scratch: Box<dyn Journal>,
+    /// When messages leave memory.
+    pub memory: MemoryBudget,
     /// Told when it deletes itself.
     pub ended: Recipient<QueueEnded>,
     /// Tells its virtual host when it is gone.
@@ -49,28 +54,34 @@ pub struct QueueSeed {
 
 /// The owner of a queue's messages.
 pub struct Queue {
-    id: QueueId,
-    name: Name,
+    pub(super) id: QueueId,
+    pub(super) name: Name,
     pub(super) state: QueueState,
     pub(super) journal: Box<dyn Journal>,
-    peers: FxHashMap<ChannelId, Peer>,
+    pub(super) scratch: Box<dyn Journal>,
+    pub(super) memory: MemoryBudget,
+    /// basic.gets that wait for a message to be read.
+    pub(super) gets: VecDeque<WaitingGet>,
+    pub(super) peers: FxHashMap<ChannelId, Peer>,
     /// The consumers.
-    supplies: FxHashMap<ConsumerId, Recipient<Supply>>,
+    pub(super) supplies: FxHashMap<ConsumerId, Recipient<Supply>>,
     /// Channels that are owed a `Stored` at the end of this turn.
     owed: Vec<ChannelId>,
     /// Confirms that wait for the journal.
     pub(super) unsynced: Unsynced,
+    /// Tickets of the journal as they rise, and the position below which all is safe with each.
+    pub(super) syncing: VecDeque<(u64, u64)>,
     /// Held until the act, so that publishers can't outrun the consumers of a busy queue.
-    permits: Vec<Permit>,
+    pub(super) permits: Vec<Permit>,
     pub(super) deleted: bool,
     turn: Turn,
-    ended: Recipient<QueueEnded>,
+    pub(super) ended: Recipient<QueueEnded>,
     _lease: Lease<QueueId>,
 }
 
 /// A channel that is attached.
-struct Peer {
-    notice: Recipient<QueueNotice>,
+pub(super) struct Peer {
+    pub(super) notice: Recipient<QueueNotice>,
     stored: u64,
     told: u64,
 }
@@ -88,10 +99,14 @@ impl Queue {
             name: seed.name,
             state: QueueState::new(settings),
             journal: seed.journal,
+            scratch: seed.scratch,
+            memory: seed.memory,
+            gets: VecDeque::new(),
             peers: FxHashMap::default(),
             supplies: FxHashMap::default(),
             owed: Vec::new(),
             unsynced: Unsynced::default(),
+            syncing: VecDeque::new(),
             permits: Vec::new(),
             deleted: false,
             turn: Turn::default(),
@@ -107,9 +122,11 @@ impl Queue {
     }
 
     /// One dispatch pass, then everything that is owed.
-    fn act(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn act(&mut self, ctx: &mut Context<Self>) {
         self.turn.begin();
+        self.answer_gets();
         let pass = self.state.dispatch(MOST_DISPATCHED);
+        let handed_out = !pass.handouts.is_empty();
         for (consumer, handout) in pass.handouts {
             self.supply(consumer, Supply::Deliver(handout));
         }
@@ -130,8 +147,12 @@ impl Queue {
                 });
             }
         }
+        self.make_room();
+        self.read_ahead(handed_out);
         self.tell_settled();
-        self.permits.clear();
+        if !self.strained() {
+            self.permits.clear();
+        }
         if pass.more {
             self.turn.again(ctx);
         }
@@ -149,36 +170,6 @@ impl Queue {
             self.owed.push(channel);
         }
     }
-
-    fn check_abandoned(&mut self) {
-        if !self.deleted && self.state.abandoned() {
-            debug!(queue = %self.name, "auto-delete: the last consumer left");
-            self.delete();
-        }
-    }
-
-    /// Drops everything and tells everyone. The actor stays for as long as someone holds its
-    /// address, and answers [`Deleted`].
-    fn delete(&mut self) {
-        self.deleted = true;
-        self.permits.clear();
-        self.journal.deleted();
-        self.farewell(false);
-        self.ended.do_send(QueueEnded { queue: self.id });
-        self.state = QueueState::new(QueueSettings::default());
-    }
-
-    fn farewell(&mut self, crashed: bool) {
-        for supply in self.supplies.drain().map(|(_, supply)| supply) {
-            supply.do_send(Supply::QueueGone { crashed });
-        }
-        for peer in self.peers.drain().map(|(_, peer)| peer) {
-            peer.notice.do_send(QueueNotice::Gone {
-                queue: self.id,
-                crashed,
-            });
-        }
-    }
 }
 
 impl Actor for Queue {
@@ -186,12 +177,6 @@ impl Actor for Queue {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.take_back(ctx);
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.farewell(std::thread::panicking());
     }
 }
 
@@ -237,6 +222,7 @@ impl Handler<Detach> for Queue {
         let gone = self.state.detach(channel);
         gone.iter().for_each(|id| drop(self.supplies.remove(id)));
         self.peers.remove(&channel);
+        self.gets.retain(|get| get.channel != channel);
         self.check_abandoned();
         self.absorbed(1, ctx);
     }
@@ -329,20 +315,6 @@ impl Handler<LendOnOffer> for Queue {
     }
 }
 
-impl Handler<Get> for Queue {
-    type Result = Result<Option<Got>, Deleted>;
-
-    fn handle(&mut self, Get { channel, no_ack }: Get, ctx: &mut Context<Self>) -> Self::Result {
-        if self.deleted {
-            return Err(Deleted);
-        }
-        self.act(ctx);
-        let got = self.state.get(channel, no_ack);
-        self.absorbed(1, ctx);
-        Ok(got.map(|(handout, ready_left): (Handout, u32)| Got { handout, ready_left }))
-    }
-}
-
 impl Handler<Purge> for Queue {
     type Result = Result<u32, Deleted>;
 
@@ -353,6 +325,7 @@ impl Handler<Purge> for Queue {
         self.act(ctx);
         let purged = self.state.purge();
         self.tell_settled();
+        self.absorbed(1, ctx);
         Ok(purged)
     }
 }
@@ -370,26 +343,7 @@ impl Handler<Inspect> for Queue {
             consumers: self.state.consumers(),
             unacked: self.state.unacked(),
             bytes: self.state.bytes(),
+            absent: self.state.absent(),
         })
-    }
-}
-
-impl Handler<Delete> for Queue {
-    type Result = Result<u32, Refusal>;
-
-    fn handle(&mut self, Delete { if_unused, if_empty }: Delete, ctx: &mut Context<Self>) -> Self::Result {
-        if self.deleted {
-            return Ok(0);
-        }
-        self.act(ctx);
-        if if_unused && self.state.consumers() > 0 {
-            return Err(Refusal::InUse);
-        }
-        let ready = self.state.ready();
-        if if_empty && ready > 0 {
-            return Err(Refusal::NotEmpty);
-        }
-        self.delete();
-        Ok(ready)
     }
 }

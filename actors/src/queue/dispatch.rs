@@ -34,14 +34,14 @@ impl QueueState {
     pub fn dispatch(&mut self, limit: usize) -> Pass {
         let mut pass = Pass::default();
         self.passes += 1;
-        if self.ready.len() > 0 {
+        if self.ready.has_first() {
             self.subscribers.offer(&mut pass.offers);
         }
         pass.more = self.serve_all(limit, &mut pass.handouts);
         if !pass.more {
             self.subscribers.take_back();
         }
-        if self.ready.len() > 0 {
+        if self.ready.has_first() {
             self.subscribers.offer(&mut pass.offers);
         }
         pass.unused = self.subscribers.taken_back();
@@ -52,7 +52,7 @@ impl QueueState {
     /// Whether there is more to serve when the limit is reached.
     fn serve_all(&mut self, limit: usize, handouts: &mut Vec<(ConsumerId, Handout)>) -> bool {
         let mut left = limit;
-        while self.ready.len() > 0 {
+        while self.ready.has_first() {
             let equals = self.subscribers.equals();
             let Some(subscriber) = self.subscribers.next() else {
                 return false;
@@ -99,7 +99,7 @@ impl Service<'_> {
         };
         let mut served = 0;
         while served < turn && subscriber.credit.covers() {
-            let Some((position, entry)) = self.ready.pop() else {
+            let Some((position, entry)) = self.ready.pop(self.settlements) else {
                 break;
             };
             served += 1;

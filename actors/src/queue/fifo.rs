@@ -18,18 +18,37 @@ pub(super) struct Entry {
     pub(super) redelivered: bool,
     /// The journal has it, and wants to hear when it is gone.
     pub(super) kept: bool,
+    /// It is on the scratch log by itself, which wants to hear when it is gone.
+    pub(super) scratched: bool,
+}
+
+impl Entry {
+    /// The `page` of a message that is not in memory.
+    pub(super) const ABSENT: u32 = u32::MAX;
+
+    /// Whether the message is not in memory: one of its journals has it.
+    #[inline]
+    pub(super) fn is_absent(&self) -> bool {
+        self.page == Self::ABSENT
+    }
 }
 
 /// Entries in order of arrival. Each has a position, counted from the first the queue ever had.
 #[derive(Debug, Default)]
 pub(super) struct Fifo {
-    /// All but the last are full, and none but the first is partly taken.
+    /// None but the first is partly taken.
     chunks: VecDeque<Vec<Entry>>,
     /// Entries of the first chunk already taken.
     taken: usize,
+    len: usize,
+    /// What the entries cost together, in bytes.
+    cost: u64,
     /// Position of the first entry.
     base: u64,
-    len: usize,
+    /// The position after the last entry.
+    end: u64,
+    /// Where positions are left out: the first that is, and the next that is not.
+    jumps: VecDeque<(u64, u64)>,
 }
 
 impl Fifo {
@@ -37,19 +56,19 @@ impl Fifo {
         self.len
     }
 
-    /// The position of the next entry.
-    pub(super) fn next_position(&self) -> u64 {
-        self.base + self.len as u64
+    /// What the entries cost together, in bytes.
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
     }
 
-    /// Gives the next entry this position. There must be none yet.
-    pub(super) fn start_at(&mut self, position: u64) {
-        debug_assert_eq!(self.len, 0);
-        self.base = position;
-    }
-
+    /// Appends an entry at a position above all that are here.
     #[inline]
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, position: u64, entry: Entry) {
+        if position != self.end {
+            self.jump(position);
+        }
+        self.end = position + 1;
+        self.cost += u64::from(entry.cost);
         match self.chunks.back_mut() {
             Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
             last => {
@@ -63,13 +82,26 @@ impl Fifo {
     }
 
     /// The first entry, with its position.
+    pub(super) fn first(&self) -> Option<(u64, &Entry)> {
+        let entry = self.chunks.front()?.get(self.taken)?;
+        Some((self.base, entry))
+    }
+
+    /// Takes the first entry, with its position.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(u64, Entry)> {
         let chunk = self.chunks.front_mut()?;
         let entry = *chunk.get(self.taken)?;
         let position = self.base;
         self.base += 1;
+        if let Some(&(left_out, next)) = self.jumps.front()
+            && left_out == self.base
+        {
+            self.base = next;
+            self.jumps.pop_front();
+        }
         self.len -= 1;
+        self.cost -= u64::from(entry.cost);
         self.taken += 1;
         if self.taken == chunk.len() {
             self.taken = 0;
@@ -82,8 +114,24 @@ impl Fifo {
         Some((position, entry))
     }
 
+    /// After [`recount`](Self::recount), what is changed here counts.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         self.chunks.iter_mut().flatten().skip(self.taken)
+    }
+
+    /// Adds up what the entries cost after that changed.
+    pub(super) fn recount(&mut self) {
+        let entries = self.chunks.iter().flatten().skip(self.taken);
+        self.cost = entries.map(|entry| u64::from(entry.cost)).sum();
+    }
+
+    #[cold]
+    fn jump(&mut self, position: u64) {
+        if self.len == 0 {
+            self.base = position;
+        } else {
+            self.jumps.push_back((self.end, position));
+        }
     }
 }
 
@@ -98,6 +146,7 @@ mod tests {
             cost: 1,
             redelivered: false,
             kept: false,
+            scratched: false,
         }
     }
 
@@ -112,7 +161,7 @@ mod tests {
         let (mut pushed, mut popped) = (0, 0);
         for round in 0..100 {
             for _ in 0..round {
-                fifo.push(entry(pushed));
+                fifo.push(pushed.into(), entry(pushed));
                 pushed += 1;
             }
             for _ in 0..round / 2 {
@@ -133,15 +182,32 @@ mod tests {
     }
 
     #[test]
+    fn positions_may_be_left_out() {
+        let positions = [3, 4, 5, 9, 10, 1_000, 1_002, 1_003];
+        let mut fifo = Fifo::default();
+        for _ in 0..2 {
+            for (n, position) in positions.into_iter().enumerate() {
+                fifo.push(position, entry(n as u32));
+            }
+            assert_eq!((fifo.len(), fifo.cost()), (8, 8));
+            for (n, position) in positions.into_iter().enumerate() {
+                assert_eq!(fifo.first(), Some((position, &entry(n as u32))));
+                assert_eq!(fifo.pop(), Some((position, entry(n as u32))));
+            }
+            assert_eq!((fifo.pop(), fifo.cost()), (None, 0));
+        }
+    }
+
+    #[test]
     fn an_empty_fifo_keeps_one_chunk_at_most() {
         let mut fifo = Fifo::default();
         for n in 0..10_000 {
-            fifo.push(entry(n));
+            fifo.push(n.into(), entry(n));
         }
         while fifo.pop().is_some() {}
         assert!(fifo.chunks.len() <= 1);
         for n in 0..10_000 {
-            fifo.push(entry(n));
+            fifo.push(n.into(), entry(n));
             fifo.pop();
         }
         assert!(fifo.chunks.len() <= 1);

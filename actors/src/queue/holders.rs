@@ -82,10 +82,10 @@ impl Holders {
             .flat_map(|(_, unacked)| unacked.iter().map(|(_, held)| held))
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Held> {
         self.unacked
             .iter_mut()
-            .flat_map(|(_, unacked)| unacked.iter_mut().map(|(_, held)| &mut held.entry))
+            .flat_map(|(_, unacked)| unacked.iter_mut().map(|(_, held)| held))
     }
 }
 
@@ -102,6 +102,7 @@ mod tests {
                 cost: 1,
                 redelivered: false,
                 kept: false,
+                scratched: false,
             },
         }
     }

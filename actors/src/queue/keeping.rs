@@ -14,14 +14,12 @@ use crate::window::Permit;
 impl Queue {
     /// Nothing is taken from the mailbox before the messages are back that were kept: what was there first is served first.
     pub(super) fn take_back(&mut self, ctx: &mut Context<Self>) {
+        // The scratch log of a queue begins empty.
+        drop(self.scratch.open(ctx.address().recipient()));
         let Some(kept) = self.journal.open(ctx.address().recipient()) else {
             return;
         };
-        let restored = fut::wrap_future::<_, Self>(kept).map(|kept, queue, _| {
-            queue
-                .state
-                .restore(kept.messages, kept.next_position, kept.handed_out_below);
-        });
+        let restored = fut::wrap_future::<_, Self>(kept).map(|kept, queue, _| queue.state.restore(kept));
         ctx.wait(restored);
     }
 
@@ -37,18 +35,42 @@ impl Queue {
         if messages.is_empty() {
             return Safety::Now;
         }
-        self.journal.append(Batch {
+        let safety = self.journal.append(Batch {
             page,
             messages,
             permit,
-        })
+        });
+        let below = self.state.next_position() + offsets.len() as u64;
+        match (safety, self.syncing.back_mut()) {
+            (Safety::After(ticket), _) => self.syncing.push_back((ticket, below)),
+            (Safety::Now, Some(last)) => last.1 = below,
+            (Safety::Now, None) => self.state.synced_below(below),
+        }
+        safety
     }
 
-    /// Tells the journal what is gone.
+    /// Tells the journals what is gone.
     pub(super) fn tell_settled(&mut self) {
-        let settled = self.state.take_settled();
+        let settled = self.state.take_settled(Keeper::Journal);
         if !settled.is_empty() {
             self.journal.settled(settled);
+        }
+        let settled = self.state.take_settled(Keeper::Scratch);
+        if !settled.is_empty() {
+            self.scratch.settled(settled);
+        }
+    }
+
+    /// The journal has synced: what it confirms, and what may leave memory.
+    fn synced(&mut self, upto: u64) {
+        let mut unsynced = std::mem::take(&mut self.unsynced);
+        unsynced.synced(upto, |channel, number| self.stored(channel, number));
+        self.unsynced = unsynced;
+        while let Some(&(ticket, below)) = self.syncing.front()
+            && ticket <= upto
+        {
+            self.state.synced_below(below);
+            self.syncing.pop_front();
         }
     }
 }
@@ -57,16 +79,15 @@ impl Handler<Notice> for Queue {
     type Result = ();
 
     fn handle(&mut self, Notice { keeper, told }: Notice, ctx: &mut Context<Self>) {
-        match (keeper, told) {
-            (Keeper::Journal, Told::Synced { upto }) => {
-                let mut unsynced = std::mem::take(&mut self.unsynced);
-                unsynced.synced(upto, |channel, number| self.stored(channel, number));
-                self.unsynced = unsynced;
-                self.absorbed(1, ctx);
-            }
-            // Nothing is put on the scratch log, and nothing is loaded.
-            (Keeper::Scratch, _) | (_, Told::Loaded { .. }) => {}
+        if self.deleted {
+            return;
         }
+        match (keeper, told) {
+            (Keeper::Journal, Told::Synced { upto }) => self.synced(upto),
+            (Keeper::Scratch, Told::Synced { upto }) => self.state.scratched(upto),
+            (keeper, Told::Loaded { messages, upto }) => self.state.loaded(keeper, messages, upto),
+        }
+        self.absorbed(1, ctx);
     }
 }
 

@@ -139,12 +139,19 @@ pub struct Inspection {
     pub unacked: u32,
     /// Bytes of memory the waiting and unsettled messages hold.
     pub bytes: u64,
+    /// Ready messages that are not in memory.
+    pub absent: u64,
 }
 
 /// Asks for the counts.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<Inspection, Deleted>")]
 pub struct Inspect;
+
+/// The messages of the process take too much memory: what need not be in it leaves it.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Reclaim;
 
 /// The broker stops in order: no more mail follows. The journal is told all it has to know.
 #[derive(Debug, Clone, Copy, Message)]

@@ -6,26 +6,36 @@
 //! - messages are handed out in the order of their arrival; one that returns takes its old place again
 //! - each message is in one place: ready, or held for the channel that got it, or gone
 //! - a consumer never gets more than its credit; higher priorities first, equals by turn, message by message
+//! - a backlog leaves memory when room is needed, and comes back in order; see [`Spill`] and [`Load`]
 //! - what waits is compact: a page that only a few messages keep alive is given up for a copy of them
 
+mod absent;
 pub mod actor;
 mod arguments;
+mod backlog;
 mod credit;
 mod dispatch;
+mod ending;
 mod fifo;
+mod gets;
 mod holders;
 mod keeping;
+mod leaving;
+mod memory;
 pub mod messages;
 pub mod options;
 mod pages;
 mod ready;
 mod settlements;
+mod spilling;
 mod state;
 mod subscribers;
 mod turns;
 mod unsynced;
 
+pub use backlog::{Load, Spill};
 pub use credit::Grant;
 pub use dispatch::Pass;
+pub use memory::MemoryBudget;
 pub use state::{Outcome, QueueSettings, QueueState};
 pub use subscribers::{InExclusiveUse, Subscription};

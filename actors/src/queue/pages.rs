@@ -71,6 +71,7 @@ impl Pages {
                 cost,
                 redelivered: false,
                 kept: journaled && page.is_persistent(offset),
+                scratched: false,
             });
         }
         self.add(Slot {
@@ -98,6 +99,11 @@ impl Pages {
             self.pinned -= slot.pinned();
             self.slots.remove(entry.page as usize);
         }
+    }
+
+    /// Bytes of the live messages.
+    pub(super) fn live(&self) -> u64 {
+        self.live
     }
 
     /// Bytes of memory kept alive.
@@ -150,8 +156,7 @@ impl Pages {
                 page: key,
                 offset,
                 cost: page.cost(offset),
-                redelivered: entry.redelivered,
-                kept: entry.kept,
+                ..*entry
             };
         }
     }

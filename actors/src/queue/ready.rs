@@ -1,49 +1,103 @@
-//! Messages that wait, in order: those that came back, then those never handed out.
+//! Messages that wait, in order, wherever they are.
+//!
+//! ```text
+//! returned → front → absent → leaving → back
+//! ```
+//!
+//! Those that came back have the earliest positions. In a queue that was always small, the rest is the front. Of a backlog
+//! the middle is not in memory: new messages join the back, go through `leaving` when room is needed, are `absent` while a
+//! journal alone has them, and join the front when they are read again.
 
 use std::collections::BTreeMap;
 
+use super::absent::{Absent, Stretch};
 use super::fifo::{Entry, Fifo};
+use super::leaving::Leaving;
+use super::settlements::Settlements;
+use crate::journal::Keeper;
+
+/// Messages that leave together, at most. Those of a group have one keeper, so that what is absent is few stretches.
+const GROUP: usize = 256;
 
 /// The order of what waits. A returned message has an earlier position than any that was never handed out.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     returned: BTreeMap<u64, Entry>,
-    fresh: Fifo,
+    front: Fifo,
+    absent: Absent,
+    leaving: Leaving,
+    back: Fifo,
+    /// Whether there is anything behind the front.
+    behind: bool,
+    next_position: u64,
+    /// Messages below this position may have been handed out in an earlier life.
+    handed_out_below: u64,
 }
 
 impl Ready {
     pub(super) fn len(&self) -> usize {
-        self.returned.len() + self.fresh.len()
+        let behind = if self.behind {
+            self.absent.messages() as usize + self.leaving.fifo.len() + self.back.len()
+        } else {
+            0
+        };
+        self.returned.len() + self.front.len() + behind
+    }
+
+    /// How many of them are not in memory.
+    pub(super) fn absent(&self) -> u64 {
+        let returned = self.returned.values().filter(|entry| entry.is_absent());
+        self.absent.messages() + returned.count() as u64
+    }
+
+    /// Whether the first message can be taken.
+    #[inline]
+    pub(super) fn has_first(&self) -> bool {
+        match self.returned.first_key_value() {
+            Some((_, entry)) => !entry.is_absent(),
+            None => self.front.len() > 0 || (self.behind && self.absent.is_empty()),
+        }
     }
 
     /// The position of the next message that is pushed.
     pub(super) fn next_position(&self) -> u64 {
-        self.fresh.next_position()
+        self.next_position
     }
 
-    /// Gives the next message that is pushed this position. None was pushed yet.
-    pub(super) fn start_at(&mut self, position: u64) {
-        self.fresh.start_at(position);
+    /// Begins where an earlier life ended.
+    pub(super) fn start_at(&mut self, next_position: u64, handed_out_below: u64) {
+        self.next_position = next_position;
+        self.handed_out_below = handed_out_below;
     }
 
     /// The last position of a message that was handed out and came back.
     pub(super) fn last_redelivered(&self) -> Option<u64> {
         let mut latest_first = self.returned.iter().rev();
-        latest_first.find_map(|(&position, entry)| entry.redelivered.then_some(position))
+        let returned = latest_first.find_map(|(&position, entry)| entry.redelivered.then_some(position));
+        let first = self.front.first().map(|(position, _)| position);
+        let first = first.or_else(|| Some(self.absent.first()?.run.positions.first));
+        let earlier = first.filter(|&first| first < self.handed_out_below);
+        returned.max(earlier.map(|_| self.handed_out_below - 1))
     }
 
     #[inline]
     pub(super) fn push(&mut self, entry: Entry) {
-        self.fresh.push(entry);
+        let fifo = if self.behind {
+            &mut self.back
+        } else {
+            &mut self.front
+        };
+        fifo.push(self.next_position, entry);
+        self.next_position += 1;
     }
 
-    /// The first message, with its position.
+    /// The first message, with its position, if it is in memory.
     #[inline]
-    pub(super) fn pop(&mut self) -> Option<(u64, Entry)> {
+    pub(super) fn pop(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
         if self.returned.is_empty() {
-            self.fresh.pop()
+            self.front.pop().or_else(|| self.pop_behind(settlements))
         } else {
-            self.returned.pop_first()
+            self.pop_returned()
         }
     }
 
@@ -52,7 +106,186 @@ impl Ready {
         self.returned.insert(position, entry);
     }
 
+    /// Adds a message that was read to the end of the front.
+    pub(super) fn push_read(&mut self, position: u64, mut entry: Entry) {
+        entry.redelivered = position < self.handed_out_below;
+        self.front.push(position, entry);
+    }
+
+    /// Messages that an earlier life has left behind all others.
+    pub(super) fn push_absent(&mut self, stretch: Stretch) {
+        self.absent.push(stretch);
+        self.look_behind();
+    }
+
+    /// Bytes of the front.
+    pub(super) fn front_cost(&self) -> u64 {
+        self.front.cost()
+    }
+
+    /// Bytes of all but the returned that are in memory.
+    pub(super) fn cost(&self) -> u64 {
+        self.front.cost() + self.leaving.fifo.cost() + self.back.cost()
+    }
+
+    /// Bytes that [`set_aside`](Self::set_aside) could look at, and whether they follow absent ones.
+    pub(super) fn spare(&self) -> (u64, bool) {
+        if self.behind {
+            (self.back.cost(), true)
+        } else {
+            (self.front.cost(), false)
+        }
+    }
+
+    /// Whether some messages leave as soon as the scratch log has them.
+    pub(super) fn leaves(&self) -> bool {
+        self.leaving.waits()
+    }
+
+    /// Chooses messages to leave memory, up to the first that no journal has or can take, and returns those that are to be
+    /// put on the scratch log first. When all are in memory, the first ones stay, about `keep` bytes of them.
+    pub(super) fn set_aside(&mut self, keep: u64, synced_below: u64, scratch: bool) -> Vec<(u64, Entry)> {
+        if !self.behind {
+            self.part_front(keep);
+        }
+        let may_leave = |position: u64, entry: &Entry| {
+            if entry.kept {
+                position < synced_below
+            } else {
+                scratch
+            }
+        };
+        let mut to_write = Vec::new();
+        let mut group = Vec::with_capacity(GROUP);
+        loop {
+            while group.len() < GROUP
+                && let Some((position, entry)) = self.back.first()
+                && may_leave(position, entry)
+            {
+                group.extend(self.back.pop());
+            }
+            let keeper = if group.iter().all(|(_, entry)| entry.kept) {
+                Keeper::Journal
+            } else {
+                to_write.extend_from_slice(&group);
+                Keeper::Scratch
+            };
+            self.leaving.push(keeper, &group);
+            if group.len() < GROUP {
+                break;
+            }
+            group.clear();
+        }
+        self.look_behind();
+        to_write
+    }
+
+    /// What was set aside last and waits for the scratch log may leave after this ticket.
+    pub(super) fn await_ticket(&mut self, ticket: u64) {
+        self.leaving.await_ticket(ticket);
+    }
+
+    /// Lets go what may leave: the scratch log has all up to the ticket `synced`. `gone` hears of each message.
+    pub(super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry)) {
+        while let Some(stretch) = self.leaving.leave(synced, &mut gone) {
+            self.absent.push(stretch);
+        }
+        self.look_behind();
+    }
+
+    /// The first messages that are not in memory, behind all that are in the front.
+    pub(super) fn first_absent(&self) -> Option<&Stretch> {
+        self.absent.first()
+    }
+
+    /// The first absent ones were read up to a position; so many were there.
+    pub(super) fn read(&mut self, upto: u64, messages: u64) {
+        self.absent.read(upto, messages);
+        self.look_behind();
+    }
+
+    pub(super) fn returned(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        self.returned.iter().map(|(&position, entry)| (position, entry))
+    }
+
+    pub(super) fn returned_mut(&mut self) -> &mut BTreeMap<u64, Entry> {
+        &mut self.returned
+    }
+
+    /// Drops everything. What the journals have of it is noted, and `gone` hears of each message that was in memory.
+    pub(super) fn clear(&mut self, settlements: &mut Settlements, mut gone: impl FnMut(&Entry)) {
+        let leaving = self
+            .leaving
+            .stay(|written| settlements.note_range(Keeper::Scratch, written));
+        let fifos = [&mut self.front, &mut { leaving }, &mut self.back];
+        let mut gone = |position, entry| {
+            settlements.note(position, &entry);
+            gone(&entry);
+        };
+        while let Some((position, entry)) = self.returned.pop_first() {
+            gone(position, entry);
+        }
+        for fifo in fifos {
+            while let Some((position, entry)) = fifo.pop() {
+                gone(position, entry);
+            }
+        }
+        for Stretch { keeper, run } in self.absent.drain() {
+            settlements.note_range(Keeper::Journal, run.positions);
+            if keeper == Keeper::Scratch {
+                settlements.note_range(keeper, run.positions);
+            }
+        }
+        self.look_behind();
+    }
+
+    /// All that are in memory.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.returned.values_mut().chain(self.fresh.iter_mut())
+        let fifos = [&mut self.front, &mut self.leaving.fifo, &mut self.back];
+        self.returned
+            .values_mut()
+            .chain(fifos.into_iter().flat_map(Fifo::iter_mut))
+    }
+
+    /// Adds up what the messages cost after that changed.
+    pub(super) fn recount(&mut self) {
+        let fifos = [&mut self.front, &mut self.leaving.fifo, &mut self.back];
+        fifos.into_iter().for_each(Fifo::recount);
+    }
+
+    fn pop_returned(&mut self) -> Option<(u64, Entry)> {
+        let first = self.returned.first_entry()?;
+        (!first.get().is_absent()).then(|| first.remove_entry())
+    }
+
+    /// What was about to leave and is wanted before it has left stays.
+    #[cold]
+    fn pop_behind(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
+        if !self.behind || !self.absent.is_empty() {
+            return None;
+        }
+        self.front = if self.leaving.is_empty() {
+            std::mem::take(&mut self.back)
+        } else {
+            let unneeded = |written| settlements.note_range(Keeper::Scratch, written);
+            self.leaving.stay(unneeded)
+        };
+        self.look_behind();
+        self.front.pop()
+    }
+
+    /// Leaves about `keep` bytes in the front; the others become the back.
+    fn part_front(&mut self, keep: u64) {
+        let mut first = Fifo::default();
+        while first.cost() < keep
+            && let Some((position, entry)) = self.front.pop()
+        {
+            first.push(position, entry);
+        }
+        self.back = std::mem::replace(&mut self.front, first);
+    }
+
+    fn look_behind(&mut self) {
+        self.behind = !(self.absent.is_empty() && self.leaving.is_empty() && self.back.len() == 0);
     }
 }

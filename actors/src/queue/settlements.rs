@@ -1,12 +1,13 @@
-//! Positions of messages that are gone, until the journal is told. Pure.
+//! Positions of messages that are gone, until the journals are told. Pure.
 
 use super::fifo::Entry;
-use crate::journal::Positions;
+use crate::journal::{Keeper, Positions};
 
-/// Which messages that the journal keeps are gone, as ranges in order of their going.
+/// Which messages that a journal has are gone.
 #[derive(Debug, Default)]
 pub(super) struct Settlements {
-    ranges: Vec<Positions>,
+    journal: Ranges,
+    scratch: Ranges,
 }
 
 impl Settlements {
@@ -14,20 +15,41 @@ impl Settlements {
     #[inline]
     pub(super) fn note(&mut self, position: u64, entry: &Entry) {
         if entry.kept {
-            self.add(position);
+            self.journal.add(position);
+        }
+        if entry.scratched {
+            self.scratch.add(position);
         }
     }
 
-    /// What was noted since this was asked last.
-    pub(super) fn take(&mut self) -> Vec<Positions> {
-        std::mem::take(&mut self.ranges)
+    /// A journal needs these no longer; not all of them need be there.
+    pub(super) fn note_range(&mut self, keeper: Keeper, positions: Positions) {
+        self.of(keeper).0.push(positions);
     }
 
-    fn add(&mut self, position: u64) {
-        match self.ranges.last_mut() {
+    /// What was noted since this was asked last, in order of its going.
+    pub(super) fn take(&mut self, keeper: Keeper) -> Vec<Positions> {
+        std::mem::take(&mut self.of(keeper).0)
+    }
+
+    fn of(&mut self, keeper: Keeper) -> &mut Ranges {
+        match keeper {
+            Keeper::Journal => &mut self.journal,
+            Keeper::Scratch => &mut self.scratch,
+        }
+    }
+}
+
+/// Ranges of positions, neighbours in one.
+#[derive(Debug, Default)]
+pub(super) struct Ranges(pub(super) Vec<Positions>);
+
+impl Ranges {
+    pub(super) fn add(&mut self, position: u64) {
+        match self.0.last_mut() {
             Some(range) if position == range.last.wrapping_add(1) => range.last = position,
             Some(range) if position.wrapping_add(1) == range.first => range.first = position,
-            _ => self.ranges.push(Positions {
+            _ => self.0.push(Positions {
                 first: position,
                 last: position,
             }),
@@ -46,6 +68,7 @@ mod tests {
             cost: 1,
             redelivered: false,
             kept,
+            scratched: false,
         }
     }
 
@@ -56,14 +79,14 @@ mod tests {
             settlements.note(position, &entry(true));
         }
         let range = |first, last| Positions { first, last };
-        assert_eq!(settlements.take(), [range(4, 7), range(8, 9)]);
-        assert_eq!(settlements.take(), []);
+        assert_eq!(settlements.take(Keeper::Journal), [range(4, 7), range(8, 9)]);
+        assert_eq!(settlements.take(Keeper::Journal), []);
     }
 
     #[test]
     fn what_the_journal_does_not_keep_is_not_told() {
         let mut settlements = Settlements::default();
         settlements.note(1, &entry(false));
-        assert_eq!(settlements.take(), []);
+        assert_eq!(settlements.take(Keeper::Journal), []);
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{
+    absent::Stretch,
+    backlog::Backlog,
     credit::Grant,
     holders::{Held, Holders},
     pages::Pages,
@@ -12,7 +14,7 @@ use super::{
 };
 use crate::{
     id::{ChannelId, ConsumerId},
-    journal::{Positions, Restored},
+    journal::{Keeper, Kept, Positions, Restored},
     publication::{Delivery, Handout, NO_KEY, Page},
 };
 
@@ -43,12 +45,13 @@ pub enum Outcome {
 /// Counts are as the wire carries them: above `u32::MAX` they stay there.
 #[derive(Debug, Default)]
 pub struct QueueState {
-    settings: QueueSettings,
+    pub(super) settings: QueueSettings,
     pub(super) ready: Ready,
     pub(super) pages: Pages,
     pub(super) holders: Holders,
     pub(super) subscribers: Subscribers,
     pub(super) settlements: Settlements,
+    pub(super) backlog: Backlog,
     /// Number of the last pass.
     pub(super) passes: u64,
 }
@@ -93,25 +96,23 @@ impl QueueState {
         self.ready.next_position()
     }
 
-    /// Takes messages back that a journal has kept, before any other. Those below `handed_out_below` are marked as redelivered.
-    pub fn restore(&mut self, kept: Vec<Restored>, next_position: u64, handed_out_below: u64) {
-        self.ready.start_at(next_position);
-        for Restored { page, messages } in kept {
-            let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
-            let mut positions = positions.into_iter();
-            let ready = &mut self.ready;
-            self.pages.insert(page, &offsets, true, |mut entry| {
-                if let Some(position) = positions.next() {
-                    entry.redelivered = position < handed_out_below;
-                    ready.put_back(position, entry);
-                }
-            });
+    /// Takes messages back that a journal has kept, before any other: first those that were read, then the waiting ones, which
+    /// were not. Those below `handed_out_below` are marked as redelivered.
+    pub fn restore(&mut self, kept: Kept) {
+        self.ready.start_at(kept.next_position, kept.handed_out_below);
+        self.synced_below(kept.next_position);
+        for Restored { page, messages } in kept.messages {
+            self.append_read(page, messages);
+        }
+        if let Some(run) = kept.waiting {
+            let keeper = Keeper::Journal;
+            self.ready.push_absent(Stretch { keeper, run });
         }
     }
 
-    /// The journaled messages that are gone since this was asked last.
-    pub fn take_settled(&mut self) -> Vec<Positions> {
-        self.settlements.take()
+    /// The messages that a journal has and that are gone, or that it need not have any more, since this was asked last.
+    pub fn take_settled(&mut self, keeper: Keeper) -> Vec<Positions> {
+        self.settlements.take(keeper)
     }
 
     /// The last position of a message that was handed out and is not settled.
@@ -173,9 +174,10 @@ impl QueueState {
         self.subscribers.credit(consumer, grant);
     }
 
-    /// The first ready message for a channel that asked for one, and how many are left.
+    /// The first ready message for a channel that asked for one, and how many are left. `None` also when there is one that is
+    /// [not in memory](Self::has_first).
     pub fn get(&mut self, channel: ChannelId, no_ack: bool) -> Option<(Handout, u32)> {
-        let (position, entry) = self.ready.pop()?;
+        let (position, entry) = self.ready.pop(&mut self.settlements)?;
         let page = Arc::clone(self.pages.get(&entry)?);
         let key = if no_ack {
             self.settlements.note(position, &entry);
@@ -203,12 +205,17 @@ impl QueueState {
     /// Drops all ready messages and returns how many there were.
     pub fn purge(&mut self) -> u32 {
         let purged = self.ready();
-        while let Some((position, entry)) = self.ready.pop() {
-            self.settlements.note(position, &entry);
-            self.pages.release(&entry);
-        }
+        let pages = &mut self.pages;
+        self.ready
+            .clear(&mut self.settlements, |entry| pages.release(entry));
+        self.backlog.forget_loading();
         self.compact_pages();
         purged
+    }
+
+    /// Whether a journal keeps persistent messages.
+    pub fn is_journaled(&self) -> bool {
+        self.settings.journaled
     }
 
     /// Messages that wait.
@@ -250,8 +257,9 @@ impl QueueState {
     #[inline]
     pub(super) fn compact_pages(&mut self) {
         if self.pages.wasteful() {
-            self.pages
-                .compact(self.ready.iter_mut().chain(self.holders.iter_mut()));
+            let held = self.holders.iter_mut().map(|held| &mut held.entry);
+            self.pages.compact(self.ready.iter_mut().chain(held));
+            self.ready.recount();
         }
     }
 }

@@ -104,6 +104,11 @@ impl Subscribers {
         self.ever > 0
     }
 
+    /// Whether some would take messages, or would be offered them.
+    pub(super) fn take_more(&self) -> bool {
+        self.turns.first().is_some() || !self.on_offer.is_empty()
+    }
+
     pub(super) fn ids(&self) -> impl Iterator<Item = ConsumerId> {
         self.slots.iter().map(|(_, subscriber)| subscriber.id)
     }

@@ -25,6 +25,7 @@ use crate::journal::{Journal, Volatile};
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
 use crate::node::WorkerId;
+use crate::queue::MemoryBudget;
 use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
 use crate::queue::options::QueueOptions;
 
@@ -94,6 +95,8 @@ impl VirtualHost {
             options: Arc::clone(&options),
             store_id,
             journal: self.journal(options.durable, store_id),
+            scratch: Box::new(Volatile),
+            memory: MemoryBudget::UNBOUNDED,
             ended: ctx.address().recipient(),
             lease: Lease::new(ctx.address().recipient(), id),
         };

@@ -12,7 +12,17 @@ const RING: [&str; 5] = ["connection", "channel", "consumer", "queue", "journal"
 const PURE_BUT: [(&str, &[&str]); 4] = [
     ("publication", &[]),
     ("exchange", &["actor.rs", "messages.rs"]),
-    ("queue", &["actor.rs", "keeping.rs", "messages.rs"]),
+    (
+        "queue",
+        &[
+            "actor.rs",
+            "ending.rs",
+            "gets.rs",
+            "keeping.rs",
+            "messages.rs",
+            "spilling.rs",
+        ],
+    ),
     ("consumer", &["actor.rs", "messages.rs"]),
 ];
 

@@ -6,9 +6,10 @@ use std::thread::JoinHandle;
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
 use leveret_actors::id::{ChannelId, QueueId};
-use leveret_actors::journal::Journal;
+use leveret_actors::journal::{Journal, Volatile};
 use leveret_actors::lease::{Gone, Lease};
 use leveret_actors::publication::{Page, PageBuilder};
+use leveret_actors::queue::MemoryBudget;
 use leveret_actors::queue::actor::{Queue, QueueEnded, QueueSeed};
 use leveret_actors::queue::messages::{Attach, Enqueue, QueueNotice};
 use leveret_actors::queue::options::QueueOptions;
@@ -55,6 +56,16 @@ impl Stage {
 
     /// A queue of its own that keeps its messages in this journal.
     pub(crate) fn queue(&self, journal: impl Journal) -> Subject {
+        self.spilling(journal, Volatile, MemoryBudget::UNBOUNDED)
+    }
+
+    /// A queue with so much memory, and a scratch log for more.
+    pub(crate) fn spilling(
+        &self,
+        journal: impl Journal,
+        scratch: impl Journal,
+        memory: MemoryBudget,
+    ) -> Subject {
         let id = QueueId::next();
         let (ended, gone) = (Probe::new(&self.worker), Probe::new(&self.worker));
         let seed = QueueSeed {
@@ -63,6 +74,8 @@ impl Stage {
             options: Arc::new(QueueOptions::parse(&Declare::default(), "/").unwrap()),
             store_id: None,
             journal: Box::new(journal),
+            scratch: Box::new(scratch),
+            memory,
             ended: ended.recipient(),
             lease: Lease::new(gone.recipient(), id),
         };

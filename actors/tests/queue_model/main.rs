@@ -3,6 +3,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod disk;
 mod model;
 mod step;
 
@@ -12,8 +13,12 @@ use crate::{model::Model, step::step};
 
 proptest! {
     #[test]
-    fn a_queue_does_what_the_model_does(single_active in any::<bool>(), steps in vec(step(), 1..150)) {
-        let mut model = Model::new(single_active);
+    fn a_queue_does_what_the_model_does(
+        single_active in any::<bool>(),
+        journaled in any::<bool>(),
+        steps in vec(step(), 1..150),
+    ) {
+        let mut model = Model::new(single_active, journaled);
         steps.into_iter().for_each(|step| model.run(step));
         model.finish();
     }

@@ -10,6 +10,7 @@ use leveret_actors::{
 use leveret_protocol::Body;
 use proptest::sample::Index;
 
+use crate::disk::Disk;
 use crate::step::{BODY_SIZES, CHANNELS, Step};
 
 /// The most a record costs beside its body: header, properties, route, index of a large body.
@@ -34,6 +35,9 @@ struct Consumer {
 /// The queue, and what must be true of it.
 pub(crate) struct Model {
     queue: QueueState,
+    disk: Disk,
+    /// Messages that could not be read again; the queue may still count them.
+    lost: usize,
     settings: QueueSettings,
     channels: [ChannelId; CHANNELS],
     published: u64,
@@ -49,17 +53,19 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(single_active_consumer: bool) -> Self {
+    pub(crate) fn new(single_active_consumer: bool, journaled: bool) -> Self {
         let settings = QueueSettings {
             single_active_consumer,
             auto_delete: true,
-            journaled: false,
+            journaled,
         };
         let mut queue = QueueState::new(settings);
         let channels = std::array::from_fn(|_| ChannelId::next());
         channels.iter().for_each(|&channel| queue.attach(channel));
         Self {
             queue,
+            disk: Disk::default(),
+            lost: 0,
             settings,
             channels,
             published: 0,
@@ -86,7 +92,14 @@ impl Model {
             Step::Get(channel, no_ack) => self.get(channel, no_ack),
             Step::Purge => self.purge(),
             Step::Dispatch(limit) => self.dispatch(limit),
+            Step::Evict(keep, scratch) => self.disk.evict(&mut self.queue, keep, scratch),
+            Step::EvictHeld(scratch) => self.disk.evict_held(&mut self.queue, scratch),
+            Step::Synced => self.queue.synced_below(self.published),
+            Step::Scratched => self.disk.scratched(&mut self.queue),
+            Step::Load => self.disk.load(&mut self.queue),
+            Step::Answer(most, unreadable) => self.answer(most, unreadable),
         }
+        self.disk.settle(&mut self.queue);
         self.check();
     }
 
@@ -97,10 +110,14 @@ impl Model {
             let size = BODY_SIZES[size];
             let mut body = vec![0; size];
             body[..8].copy_from_slice(&self.published.to_le_bytes());
-            let offset = builder.push("x", "key", &[0, 0], false, Body::Slice(&body));
+            let persistent = size.is_multiple_of(16);
+            let offset = builder.push("x", "key", &[0, 0], persistent, Body::Slice(&body));
             // Not all that is in a page need be for this queue.
             if index % 3 != 2 {
                 offsets.push(offset);
+                if persistent && self.settings.journaled {
+                    self.disk.journal.insert(self.published, body);
+                }
                 self.ready.insert(
                     self.published,
                     Message {
@@ -112,6 +129,16 @@ impl Model {
             }
         }
         self.queue.enqueue(builder.finish(), &offsets);
+    }
+
+    /// What could not be read is gone.
+    fn answer(&mut self, most: usize, unreadable: Option<Index>) {
+        if let Some(number) = self.disk.answer(&mut self.queue, most, unreadable)
+            && self.ready.remove(&number).is_some()
+        {
+            self.lost += 1;
+            self.gone += 1;
+        }
     }
 
     fn pick(&self, channel: usize, picks: &[Index]) -> Vec<u32> {
@@ -249,17 +276,25 @@ impl Model {
 
     fn get(&mut self, channel: usize, no_ack: bool) {
         let Some((handout, left)) = self.queue.get(self.channels[channel], no_ack) else {
-            assert!(self.ready.is_empty());
+            assert!(self.ready.is_empty() || !self.queue.has_first());
             return;
         };
         assert_eq!(handout.len(), 1);
         let first = self.ready.keys().next().copied();
         assert_eq!(self.receive(channel, no_ack, &handout), Vec::from_iter(first));
-        assert_eq!(left as usize, self.ready.len());
+        self.check_ready(left);
+    }
+
+    fn check_ready(&self, counted: u32) {
+        let ready = self.ready.len();
+        assert!((ready..=ready + self.lost).contains(&(counted as usize)));
     }
 
     fn purge(&mut self) {
-        assert_eq!(self.queue.purge() as usize, self.ready.len());
+        let purged = self.queue.purge();
+        self.check_ready(purged);
+        assert_eq!((self.queue.ready(), self.queue.absent()), (0, 0));
+        self.lost = 0;
         self.gone += self.ready.len() as u64;
         self.ready.clear();
     }
@@ -313,13 +348,14 @@ impl Model {
         assert_eq!(all, waiting[..all.len()], "the first that waited");
         assert_eq!(
             pass.more,
-            all.len() == limit && !self.ready.is_empty() && self.someone_can_take()
+            all.len() == limit && self.queue.has_first() && self.someone_can_take()
         );
         assert!(
-            pass.more || self.ready.is_empty() || !self.someone_can_take(),
+            pass.more || !self.queue.has_first() || !self.someone_can_take(),
             "all that could be handed out was"
         );
         self.check_turns(&got);
+        assert!(!self.queue.has_first() || !self.ready.is_empty());
         self.check_offers(&pass, !waiting.is_empty());
     }
 
@@ -395,7 +431,7 @@ impl Model {
             }
             let hungry = may_be_served && consumer.subscription.on_offer && consumer.messages == 0;
             assert!(
-                !hungry || self.ready.is_empty() || consumer.offered,
+                !hungry || !self.queue.has_first() || consumer.offered,
                 "nobody is forgotten"
             );
         }
@@ -407,7 +443,7 @@ impl Model {
 
     fn check(&self) {
         let held: usize = self.held.iter().map(BTreeMap::len).sum();
-        assert_eq!(self.queue.ready() as usize, self.ready.len());
+        self.check_ready(self.queue.ready());
         assert_eq!(self.queue.unacked() as usize, held);
         assert_eq!(self.queue.consumers() as usize, self.consumers.len());
         assert_eq!(
@@ -433,11 +469,21 @@ impl Model {
         }
         let numbers: Vec<u64> = self.ready.keys().copied().collect();
         let mut drained = Vec::new();
-        while let Some((handout, _)) = self.queue.get(self.channels[0], true) {
-            drained.extend(self.receive(0, true, &handout));
+        while self.queue.ready() > 0 {
+            if let Some((handout, _)) = self.queue.get(self.channels[0], true) {
+                drained.extend(self.receive(0, true, &handout));
+            } else {
+                self.disk.load(&mut self.queue);
+                assert!(self.disk.is_asked(), "what is not in memory is read");
+                self.answer(usize::MAX, None);
+            }
         }
         assert_eq!(drained, numbers);
+        self.lost = 0;
+        self.disk.settle(&mut self.queue);
         self.check();
         assert_eq!(self.queue.bytes(), 0);
+        assert_eq!(self.queue.absent(), 0);
+        self.disk.finish();
     }
 }

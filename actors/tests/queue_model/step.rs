@@ -22,6 +22,17 @@ pub(crate) enum Step {
     Get(usize, bool),
     Purge,
     Dispatch(usize),
+    /// What waits leaves memory but for so many bytes; also what only a scratch log can take.
+    Evict(u64, bool),
+    EvictHeld(bool),
+    /// The journal has all there is.
+    Synced,
+    /// The scratch log has all there is.
+    Scratched,
+    /// The queue asks for messages.
+    Load,
+    /// It gets so many of them, and one can't be read.
+    Answer(usize, Option<Index>),
 }
 
 /// Any step.
@@ -56,5 +67,11 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         2 => (channel, any::<bool>()).prop_map(|(channel, no_ack)| Step::Get(channel, no_ack)),
         1 => Just(Step::Purge),
         8 => (0..40_usize).prop_map(Step::Dispatch),
+        3 => (prop_oneof![Just(0), 0..100_000_u64], prop::bool::weighted(0.8)).prop_map(|(keep, scratch)| Step::Evict(keep, scratch)),
+        1 => prop::bool::weighted(0.8).prop_map(Step::EvictHeld),
+        2 => Just(Step::Synced),
+        3 => Just(Step::Scratched),
+        3 => Just(Step::Load),
+        4 => (0..20_usize, prop::option::weighted(0.1, any::<Index>())).prop_map(|(most, unreadable)| Step::Answer(most, unreadable)),
     ]
 }

@@ -1,0 +1,30 @@
+//! What all pages of the process take.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+static PAGES: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes of all pages there are in the process; one that many queues share counts once.
+pub fn pages_in_memory() -> u64 {
+    PAGES.load(Ordering::Relaxed)
+}
+
+/// Counts the bytes of a page for as long as it lives.
+pub(super) struct Counted(u64);
+
+impl Counted {
+    pub(super) fn new(bytes: u64) -> Self {
+        PAGES.fetch_add(bytes, Ordering::Relaxed);
+        Counted(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        PAGES.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,89 @@
+//! Messages on their way out of memory: each leaves once a journal has it, and in order. Pure.
+
+use std::collections::VecDeque;
+
+use super::absent::{Stretch, positions};
+use super::fifo::{Entry, Fifo};
+use crate::journal::{Keeper, Positions, Run};
+
+/// What is about to leave.
+#[derive(Debug, Default)]
+pub(super) struct Leaving {
+    pub(super) fifo: Fifo,
+    groups: VecDeque<Group>,
+}
+
+/// Neighbours that leave together.
+#[derive(Debug)]
+struct Group {
+    stretch: Stretch,
+    /// They may leave after this ticket of the scratch log.
+    after: u64,
+}
+
+/// The ticket of a group whose ticket is not known yet.
+const UNKNOWN: u64 = u64::MAX;
+
+impl Leaving {
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Whether the scratch log has not said yet that it has some of them.
+    pub(super) fn waits(&self) -> bool {
+        self.groups.iter().any(|group| group.after > 0)
+    }
+
+    /// A group that follows those here. That which the journal keeps may leave as soon as it is the first.
+    pub(super) fn push(&mut self, keeper: Keeper, group: &[(u64, Entry)]) {
+        let (Some(&(first, _)), Some(&(last, _))) = (group.first(), group.last()) else {
+            return;
+        };
+        for &(position, entry) in group {
+            self.fifo.push(position, entry);
+        }
+        let run = Run {
+            positions: positions(first, last),
+            messages: group.len() as u64,
+        };
+        self.groups.push_back(Group {
+            stretch: Stretch { keeper, run },
+            after: match keeper {
+                Keeper::Journal => 0,
+                Keeper::Scratch => UNKNOWN,
+            },
+        });
+    }
+
+    /// Those that have no ticket yet may leave after this one.
+    pub(super) fn await_ticket(&mut self, ticket: u64) {
+        let untold = self.groups.iter_mut().rev();
+        for group in untold.take_while(|group| group.after == UNKNOWN || group.after == 0) {
+            if group.after == UNKNOWN {
+                group.after = ticket;
+            }
+        }
+    }
+
+    /// Lets the first group go, if it may after `synced`: `gone` hears of each of its messages.
+    pub(super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry)) -> Option<Stretch> {
+        self.groups.front().filter(|group| group.after <= synced)?;
+        let group = self.groups.pop_front()?;
+        for _ in 0..group.stretch.run.messages {
+            if let Some((_, entry)) = self.fifo.pop() {
+                gone(&entry);
+            }
+        }
+        Some(group.stretch)
+    }
+
+    /// None of them leaves. `written` hears what was put on the scratch log for nothing.
+    pub(super) fn stay(&mut self, mut written: impl FnMut(Positions)) -> Fifo {
+        for group in self.groups.drain(..) {
+            if group.stretch.keeper == Keeper::Scratch {
+                written(group.stretch.run.positions);
+            }
+        }
+        std::mem::take(&mut self.fifo)
+    }
+}

@@ -1,0 +1,69 @@
+//! How much memory messages may take before they go to the disk.
+
+/// The most of one queue's journaled messages that stay in memory.
+const JOURNALED: u64 = 64 * 1024 * 1024;
+/// What stays of each queue's first messages when memory is short.
+const FRONT: u64 = 1024 * 1024;
+
+/// The bounds of what waits in memory. All are bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryBudget {
+    /// Of one queue's messages that its journal has, whatever else there is.
+    pub journaled: u64,
+    /// Of all messages of the process.
+    pub all: u64,
+}
+
+impl MemoryBudget {
+    /// Everything stays in memory.
+    pub const UNBOUNDED: MemoryBudget = MemoryBudget {
+        journaled: u64::MAX,
+        all: u64::MAX,
+    };
+
+    /// That of a process that is to get by with `limit` bytes.
+    pub fn of(limit: u64) -> Self {
+        MemoryBudget {
+            journaled: JOURNALED.min(limit / 8),
+            all: limit / 2,
+        }
+    }
+
+    /// What may stay of one queue's first messages while all messages of the process take `used` bytes; `None` when
+    /// there is room. The further beyond the budget, the less.
+    pub(super) fn keep(self, used: u64) -> Option<u64> {
+        let quarter = self.all / 4;
+        match used.checked_sub(self.all)? {
+            beyond if beyond <= quarter => Some(FRONT),
+            beyond if beyond <= quarter * 2 => Some(FRONT / 16),
+            _ => Some(0),
+        }
+    }
+
+    /// Whether messages come faster than they go to the disk: those who publish have to wait.
+    pub(super) fn strained(self, used: u64) -> bool {
+        used > self.all.saturating_add(self.all / 4)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_less_room_there_is_the_less_stays() {
+        let budget = MemoryBudget::of(256 << 20);
+        let keep = |mib: u64| budget.keep(mib << 20);
+        assert_eq!(keep(127), None);
+        assert_eq!(keep(129), Some(FRONT));
+        assert_eq!(keep(170), Some(FRONT / 16));
+        assert_eq!(keep(200), Some(0));
+        assert!(budget.strained(170 << 20) && !budget.strained(150 << 20));
+    }
+
+    #[test]
+    fn without_a_bound_everything_stays() {
+        assert_eq!(MemoryBudget::UNBOUNDED.keep(u64::MAX - 1), None);
+        assert!(!MemoryBudget::UNBOUNDED.strained(u64::MAX));
+    }
+}

@@ -1,0 +1,95 @@
+//! The queue actor and memory: what leaves it, what is read again.
+
+use actix::prelude::*;
+
+use super::actor::Queue;
+use super::backlog::Spill;
+use super::messages::Reclaim;
+use crate::journal::{Batch, Keeper, Safety};
+use crate::publication::pages_in_memory;
+
+/// Bytes that are asked for at once.
+const READ: u64 = 4 * 1024 * 1024;
+
+impl Queue {
+    /// Lets what waits leave memory when there is too much of it.
+    pub(super) fn make_room(&mut self) {
+        let (keep, scratch) = match self.memory.keep(pages_in_memory()) {
+            Some(keep) => (keep, self.scratch.keeps()),
+            None if self.state.is_journaled() => (self.memory.journaled / 2, false),
+            None => return,
+        };
+        if !self.state.exceeds(keep) {
+            return;
+        }
+        let spills = self.state.evict(keep, scratch);
+        if let Some(ticket) = self.write(spills) {
+            self.state.await_scratch(ticket);
+            self.state.scratched(0);
+        }
+    }
+
+    /// Reads what is not in memory before those who take messages get there.
+    pub(super) fn read_ahead(&mut self, handed_out: bool) {
+        let wanted = handed_out || !self.gets.is_empty() || self.state.consumers_take_more();
+        if !wanted {
+            return;
+        }
+        if let Some(load) = self.state.load() {
+            match load.keeper {
+                Keeper::Journal => self.journal.load(load.positions, READ),
+                Keeper::Scratch => self.scratch.load(load.positions, READ),
+            }
+        }
+    }
+
+    /// Whether publishers have to wait until what leaves has left.
+    pub(super) fn strained(&self) -> bool {
+        self.state.leaves() && self.memory.strained(pages_in_memory())
+    }
+
+    /// Unsettled messages leave memory too when they take more than what may stay.
+    fn make_room_of_held(&mut self) {
+        let Some(keep) = self.memory.keep(pages_in_memory()) else {
+            return;
+        };
+        if self.state.held_bytes() <= keep {
+            return;
+        }
+        let spills = self.state.evict_held(self.scratch.keeps());
+        if let Some(ticket) = self.write(spills) {
+            self.state.await_held(ticket);
+            self.state.scratched(0);
+        }
+    }
+
+    /// Puts messages on the scratch log. Returns the ticket after which it has them: 0 when it has them now.
+    fn write(&mut self, spills: Vec<Spill>) -> Option<u64> {
+        let mut last = None;
+        for Spill { page, messages } in spills {
+            let safety = self.scratch.append(Batch {
+                page: &page,
+                messages,
+                permit: None,
+            });
+            last = last.max(Some(match safety {
+                Safety::After(ticket) => ticket,
+                Safety::Now => 0,
+            }));
+        }
+        last
+    }
+}
+
+impl Handler<Reclaim> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, _: Reclaim, _: &mut Context<Self>) {
+        if self.deleted {
+            return;
+        }
+        self.make_room();
+        self.make_room_of_held();
+        self.tell_settled();
+    }
+}
