@@ -18,7 +18,7 @@
 //! | [`channel`] | commands in order, delivery tags, confirms, transactions | its connection's worker |
 //! | [`consumer`] | one subscription's credit | its channel's worker |
 //! | [`exchange`] | bindings, and the routing table it lends to channels | a worker, by name |
-//! | [`queue`] | messages and their order | a worker, by name; exclusive: its owner's |
+//! | [`queue`] | messages and their order | its declarer's worker, or one with fewer queues; exclusive: its owner's |
 //!
 //! [`node`] is what they all share: settings, threads, alarms, who may do what.
 //! [`definitions`] is no actor but a thread: the store of what is durable, for all virtual hosts.

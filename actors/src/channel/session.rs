@@ -34,19 +34,34 @@ pub(crate) struct Session {
     pub(crate) frame_max: u32,
     /// The client understands basic.cancel from the broker.
     pub(crate) cancel_notify: bool,
+    /// Queues may end with this connection: see [`ends_queues`](Self::ends_queues).
+    pub(crate) ending: AtomicBool,
     /// connection.close was sent: channels have nothing to say any more.
     pub(crate) over: AtomicBool,
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.vhost.addr.do_send(ReleaseExclusive {
-            connection: self.connection,
-        });
+        if self.ends_queues() {
+            self.vhost.addr.do_send(ReleaseExclusive {
+                connection: self.connection,
+            });
+        }
     }
 }
 
 impl Session {
+    /// Notes, before it does so, that a channel declares an exclusive queue or consumes from one that may be deleted with
+    /// its last consumer.
+    pub(crate) fn will_end_queues(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the virtual host has to hear of the end of this connection, and be waited for.
+    pub(crate) fn ends_queues(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
+    }
+
     /// Lets nothing of the channels follow what the connection sends from here on.
     pub(crate) fn silence(&self) {
         self.over.store(true, Ordering::Relaxed);

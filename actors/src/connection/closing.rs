@@ -115,12 +115,12 @@ impl Connection {
         self.check_left(ctx);
     }
 
-    /// When the last channel is gone, the exclusive queues go too, before the client is answered.
+    /// When the last channel is gone, so are the queues that end with the connection, before the client is answered.
     pub(super) fn check_left(&mut self, ctx: &mut Context<Self>) {
         if !matches!(self.phase, Phase::Leaving { .. }) || !self.channels.all_gone() {
             return;
         }
-        let Some(session) = &self.session else {
+        let Some(session) = self.session.as_ref().filter(|session| session.ends_queues()) else {
             return self.left(ctx);
         };
         let released = session.vhost.addr.send(ReleaseExclusive { connection: self.id });

@@ -130,6 +130,7 @@ impl Connection {
             raise: ctx.address().recipient(),
             frame_max: self.tuning.frame_max,
             cancel_notify: self.handshake.client_can("consumer_cancel_notify"),
+            ending: AtomicBool::default(),
             over: AtomicBool::default(),
         }));
         self.phase = Phase::Running;

@@ -33,7 +33,12 @@ impl Workers {
         WorkerId(self.next.fetch_add(1, Ordering::Relaxed) % self.arbiters.len())
     }
 
-    /// Always the same worker for the same name: for queues and exchanges.
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = WorkerId> + use<> {
+        (0..self.arbiters.len()).map(WorkerId)
+    }
+
+    /// Always the same worker for the same name: for exchanges.
     pub fn by_name(&self, name: &str) -> WorkerId {
         let hash = BuildHasherDefault::<FxHasher>::default().hash_one(name);
         WorkerId((hash >> 32) as usize % self.arbiters.len())

@@ -129,7 +129,7 @@ pub struct Get {
 pub struct Purge;
 
 /// The counts of queue.declare-ok.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Inspection {
     /// Ready messages.
     pub ready: u32,

@@ -13,6 +13,7 @@ use super::definitions::{Definitions, Recovered};
 use super::directory::Directory;
 use super::forgetting::{Forgetting, Sources};
 use super::messages::*;
+use super::placement::Placement;
 use crate::exchange::bindings::Destination;
 use crate::id::{ConnectionId, QueueId};
 use crate::lease::Lease;
@@ -29,6 +30,7 @@ pub struct VirtualHost {
     /// What is being recorded before it comes to life.
     pub(super) under_way: UnderWay,
     pub(super) names_of: FxHashMap<QueueId, Name>,
+    pub(super) placement: Placement,
     pub(super) exclusive: FxHashMap<ConnectionId, Vec<QueueId>>,
     /// The exchanges that may have bindings to a destination.
     pub(super) sources_of: FxHashMap<Destination, Sources>,
@@ -49,6 +51,7 @@ impl VirtualHost {
         lease: Lease<Name>,
     ) -> Self {
         VirtualHost {
+            placement: Placement::new(node.workers.all()),
             node,
             directory,
             definitions,

@@ -14,8 +14,7 @@ use tracing::warn;
 
 use super::actor::{Answer, VirtualHost};
 use super::definitions::Change;
-use super::directory::QueueHandle;
-use super::messages::{DeclareExchange, DeclareQueue, DeleteExchange};
+use super::messages::{DeclareExchange, DeclareQueue, Declared, DeleteExchange};
 use super::names;
 use crate::exchange::bindings::Destination;
 use crate::exchange::messages as exchange;
@@ -64,17 +63,20 @@ impl VirtualHost {
         Some(Box::pin(recorded.map(drop)))
     }
 
-    fn existing_queue(&self, mail: &DeclareQueue) -> Option<Result<Arc<QueueHandle>, Exception>> {
+    fn existing_queue(&self, mail: &DeclareQueue) -> Option<Result<Declared, Exception>> {
         let (name, vhost) = (&mail.name, &self.directory.vhost);
         let existing = self.directory.queue(name)?;
         if existing.is_locked_for(mail.connection) || existing.options.exclusive != mail.options.exclusive {
             return Some(Err(options::locked(name, vhost)));
         }
         let same = existing.options.check_equivalent(&mail.options, name, vhost);
-        Some(same.map(|()| existing))
+        Some(same.map(|()| Declared {
+            queue: existing,
+            new: false,
+        }))
     }
 
-    fn declare_new_queue(&mut self, mail: DeclareQueue, ctx: &mut Context<Self>) -> Answer<Arc<QueueHandle>> {
+    fn declare_new_queue(&mut self, mail: DeclareQueue, ctx: &mut Context<Self>) -> Answer<Declared> {
         let (name, options) = (mail.name, Arc::new(mail.options));
         let unenforced = options.unenforced();
         if !unenforced.is_empty() {
@@ -82,12 +84,12 @@ impl VirtualHost {
         }
         if options.exclusive {
             let queue = self.create_queue(name, options, Some(mail.connection), None, mail.worker, ctx);
-            return Box::pin(fut::ready(Ok(queue)));
+            return Box::pin(fut::ready(Ok(Declared { queue, new: true })));
         }
-        let worker = self.node.workers.by_name(&name);
+        let worker = self.placement.near(mail.worker);
         if !options.durable {
             let queue = self.create_queue(name, options, None, None, worker, ctx);
-            return Box::pin(fut::ready(Ok(queue)));
+            return Box::pin(fut::ready(Ok(Declared { queue, new: true })));
         }
         let id = self.definitions.new_id();
         let change = Change::QueueDeclared {
@@ -96,7 +98,8 @@ impl VirtualHost {
             options: Arc::clone(&options),
         };
         self.record_first(Destination::Queue(name.clone()), change, move |host, ctx| {
-            host.create_queue(name, options, None, Some(id), worker, ctx)
+            let queue = host.create_queue(name, options, None, Some(id), worker, ctx);
+            Declared { queue, new: true }
         })
     }
 
@@ -167,7 +170,7 @@ impl Handler<DeclareExchange> for VirtualHost {
 }
 
 impl Handler<DeclareQueue> for VirtualHost {
-    type Result = Answer<Arc<QueueHandle>>;
+    type Result = Answer<Declared>;
 
     fn handle(&mut self, mut mail: DeclareQueue, ctx: &mut Context<Self>) -> Self::Result {
         if mail.name.is_empty() {

@@ -33,9 +33,18 @@ pub struct DeleteExchange {
     pub if_unused: bool,
 }
 
+/// The queue that answers a declaration.
+#[derive(Debug)]
+pub struct Declared {
+    /// The queue.
+    pub queue: Arc<QueueHandle>,
+    /// It came to life just now: nothing is in it.
+    pub new: bool,
+}
+
 /// queue.declare: answers the queue of that name, which may be new.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<Arc<QueueHandle>, Exception>")]
+#[rtype(result = "Result<Declared, Exception>")]
 pub struct DeclareQueue {
     /// Its name; made by the broker when empty.
     pub name: Name,
@@ -43,7 +52,7 @@ pub struct DeclareQueue {
     pub options: QueueOptions,
     /// Who asks.
     pub connection: ConnectionId,
-    /// Where an exclusive queue should live.
+    /// Where that one lives.
     pub worker: WorkerId,
 }
 

@@ -17,6 +17,7 @@ pub mod equivalence;
 mod forgetting;
 pub mod messages;
 pub mod names;
+mod placement;
 mod recovery;
 pub(crate) mod successor;
 mod supervision;

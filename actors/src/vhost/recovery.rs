@@ -26,7 +26,7 @@ impl VirtualHost {
         let (exchanges, queues) = (recovered.exchanges.len(), recovered.queues.len());
         let bindings = recovered.bindings.len();
         for (id, name, options) in recovered.queues {
-            let worker = self.node.workers.by_name(&name);
+            let worker = self.placement.near(self.node.workers.by_name(&name));
             self.create_queue(name, Arc::new(options), None, Some(id), worker, ctx);
         }
         let predeclared = names::PREDECLARED.into_iter().map(|exchange| {

@@ -110,6 +110,7 @@ impl VirtualHost {
             store_id,
         });
         self.names_of.insert(id, name);
+        self.placement.add(worker);
         if let Some(owner) = owner {
             self.exclusive.entry(owner).or_default().push(id);
         }
@@ -140,6 +141,7 @@ impl VirtualHost {
     fn take_off_the_books(&mut self, id: QueueId) -> Option<Arc<QueueHandle>> {
         let name = self.names_of.remove(&id)?;
         let handle = self.directory.queue(&name).filter(|queue| queue.id == id)?;
+        self.placement.remove(handle.worker);
         if let Some(owner) = handle.owner
             && let Some(owned) = self.exclusive.get_mut(&owner)
         {

@@ -36,10 +36,9 @@ fn inspect(ring: &Ring, queue: &str) -> Inspection {
 #[test]
 fn a_queue_that_stands_still_stops_the_reader_and_nobody_else() {
     let ring = Ring::with_workers(2);
-    let q = ring.name_on_another_worker();
+    let q = ring.queue_on_another_worker();
     let (flooding, _elsewhere) = (ring.connect().channel(), ring.connect());
     let beside = ring.connect().channel();
-    flooding.declare(q);
     beside.call::<queue::DeclareOk<'_>>(exclusive("beside"));
     let held = ring.hold(ring.queue(q).worker);
 

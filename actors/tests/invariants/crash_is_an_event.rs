@@ -23,10 +23,9 @@ fn on_one_and_two_workers(test: impl Fn(Ring)) {
 
 /// A queue on a worker that can stand still while this connection's goes on.
 fn a_queue_apart(ring: &Ring) -> (Connection, Channel, &'static str) {
-    let name = ring.name_on_another_worker();
+    let name = ring.queue_on_another_worker();
     let connection = ring.connect();
     let channel = connection.channel();
-    channel.declare(name);
     (connection, channel, name)
 }
 
@@ -286,7 +285,9 @@ fn a_crashed_exchange_keeps_its_bindings() {
 #[test]
 fn an_exchange_catches_up_with_what_happened_while_it_crashed() {
     let ring = Ring::with_workers(2);
-    let (connection, channel, x) = a_queue_apart(&ring);
+    let x = ring.name_on_another_worker();
+    let connection = ring.connect();
+    let channel = connection.channel();
     channel.call::<exchange::DeclareOk>(exchange::Declare {
         auto_delete: true,
         ..exchange(x, "direct")
@@ -323,7 +324,9 @@ fn an_exchange_catches_up_with_what_happened_while_it_crashed() {
 #[test]
 fn an_exchange_that_crashes_under_its_own_deletion_is_deleted() {
     let ring = Ring::with_workers(2);
-    let (connection, channel, x) = a_queue_apart(&ring);
+    let x = ring.name_on_another_worker();
+    let connection = ring.connect();
+    let channel = connection.channel();
     channel.call::<exchange::DeclareOk>(exchange(x, "direct"));
     let gate = ring.inject_behind_gate(Fault::Exchange("/", x));
     channel.send(delete_exchange(x));

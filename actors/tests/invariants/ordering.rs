@@ -87,9 +87,8 @@ fn settlements_and_questions_take_one_road() {
 #[test]
 fn commands_of_a_channel_to_a_queue_that_stands_still_act_in_their_order() {
     let ring = Ring::with_workers(2);
-    let q = ring.name_on_another_worker();
+    let q = ring.queue_on_another_worker();
     let channel = ring.connect().channel();
-    channel.declare(q);
     let held = ring.hold(ring.queue(q).worker);
     for round in 0..MANY as u32 {
         for _ in 0..round % 3 {

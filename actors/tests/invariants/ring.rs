@@ -127,8 +127,16 @@ impl Ring {
         hold(self.worker(worker))
     }
 
-    /// The name of a queue or an exchange that does not share its worker with the first connection, which can
-    /// therefore go on while that worker stands still.
+    /// A queue that does not share its worker with the first connection, which can therefore go on while that worker
+    /// stands still.
+    #[track_caller]
+    pub(crate) fn queue_on_another_worker(&self) -> &'static str {
+        // Connections take turns, and a queue lives with who declares it.
+        self.connect().channel().declare("apart");
+        "apart"
+    }
+
+    /// The name of an exchange that does not share its worker with the first connection.
     pub(crate) fn name_on_another_worker(&self) -> &'static str {
         let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let workers = &self.broker.node().workers;

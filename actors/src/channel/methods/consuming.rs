@@ -33,6 +33,9 @@ impl Channel {
         self.session.check(Access::Read, Resource::Queue(&name))?;
         let priority = priority(&consume.arguments)?;
         let tag = self.new_consumer_tag(consume.consumer_tag)?;
+        if handle.options.auto_delete {
+            self.session.will_end_queues();
+        }
         let on_offer = self.budget.is_some() && !consume.no_ack;
         let queue = self
             .attachments

@@ -15,6 +15,7 @@ use crate::node::{Access, Resource};
 use crate::queue::messages::{self as mail, Deleted, Inspection, Refusal};
 use crate::queue::options::{QueueOptions, locked};
 use crate::vhost::directory::QueueHandle;
+use crate::vhost::messages::Declared;
 use crate::vhost::{messages as vhost, names};
 
 /// How often a declaration is tried again when the queue it found was deleted meanwhile.
@@ -119,7 +120,7 @@ impl Channel {
         Ok(())
     }
 
-    /// Declares and counts. Between the two another client may delete the queue: then it is declared anew.
+    /// Declares and counts what was there already. Between the two another client may delete the queue: then it is declared anew.
     fn try_declare(
         &mut self,
         name: Name,
@@ -128,6 +129,9 @@ impl Channel {
         tries: u32,
         ctx: &mut Context<Self>,
     ) {
+        if options.exclusive {
+            self.session.will_end_queues();
+        }
         let declare = vhost::DeclareQueue {
             name: name.clone(),
             options: options.clone(),
@@ -137,8 +141,11 @@ impl Channel {
         let declared = |channel: &Self| {
             let asked = channel.session.vhost.addr.send(declare);
             async move {
-                let handle = asked.await.map_err(|_| lost("virtual host"))??;
-                let counted = handle.addr.send(mail::Inspect).await;
+                let Declared { queue: handle, new } = asked.await.map_err(|_| lost("virtual host"))??;
+                let counted = match new {
+                    true => Ok(Ok(Inspection::default())),
+                    false => handle.addr.send(mail::Inspect).await,
+                };
                 Ok::<_, Exception>((handle, counted))
             }
         };
