@@ -52,8 +52,12 @@ pub enum Op {
 }
 
 impl Op {
-    /// Whether it must soon be durable: losing the others costs a redelivery.
+    /// Whether it must soon be durable. Losing the others costs a redelivery, or nothing: which queues there are, the
+    /// definitions say.
     pub(super) fn is_urgent(&self) -> bool {
-        !matches!(self, Op::Settled { .. } | Op::HandedOut { .. })
+        !matches!(
+            self,
+            Op::Settled { .. } | Op::HandedOut { .. } | Op::QueueDeleted { .. }
+        )
     }
 }
