@@ -1,5 +1,6 @@
 //! The command line.
 
+mod lab;
 mod perf;
 mod serve;
 
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     /// Put load on an AMQP 0-9-1 broker and measure it
     Perf(Box<perf::Perf>),
+    /// Measure Leveret beside RabbitMQ, or other brokers, under the same loads
+    Lab(Box<lab::Options>),
 }
 
 /// Does what the command line asks.
@@ -40,6 +43,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match cli.command {
         None => serve::run(cli.serve),
         Some(Command::Perf(perf)) => perf::run(*perf),
+        Some(Command::Lab(options)) => lab::run(&options),
     };
     match done {
         Ok(code) => code,

@@ -13,6 +13,7 @@
 mod support;
 
 mod embedded;
+mod lab;
 mod perf;
 mod process;
 mod serve;

@@ -211,3 +211,52 @@ fn what_the_broker_refuses_is_told_in_its_words() {
         "{outcome:?}"
     );
 }
+
+#[test]
+fn bindings_are_met_in_turn_and_each_reaches_its_queue() {
+    let (_broker, uri) = broker();
+    for kind in ["direct", "topic", "headers"] {
+        let load = format!(
+            "--exchange many --exchange-type {kind} --bindings 30 --queues 3 --consumers 3 --count 600 --json --quiet"
+        );
+        let summary = json(&perf(&uri, &load));
+        assert_eq!(summary["check"]["received"], 600, "{kind}: {summary}");
+        assert_eq!(summary["check"]["missing"], 0, "{kind}: {summary}");
+        assert_eq!(summary["check"]["repeated"], 0, "{kind}: {summary}");
+    }
+}
+
+#[test]
+fn an_echo_copies_messages_to_their_consumer() {
+    let echo = Process::start(["perf", "sink", "--echo"]);
+    let uri = format!("amqp://{}", echo.addresses().remove(0));
+    // What is sent before the consumer is there goes nowhere, as the sink keeps nothing.
+    for size in [16, 300_000] {
+        let load =
+            format!("--size {size} --auto-ack --rate 2000 --duration 0.5 --drain 1 --idle 2 --json --quiet");
+        let summary = json(&perf(&uri, &load));
+        assert!(summary["check"]["received"].as_u64().unwrap() > 0, "{summary}");
+        assert_eq!(summary["check"]["repeated"], 0, "{summary}");
+    }
+}
+
+#[test]
+fn what_the_broker_uses_is_told_when_its_process_is_known() {
+    let (broker, uri) = broker();
+    let pid = broker.id();
+    let summary = json(&perf(&uri, &format!("--pid {pid} --duration 0.3 --json --quiet")));
+    assert!(
+        summary["broker"]["resident"].as_u64().unwrap() > 1_000_000,
+        "{summary}"
+    );
+    assert!(
+        summary["broker"]["cpu_seconds"].as_f64().unwrap() >= 0.0,
+        "{summary}"
+    );
+    let tally = json(&perf(&uri, &format!("connections --pid {pid} --count 5 --json")));
+    assert!(
+        tally["broker"]["resident_before"].as_u64().unwrap() > 0,
+        "{tally}"
+    );
+    assert_eq!(perf(&uri, "--pid 4294967295 --count 1").code, Some(1));
+}

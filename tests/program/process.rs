@@ -88,6 +88,11 @@ impl Process {
         line.split(" amqp=").skip(1).map(str::to_owned).collect()
     }
 
+    /// Its process number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")

@@ -24,6 +24,9 @@ pub(super) struct Options {
     /// How many do it at the same time
     #[arg(long, value_name = "N", default_value_t = 1)]
     concurrency: usize,
+    /// Declare durable queues
+    #[arg(long, short)]
+    durable: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -42,15 +45,15 @@ enum Churned {
 
 pub(super) fn run(options: &Options) -> Result<Vec<String>, Failure> {
     let duration = Some(Duration::from_secs(options.duration));
-    let uri = &options.broker.uri;
+    let (uri, pid) = (&options.broker.uri, options.broker.pid);
     let tally = match options.what {
-        Churned::Connection => crew::run(options.concurrency, duration, |_| {
+        Churned::Connection => crew::run(options.concurrency, duration, pid, |_| {
             Ok(|| {
                 Client::open_with_channel(uri)?.close()?;
                 Ok(Step::Done)
             })
         }),
-        Churned::Channel => crew::run(options.concurrency, duration, |_| {
+        Churned::Channel => crew::run(options.concurrency, duration, pid, |_| {
             let mut client = Client::open(uri)?;
             Ok(move || {
                 client.open_channel(CHANNEL)?;
@@ -58,19 +61,20 @@ pub(super) fn run(options: &Options) -> Result<Vec<String>, Failure> {
                 Ok(Step::Done)
             })
         }),
-        Churned::Queue => crew::run(options.concurrency, duration, |index| {
+        Churned::Queue => crew::run(options.concurrency, duration, pid, |index| {
             let mut client = Client::open_with_channel(uri)?;
             let name = format!("leveret-churn-{}-{index}", clock::now());
-            Ok(move || churn_queue(&mut client, &name))
+            Ok(move || churn_queue(&mut client, &name, options.durable))
         }),
     }?;
     super::print(&tally, options.json)?;
     Ok(tally.errors)
 }
 
-fn churn_queue(client: &mut Client, name: &str) -> Result<Step, Failure> {
+fn churn_queue(client: &mut Client, name: &str, durable: bool) -> Result<Step, Failure> {
     let declare = queue::Declare {
         queue: name,
+        durable,
         ..Default::default()
     };
     client.ask(CHANNEL, &declare, queue::DeclareOk::IDS, "declaring a queue")?;

@@ -38,7 +38,7 @@ pub(super) fn run(options: &Options) -> Result<Vec<String>, Failure> {
     let held = Mutex::new(Vec::new());
     let left = AtomicU64::new(options.count);
     let take = |left: u64| left.checked_sub(1);
-    let tally = crew::run(options.concurrency, None, |_| {
+    let tally = crew::run(options.concurrency, None, options.broker.pid, |_| {
         Ok(|| {
             if left
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)

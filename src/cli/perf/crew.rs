@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::latency::{Latencies, Percentiles};
 use super::spawn;
+use super::usage::{Gauge, Usage};
 
 /// Whether there is more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,19 +29,23 @@ pub(super) struct Tally {
     per_second: f64,
     /// How long it took each time, in milliseconds.
     latency_ms: Option<Percentiles>,
+    /// What the broker used, where its process is known.
+    broker: Option<Usage>,
     pub(super) errors: Vec<String>,
 }
 
 /// Calls `prepare` on each of `size` threads, and then the step it gives until that has nothing left
-/// to do or `duration` is over. A step that fails ends its thread.
+/// to do or `duration` is over. A step that fails ends its thread. `broker` is the process to measure meanwhile.
 pub(super) fn run<S>(
     size: usize,
     duration: Option<Duration>,
+    broker: Option<u32>,
     prepare: impl Fn(usize) -> Result<S, Failure> + Sync,
 ) -> Result<Tally, Failure>
 where
     S: FnMut() -> Result<Step, Failure>,
 {
+    let gauge = Gauge::start(broker)?;
     let begun = Instant::now();
     let (report, reports) = mpsc::channel();
     thread::scope(|scope| {
@@ -72,6 +77,7 @@ where
             seconds,
             per_second: times as f64 / seconds,
             latency_ms,
+            broker: gauge.read(),
             errors,
         })
     })
@@ -112,8 +118,11 @@ impl std::fmt::Display for Tally {
             ..
         } = self;
         write!(f, "{per_second:.1} /s  ({times} in {seconds:.2} s)")?;
-        match self.latency_ms {
-            Some(latency) => write!(f, "\nlatency  {latency}"),
+        if let Some(latency) = self.latency_ms {
+            write!(f, "\nlatency  {latency}")?;
+        }
+        match self.broker {
+            Some(usage) => write!(f, "\n{}", usage.line(*times)),
             None => Ok(()),
         }
     }
@@ -136,13 +145,13 @@ mod tests {
                 Step::NothingLeft
             })
         };
-        let tally = run(3, None, |_| Ok(step)).unwrap();
+        let tally = run(3, None, None, |_| Ok(step)).unwrap();
         assert_eq!((tally.times, tally.errors.len()), (10, 0));
     }
 
     #[test]
     fn a_failure_ends_its_thread_only() {
-        let tally = run(2, None, |index| {
+        let tally = run(2, None, None, |index| {
             let mut left = 2;
             Ok(move || {
                 left -= 1;
@@ -159,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_crew_stops_when_its_time_is_over() {
-        let tally = run(1, Some(Duration::from_millis(5)), |_| Ok(|| Ok(Step::Done))).unwrap();
+        let tally = run(1, Some(Duration::from_millis(5)), None, |_| Ok(|| Ok(Step::Done))).unwrap();
         assert!(tally.times > 0 && tally.seconds >= 0.005);
     }
 }

@@ -10,7 +10,8 @@ mod latency;
 mod rpc;
 mod sink;
 mod throughput;
-mod uri;
+pub(super) mod uri;
+pub(super) mod usage;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -61,6 +62,9 @@ pub(crate) struct BrokerArgs {
         default_value = "amqp://guest:guest@127.0.0.1:5672/%2f"
     )]
     pub(crate) uri: Uri,
+    /// The broker's process on this host: tell what it and those below it use meanwhile
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
 }
 
 /// Measures what the command line asks for, and prints the result.

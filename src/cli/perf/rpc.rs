@@ -98,7 +98,7 @@ fn measure(options: &Options, requests: &str) -> Result<Tally, Failure> {
         });
         let duration = Some(Duration::from_secs(options.duration));
         let tally = started.and_then(|()| {
-            crew::run(options.requesters, duration, |index| {
+            crew::run(options.requesters, duration, options.broker.pid, |index| {
                 let mut requester = Requester::open(options, requests, index)?;
                 Ok(move || requester.request().map(|()| Step::Done))
             })

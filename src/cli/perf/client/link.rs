@@ -72,6 +72,11 @@ impl Link {
         })
     }
 
+    /// Another handle on the socket, for who sends on it from elsewhere.
+    pub(crate) fn stream(&self) -> io::Result<TcpStream> {
+        self.stream.try_clone()
+    }
+
     /// Sends what the socket has room for and says how much that was.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<usize, Failure> {
         match send(&self.stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {

@@ -6,6 +6,9 @@ use leveret_protocol::{FieldTable, FieldValue};
 use super::stamp::MOST_PUBLISHERS;
 use crate::cli::perf::uri::Uri;
 
+/// The most bindings: their numbers are told in six digits, so that all messages are of one length.
+const MOST_BINDINGS: usize = 1_000_000;
+
 /// The load to make.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Load {
@@ -50,6 +53,15 @@ pub(crate) struct Load {
     /// The key to publish and bind with [default: the name of the publisher's queue]
     #[arg(long, value_name = "KEY")]
     pub(crate) routing_key: Option<String>,
+    /// Bind so many keys, or headers, of the exchange to the queues in turn; publishers take turns over them
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        requires = "exchange",
+        conflicts_with = "routing_key"
+    )]
+    pub(crate) bindings: usize,
     /// What the names of the queues begin with
     #[arg(long, value_name = "NAME", default_value = "leveret-perf-")]
     pub(crate) queue_prefix: String,
@@ -71,6 +83,9 @@ pub(crate) struct Load {
     /// Give consumers up to so many seconds to receive what was published
     #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
     pub(crate) drain: f64,
+    /// Hold so many more connections open that do nothing
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) idle: usize,
     /// Leave the queues and what they hold as they are found, and behind
     #[arg(long)]
     pub(crate) keep: bool,
@@ -118,6 +133,9 @@ impl Load {
                 self.publishers
             ));
         }
+        if self.bindings > 0 {
+            self.check_bindings()?;
+        }
         if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
             return Err("--rate must be above 0".to_owned());
         }
@@ -137,6 +155,22 @@ impl Load {
             if !(0.0..=1e7).contains(&seconds) {
                 return Err(format!("{flag} {seconds} is not a number of seconds"));
             }
+        }
+        Ok(())
+    }
+
+    fn check_bindings(&self) -> Result<(), String> {
+        if self.bindings > MOST_BINDINGS {
+            return Err(format!(
+                "--bindings is {}: at most {MOST_BINDINGS}",
+                self.bindings
+            ));
+        }
+        if self.exchange_type == ExchangeType::Fanout {
+            return Err("--bindings has no meaning for a fanout exchange: it ignores keys".to_owned());
+        }
+        if (1..self.queues).contains(&self.consumers) {
+            return Err("--bindings reach every queue: let each have a consumer, or none".to_owned());
         }
         Ok(())
     }

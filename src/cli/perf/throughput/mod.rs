@@ -10,6 +10,7 @@ mod live;
 mod meter;
 mod pace;
 mod publisher;
+mod routes;
 mod run;
 mod sequences;
 mod stamp;
@@ -35,6 +36,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::latency::Latencies;
 use super::spawn;
+use super::usage::Gauge;
 
 /// How long all connections together may take to open.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -45,7 +47,11 @@ pub(super) fn run(load: &Load) -> Result<Summary, Failure> {
     let mut control = Client::open_with_channel(load.uri())?;
     load.set_up(&mut control)?;
     let run = Run::new(load.publishers, load.consumers);
+    let idle = (0..load.idle)
+        .map(|_| Client::open_with_channel(load.uri()))
+        .collect::<Result<Vec<_>, _>>()?;
     let outcome = fill(load, &run).and_then(|()| measure(load, &run));
+    idle.into_iter().try_for_each(Client::close)?;
     // What was declared goes also when the run failed; its failure tells more than that of tidying up.
     let tidied = load.tear_down(&mut control).and_then(|()| control.close());
     let summary = outcome?;
@@ -78,13 +84,18 @@ fn measure(load: &Load, run: &Run) -> Result<Summary, Failure> {
         let started = start(scope, load, run, &found);
         drop(found);
         let watched = started.and_then(|()| match run.begin(OPEN_TIMEOUT) {
-            Some(_) => Ok(Watch::new(load, run).until_done()),
+            Some(_) => {
+                let gauge = Gauge::start(load.broker.pid)?;
+                let measured = Watch::new(load, run).until_done();
+                Ok((measured, gauge.read()))
+            }
             None => Err(Failure::Run(run.take_failures().join("; "))),
         });
         run.stop();
         // Ends when every consumer has: they hold the other ends.
         let findings: Vec<Findings> = findings.iter().collect();
-        Ok(Summary::new(load, run, &watched?, &findings))
+        let (measured, usage) = watched?;
+        Ok(Summary::new(load, run, &measured, &findings, usage))
     })
 }
 

@@ -11,7 +11,7 @@ use super::meter::Meter;
 use super::pace::Pace;
 use super::run::Run;
 use super::stamp::{MOST_PUBLISHERS, Origin};
-use super::template::Template;
+use super::template::{Content, Template};
 use super::window::Window;
 use crate::cli::perf::client::frame::Arrived;
 use crate::cli::perf::client::link::TICK;
@@ -46,7 +46,6 @@ pub(crate) struct Publisher<'r> {
 impl<'r> Publisher<'r> {
     /// Connects and gets ready to publish what `load` says of the publisher `index`.
     pub(crate) fn open(load: &Load, run: &'r Run, meter: &'r Meter, index: usize) -> Result<Self, Failure> {
-        let key = load.key(index);
         let mut client = Client::open_with_channel(load.uri())?;
         if load.confirm.is_some() {
             client.ask(
@@ -56,7 +55,13 @@ impl<'r> Publisher<'r> {
                 "asking for confirms",
             )?;
         }
-        let template = Template::new(&load.exchange, &key, load.persistent, load.size, client.frame_max);
+        let content = Content {
+            exchange: &load.exchange,
+            persistent: load.persistent,
+            size: load.size,
+            frame_max: client.frame_max,
+        };
+        let template = Template::new(content, &load.routes(index));
         Ok(Self {
             run,
             meter,
@@ -81,6 +86,7 @@ impl<'r> Publisher<'r> {
     ) -> Result<Self, Failure> {
         let load = Load {
             exchange: String::new(),
+            bindings: 0,
             confirm: Some(FILL_WINDOW),
             count: Some(load.pre_fill),
             ..load.clone()

@@ -11,6 +11,7 @@ use super::sequences::Findings;
 use super::watch::{Measured, expected};
 use crate::cli::perf::clock;
 use crate::cli::perf::latency::Percentiles;
+use crate::cli::perf::usage::{Usage, per_cpu_second};
 
 /// The figures of one run.
 #[derive(Debug, Clone, Serialize)]
@@ -28,8 +29,14 @@ pub(crate) struct Summary {
     /// From publishing to being confirmed, in milliseconds.
     confirm_latency_ms: Option<Percentiles>,
     check: Check,
+    /// What the broker used until everything was received, where its process is known.
+    broker: Option<Usage>,
+    /// Messages for each second of the broker's processor time: those received, or published where nobody consumes.
+    messages_per_cpu_second: Option<f64>,
     /// Processor time of this program, in seconds.
     cpu_seconds: f64,
+    #[serde(skip)]
+    done: u64,
     /// What went wrong.
     pub(crate) errors: Vec<String>,
 }
@@ -60,8 +67,16 @@ struct Check {
 }
 
 impl Summary {
-    pub(super) fn new(load: &Load, run: &Run, measured: &Measured, findings: &[Findings]) -> Self {
+    pub(super) fn new(
+        load: &Load,
+        run: &Run,
+        measured: &Measured,
+        findings: &[Findings],
+        broker: Option<Usage>,
+    ) -> Self {
         let confirms = load.confirm.is_some();
+        let check = Check::new(load, run, findings);
+        let done = check.done(load);
         Self {
             published: Flow::new(measured.published, load.size),
             consumed: Flow::new(measured.consumed, load.size),
@@ -69,7 +84,10 @@ impl Summary {
             refused: confirms.then(|| run.publishers.iter().map(|meter| meter.reading().refused).sum()),
             latency_ms: measured.latencies.percentiles(),
             confirm_latency_ms: measured.confirm_latencies.percentiles(),
-            check: Check::new(load, run, findings),
+            check,
+            broker,
+            messages_per_cpu_second: broker.and_then(|usage| per_cpu_second(done, usage.cpu_seconds)),
+            done,
             cpu_seconds: clock::processor_time().as_secs_f64(),
             errors: run.take_failures(),
         }
@@ -97,7 +115,7 @@ impl Check {
     fn new(load: &Load, run: &Run, findings: &[Findings]) -> Self {
         let sum = |of: fn(&Findings) -> u64| findings.iter().map(of).sum::<u64>();
         let fresh = sum(|found| found.fresh);
-        let alone = load.consumers <= load.queues;
+        let alone = load.consumers <= load.queues && (load.bindings == 0 || load.queues == 1);
         Self {
             published: run.publishers.iter().map(|meter| meter.reading().messages).sum(),
             received: fresh,
@@ -106,6 +124,15 @@ impl Check {
             repeated: sum(|found| found.repeated),
             skipped: alone.then(|| sum(|found| found.skipped)),
             foreign: sum(|found| found.foreign),
+        }
+    }
+
+    /// How many messages the broker has served.
+    fn done(&self, load: &Load) -> u64 {
+        if load.consumers > 0 {
+            self.received
+        } else {
+            self.published
         }
     }
 }
@@ -123,6 +150,9 @@ impl fmt::Display for Summary {
             }
         }
         writeln!(f, "check    {}", self.check)?;
+        if let Some(usage) = self.broker {
+            writeln!(f, "{}", usage.line(self.done))?;
+        }
         write!(f, "cpu      {:.2} s used by this program", self.cpu_seconds)
     }
 }

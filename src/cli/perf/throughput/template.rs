@@ -1,10 +1,10 @@
 //! Publications encoded once, and stamped anew each time they are sent.
 //!
-//! The frames of one publisher's messages differ in the stamp at the start of the body and nowhere
-//! else, so a batch of them is a buffer to be patched, and publishing costs little more than the write.
+//! The frames of one publisher's messages differ in the stamp at the start of the body, and in turn in the route they
+//! take, so a batch of them is a buffer to be patched, and publishing costs little more than the write.
 
 use leveret_protocol::frame::{FRAME_MIN_SIZE, FRAME_OVERHEAD};
-use leveret_protocol::{BodyRef, Chunk, OwnedProperties};
+use leveret_protocol::{BodyRef, Chunk, FieldTable, OwnedProperties};
 
 use super::stamp::{self, Origin, STAMP_LEN};
 use crate::cli::perf::client::CHANNEL;
@@ -12,48 +12,60 @@ use crate::cli::perf::client::CHANNEL;
 /// What a batch is filled up to, in bytes.
 const BATCH: usize = 64 << 10;
 
-/// A batch of equal messages.
+/// What a message is routed by.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Route {
+    pub(crate) key: String,
+    pub(crate) headers: FieldTable,
+}
+
+/// What all messages of a publisher have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Content<'a> {
+    pub(crate) exchange: &'a str,
+    pub(crate) persistent: bool,
+    /// Bytes of the body.
+    pub(crate) size: usize,
+    /// The largest frame the broker takes, in bytes.
+    pub(crate) frame_max: u32,
+}
+
+/// A batch of messages of equal length that take turns over some routes.
 #[derive(Debug)]
 pub(crate) struct Template {
     frames: Vec<u8>,
     message_len: usize,
+    routes: usize,
     /// Where the body begins within a message.
     body_at: usize,
     stamp_len: usize,
 }
 
 impl Template {
-    /// Messages of `size` bytes to `exchange` and `key`, cut into frames of at most `frame_max`.
-    pub(crate) fn new(exchange: &str, key: &str, persistent: bool, size: usize, frame_max: u32) -> Self {
-        let frame_max = frame_max.max(FRAME_MIN_SIZE);
-        let properties = OwnedProperties::new()
-            .with_delivery_mode(if persistent { 2 } else { 1 })
-            .encode();
-        let body = vec![b'x'; size];
-        let mut chunk = Chunk::new();
-        chunk.publish(
-            CHANNEL,
-            exchange,
-            key,
-            &properties,
-            BodyRef::Slice(&body),
-            frame_max,
-        );
-        let message = chunk.into_bytes();
-        let body_frames = size.div_ceil(frame_max as usize - FRAME_OVERHEAD);
-        let body_at = message.len() - size - body_frames * FRAME_OVERHEAD + FRAME_OVERHEAD - 1;
-        let count = (BATCH / message.len()).max(1);
+    /// Messages with this content that take these routes in turn; all routes must take as many bytes as the first.
+    pub(crate) fn new(content: Content<'_>, routes: &[Route]) -> Self {
+        let messages: Vec<Vec<u8>> = routes.iter().map(|route| content.encoded(route)).collect();
+        let message_len = messages.first().map_or(1, Vec::len);
+        let body_frames = content
+            .size
+            .div_ceil(content.frame_max() as usize - FRAME_OVERHEAD);
+        let body_at = message_len - content.size - body_frames * FRAME_OVERHEAD + FRAME_OVERHEAD - 1;
+        // A batch begins at any route and may go once around.
+        let count = (BATCH / message_len).max(1) + messages.len() - 1;
+        let frames: Vec<u8> = messages.iter().cycle().take(count).flatten().copied().collect();
+        debug_assert_eq!(frames.len(), count * message_len, "routes differ in length");
         Self {
-            frames: message.repeat(count),
-            message_len: message.len(),
+            frames,
+            message_len,
+            routes: messages.len(),
             body_at,
-            stamp_len: size.min(STAMP_LEN),
+            stamp_len: content.size.min(STAMP_LEN),
         }
     }
 
     /// The most messages one batch holds.
     pub(crate) fn capacity(&self) -> usize {
-        self.frames.len() / self.message_len
+        self.frames.len() / self.message_len - (self.routes - 1)
     }
 
     /// The bytes of one message with its frames.
@@ -63,14 +75,40 @@ impl Template {
 
     /// The next `count` messages, ready to be sent.
     pub(crate) fn stamped(&mut self, count: usize, now: u64, first: Origin) -> &[u8] {
+        let from = (first.sequence() as usize % self.routes) * self.message_len;
         let len = count * self.message_len;
-        let frames = self.frames.get_mut(..len).unwrap_or_default();
+        let frames = self.frames.get_mut(from..from + len).unwrap_or_default();
         for (message, number) in frames.chunks_exact_mut(self.message_len).zip(0..) {
             if let Some(body) = message.get_mut(self.body_at..self.body_at + self.stamp_len) {
                 stamp::write(body, now, first.after(number));
             }
         }
         frames
+    }
+}
+
+impl Content<'_> {
+    fn frame_max(&self) -> u32 {
+        self.frame_max.max(FRAME_MIN_SIZE)
+    }
+
+    fn encoded(&self, route: &Route) -> Vec<u8> {
+        let mode = if self.persistent { 2 } else { 1 };
+        let mut properties = OwnedProperties::new().with_delivery_mode(mode);
+        if !route.headers.is_empty() {
+            properties = properties.with_headers(route.headers.clone());
+        }
+        let (body, properties) = (vec![b'x'; self.size], properties.encode());
+        let mut chunk = Chunk::new();
+        chunk.publish(
+            CHANNEL,
+            self.exchange,
+            &route.key,
+            &properties,
+            BodyRef::Slice(&body),
+            self.frame_max(),
+        );
+        chunk.into_bytes().to_vec()
     }
 }
 
@@ -82,7 +120,21 @@ mod tests {
     use super::*;
 
     fn template(size: usize) -> Template {
-        Template::new("x", "key", true, size, 4096)
+        routed(size, &["key"])
+    }
+
+    fn routed(size: usize, keys: &[&str]) -> Template {
+        let content = Content {
+            exchange: "x",
+            persistent: true,
+            size,
+            frame_max: 4096,
+        };
+        let route = |key: &&str| Route {
+            key: (*key).to_owned(),
+            ..Route::default()
+        };
+        Template::new(content, &keys.iter().map(route).collect::<Vec<_>>())
     }
 
     fn frames(bytes: &[u8]) -> Vec<(FrameKind, &[u8])> {
@@ -134,5 +186,26 @@ mod tests {
     #[test]
     fn a_message_larger_than_a_batch_is_a_batch() {
         assert_eq!(template(2 * BATCH).capacity(), 1);
+    }
+
+    #[test]
+    fn messages_take_their_routes_in_turn_from_batch_to_batch() {
+        let mut template = routed(16, &["k0", "k1", "k2"]);
+        let mut keys = Vec::new();
+        for first in [0, 2, 4] {
+            let batch = frames(template.stamped(2, 9, Origin::first(1, 2).after(first)));
+            for (_, method) in batch.iter().step_by(3) {
+                let Ok(Method::Basic(basic::Method::Publish(publish))) = Method::decode(method) else {
+                    panic!("no publication");
+                };
+                keys.push(publish.routing_key.to_owned());
+            }
+        }
+        assert_eq!(keys, ["k0", "k1", "k2", "k0", "k1", "k2"]);
+        let most = template.capacity();
+        assert_eq!(
+            template.stamped(most, 9, Origin::first(1, 2).after(2)).len(),
+            most * template.message_len()
+        );
     }
 }

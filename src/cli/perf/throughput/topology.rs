@@ -26,10 +26,16 @@ impl Load {
         if self.reaches_every_queue() {
             return consumed as u64;
         }
+        if self.bindings > 0 {
+            return (consumed > 0).into();
+        }
         (publisher % self.queues < consumed).into()
     }
 
-    fn reaches_every_queue(&self) -> bool {
+    pub(super) fn reaches_every_queue(&self) -> bool {
+        if self.bindings > 0 {
+            return false;
+        }
         let all = matches!(self.exchange_type, ExchangeType::Fanout | ExchangeType::Headers);
         !self.exchange.is_empty() && (all || self.routing_key.is_some())
     }
@@ -53,7 +59,7 @@ impl Load {
         for index in 0..self.queues {
             self.set_up_queue(client, index)?;
         }
-        Ok(())
+        self.bind_all(client)
     }
 
     fn set_up_queue(&self, client: &mut Client, index: usize) -> Result<(), Failure> {
@@ -72,7 +78,7 @@ impl Load {
             };
             client.ask(CHANNEL, &purge, queue::PurgeOk::IDS, "purging a queue")?;
         }
-        if self.exchange.is_empty() {
+        if self.exchange.is_empty() || self.bindings > 0 {
             return Ok(());
         }
         let key = self.key(index);

@@ -1,17 +1,23 @@
 //! `leveret perf sink`: a broker that discards everything.
 //!
+//! With `--echo` it copies messages to who consumes them, and is the most a broker could do.
 //! It greets, answers what wants an answer, confirms what wants to be confirmed, and keeps nothing: what a
 //! load reaches here is what this program can do at most.
 
+mod echo;
+
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use leveret_protocol::method::basic::{self, Ack, Publish};
+use leveret_protocol::method::basic::{self, Ack, Consume, Publish};
 use leveret_protocol::method::{channel, confirm, connection, exchange, queue};
 use leveret_protocol::{Chunk, EncodeMethod, FieldTable, FieldValue, Method};
+
+use echo::{Echo, Subscribers};
 
 use super::client::frame::Arrived;
 use super::client::link::Link;
@@ -28,6 +34,9 @@ pub(super) struct Options {
     /// Where to accept connections; port 0 takes a free port
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0", value_parser = crate::cli::serve::address)]
     listen: SocketAddr,
+    /// Copy messages for the default exchange to the consumers of the queue they name
+    #[arg(long)]
+    echo: bool,
 }
 
 /// Serves until the program is ended.
@@ -36,15 +45,17 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         TcpListener::bind(options.listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) =
         listen.map_err(|error| Failure::Run(format!("cannot listen on {}: {error}", options.listen)))?;
+    let subscribers = options.echo.then(Arc::<Subscribers>::default);
     println!("leveret sink ready amqp={address}");
     for stream in listener.incoming() {
         let stream = stream.map_err(|source| Failure::Broken {
             during: "accepting",
             source,
         })?;
+        let echo = subscribers.clone().map(Echo::new);
         thread::Builder::new()
             .name("sink".to_owned())
-            .spawn(move || match Sink::serve(stream) {
+            .spawn(move || match Sink::serve(stream, echo) {
                 Ok(()) | Err(Failure::HungUp(_)) => {}
                 Err(failure) => eprintln!("leveret: {failure}"),
             })
@@ -59,6 +70,7 @@ struct Sink {
     out: Chunk,
     /// Messages published on the channels that want confirms: all of them, and those confirmed.
     confirming: HashMap<u16, Published>,
+    echo: Option<Echo>,
     closed: bool,
 }
 
@@ -69,7 +81,7 @@ struct Published {
 }
 
 impl Sink {
-    fn serve(stream: TcpStream) -> Result<(), Failure> {
+    fn serve(stream: TcpStream, echo: Option<Echo>) -> Result<(), Failure> {
         let link = Link::new(stream).map_err(|source| Failure::Broken {
             during: "accepting",
             source,
@@ -78,6 +90,7 @@ impl Sink {
             link,
             out: Chunk::new(),
             confirming: HashMap::new(),
+            echo,
             closed: false,
         };
         while sink.link.take(HEADER_LEN).is_none() {
@@ -88,6 +101,9 @@ impl Sink {
             sink.confirm();
             if !sink.out.is_empty() {
                 sink.send()?;
+            }
+            if let Some(echo) = &mut sink.echo {
+                echo.subscribe(&sink.link)?;
             }
             sink.link.receive()?;
             sink.absorb_arrived()?;
@@ -106,12 +122,20 @@ impl Sink {
             link,
             out,
             confirming,
+            echo,
             closed,
         } = self;
         while let Some(frame) = link.next_frame()? {
             match frame.method_ids() {
-                None => {}
+                None => {
+                    if let Some(echo) = echo {
+                        echo.copy(&frame);
+                    }
+                }
                 Some(Publish::IDS) => {
+                    if let Some(echo) = echo {
+                        echo.publish(frame.payload)?;
+                    }
                     if let Some(published) = confirming.get_mut(&frame.channel) {
                         published.all += 1;
                     }
@@ -124,8 +148,17 @@ impl Sink {
                     out.method(0, &connection::CloseOk {});
                     *closed = true;
                 }
+                Some(Consume::IDS) => {
+                    answer(&frame, out)?;
+                    if let Some(echo) = echo {
+                        echo.announce(frame.channel, frame.payload);
+                    }
+                }
                 Some(_) => answer(&frame, out)?,
             }
+        }
+        if let Some(echo) = echo {
+            echo.end_of_read();
         }
         Ok(())
     }

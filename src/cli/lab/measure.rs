@@ -1,0 +1,81 @@
+//! One round of one case at one broker.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::broker::{self, Broker};
+use super::cases::{Case, Procedure};
+use super::process;
+use super::results::Measurement;
+use crate::cli::perf::usage::Gauge;
+
+/// How much longer than its seconds a load may take: to declare, to fill, to drain, to tidy up.
+const EXTRA: Duration = Duration::from_secs(240);
+
+/// Measures `case` at `broker` for so many seconds; `work` is where brokers are started anew when it asks for that.
+pub(super) fn measure(case: &Case, broker: &mut Broker, seconds: f64, work: &Path) -> Measurement {
+    let measured = match case.procedure {
+        Procedure::Perf(load) => perf(broker, load, seconds, &[]),
+        Procedure::HalfRate(load) => half_rate(broker, load, seconds),
+        Procedure::Idle => renew(broker, work).and_then(|()| idle(broker)),
+        Procedure::Fresh(load) => renew(broker, work).and_then(|()| perf(broker, load, seconds, &[])),
+    };
+    measured.unwrap_or_else(Measurement::failed)
+}
+
+/// Runs `leveret perf` once.
+fn perf(broker: &Broker, load: &str, seconds: f64, more: &[String]) -> Result<Measurement, String> {
+    let load = load.replace("{z}", &seconds.to_string());
+    let mut command = broker::program()?;
+    command.arg("perf");
+    let mut words = load.split(' ').peekable();
+    let tallied = words.next_if(|word| !word.starts_with('-'));
+    command.args(tallied).args(words).args(more);
+    command.args(["--uri", &broker.uri, "--json"]);
+    if tallied.is_none() {
+        command.arg("--quiet");
+    }
+    if let Some(pid) = broker.pid {
+        command.args(["--pid", &pid.to_string()]);
+    }
+    let text = process::output(&mut command, EXTRA + Duration::from_secs_f64(seconds))?;
+    let result: Value = serde_json::from_str(&text).map_err(|error| format!("{error} in '{text}'"))?;
+    Ok(Measurement::of_perf(&result))
+}
+
+/// Finds out what the broker can do, and then asks half of it.
+fn half_rate(broker: &Broker, load: &str, seconds: f64) -> Result<Measurement, String> {
+    let full = perf(broker, load, seconds, &[])?;
+    let rate = full.out.ok_or("nothing came out of the broker")? / 2.0;
+    perf(
+        broker,
+        load,
+        seconds,
+        &["--rate".to_owned(), format!("{rate:.0}")],
+    )
+}
+
+fn idle(broker: &Broker) -> Result<Measurement, String> {
+    let gauge = Gauge::start(broker.pid).map_err(|failure| failure.to_string())?;
+    // Until what it did to start has settled.
+    std::thread::sleep(Duration::from_secs(1));
+    Ok(Measurement {
+        resident: gauge.read().map(|usage| usage.resident as f64),
+        ..Measurement::default()
+    })
+}
+
+/// Ends the broker, if it is ours, and starts it with nothing in it.
+fn renew(broker: &mut Broker, work: &Path) -> Result<(), String> {
+    let fresh = Broker::start(&broker.kind, &work.join("fresh"))?;
+    let old = std::mem::replace(broker, fresh);
+    let data = old.data.clone();
+    old.end()?;
+    if data == broker.data {
+        Ok(())
+    } else {
+        broker::remove(&data)
+    }
+}

@@ -1,0 +1,90 @@
+//! Many bindings of one exchange, each met by one of the routes publishers take in turn.
+
+use std::time::Instant;
+
+use leveret_protocol::method::queue::{Bind, BindOk};
+use leveret_protocol::{FieldTable, FieldValue};
+
+use super::args::{ExchangeType, Load};
+use super::template::Route;
+use crate::cli::perf::client::{ANSWER_TIMEOUT, CHANNEL, Client};
+use crate::cli::perf::failure::Failure;
+
+impl Load {
+    /// The routes a publisher takes in turn.
+    pub(super) fn routes(&self, publisher: usize) -> Vec<Route> {
+        if self.bindings == 0 {
+            let key = self.key(publisher);
+            return vec![Route {
+                key,
+                headers: FieldTable::new(),
+            }];
+        }
+        (0..self.bindings).map(|number| self.route(number)).collect()
+    }
+
+    /// Makes the bindings, over the queues in turn.
+    pub(super) fn bind_all(&self, client: &mut Client) -> Result<(), Failure> {
+        for number in 0..self.bindings {
+            let (key, arguments) = self.binding(number);
+            let last = number + 1 == self.bindings;
+            let bind = Bind {
+                queue: &self.queue_name(number),
+                exchange: &self.exchange,
+                routing_key: &key,
+                nowait: !last,
+                arguments,
+            };
+            if last {
+                return client.ask(CHANNEL, &bind, BindOk::IDS, "binding queues");
+            }
+            client.say(CHANNEL, &bind, Instant::now() + ANSWER_TIMEOUT, "binding queues")?;
+        }
+        Ok(())
+    }
+
+    /// What a message of this number carries: its digits always are as many.
+    fn route(&self, number: usize) -> Route {
+        match self.exchange_type {
+            ExchangeType::Topic => Route {
+                key: format!("perf.{number:06}.made"),
+                headers: FieldTable::new(),
+            },
+            ExchangeType::Headers => Route {
+                key: String::new(),
+                headers: headers(number),
+            },
+            ExchangeType::Direct | ExchangeType::Fanout => Route {
+                key: format!("perf.{number:06}"),
+                headers: FieldTable::new(),
+            },
+        }
+    }
+
+    /// The key and arguments of the one binding that messages of this number match.
+    fn binding(&self, number: usize) -> (String, FieldTable) {
+        let mut arguments = FieldTable::new();
+        let key = match self.exchange_type {
+            // As people mix them: in full, with a word open, with the rest open.
+            ExchangeType::Topic => match number % 3 {
+                0 => format!("perf.{number:06}.made"),
+                1 => format!("*.{number:06}.made"),
+                _ => format!("perf.{number:06}.#"),
+            },
+            ExchangeType::Headers => {
+                arguments = headers(number);
+                arguments.insert("x-match", FieldValue::from("all"));
+                String::new()
+            }
+            ExchangeType::Direct | ExchangeType::Fanout => self.route(number).key,
+        };
+        (key, arguments)
+    }
+}
+
+fn headers(number: usize) -> FieldTable {
+    FieldTable::from_iter([
+        ("kind", FieldValue::from("made")),
+        ("number", FieldValue::I64(number as i64)),
+    ])
+}
