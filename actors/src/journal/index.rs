@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use rustc_hash::FxHashMap;
 
+use super::Run;
 use super::record::Positions;
 use crate::id::StoreId;
 
@@ -51,17 +52,17 @@ impl Segment {
 /// The unsettled messages of all queues.
 #[derive(Debug, Default)]
 pub struct Index {
-    stores: FxHashMap<StoreId, BTreeMap<u64, Box<Block>>>,
+    pub(super) stores: FxHashMap<StoreId, BTreeMap<u64, Box<Block>>>,
     /// How many queues have a publication that more than one has or had.
-    shared: FxHashMap<Location, u32>,
-    segments: BTreeMap<u32, Segment>,
+    pub(super) shared: FxHashMap<Location, u32>,
+    pub(super) segments: BTreeMap<u32, Segment>,
 }
 
 /// Places of messages that are neighbours in their queue.
 #[derive(Debug)]
-struct Block {
+pub(super) struct Block {
     /// A bit for each position that is unsettled.
-    live: u64,
+    pub(super) live: u64,
     places: [Location; BLOCK as usize],
 }
 
@@ -139,6 +140,22 @@ impl Index {
         block.get(position % BLOCK)
     }
 
+    /// How many messages a queue has, and among which positions.
+    pub fn waiting(&self, store: StoreId) -> Option<Run> {
+        let blocks = self.stores.get(&store)?;
+        let (first, last) = (blocks.iter().next()?, blocks.iter().next_back()?);
+        Some(Run {
+            positions: Positions {
+                first: first.0 * BLOCK + u64::from(first.1.live.trailing_zeros()),
+                last: last.0 * BLOCK + u64::from(63 - last.1.live.leading_zeros().min(63)),
+            },
+            messages: blocks
+                .values()
+                .map(|block| u64::from(block.live.count_ones()))
+                .sum(),
+        })
+    }
+
     /// The queues that have messages.
     pub fn stores(&self) -> impl Iterator<Item = StoreId> {
         self.stores.keys().copied()
@@ -193,7 +210,7 @@ impl Index {
 }
 
 impl Block {
-    fn empty() -> Box<Self> {
+    pub(super) fn empty() -> Box<Self> {
         Box::new(Block {
             live: 0,
             places: [Location::default(); BLOCK as usize],
@@ -205,8 +222,13 @@ impl Block {
         self.places.get(slot as usize).copied().filter(|_| live)
     }
 
+    /// Those of the unsettled ones, in order.
+    pub(super) fn locations(&self) -> impl Iterator<Item = Location> {
+        (0..BLOCK).filter_map(|slot| self.get(slot))
+    }
+
     /// Returns what was there.
-    fn put(&mut self, slot: u64, location: Location) -> Option<Location> {
+    pub(super) fn put(&mut self, slot: u64, location: Location) -> Option<Location> {
         let old = self.get(slot);
         self.live |= 1 << slot;
         if let Some(place) = self.places.get_mut(slot as usize) {
@@ -293,6 +315,11 @@ mod tests {
             assert_eq!(found, expected, "{first} to {last}");
         }
         assert_eq!(index.among(B, Positions::ALL).count(), 0);
+        let run = Run {
+            positions: positions(0, 999),
+            messages: 334,
+        };
+        assert_eq!((index.waiting(A), index.waiting(B)), (Some(run), None));
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn ahead(places: &[(u64, Location)]) -> usize {
 }
 
 /// Reads until the buffer is full or the file ends, and returns how many bytes.
-fn fill(file: &dyn ReadAt, into: &mut [u8], at: u64) -> io::Result<usize> {
+pub(super) fn fill(file: &dyn ReadAt, into: &mut [u8], at: u64) -> io::Result<usize> {
     let mut count = 0;
     while let Some(rest) = into.get_mut(count..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, at + count as u64) {

@@ -17,7 +17,7 @@ use super::gather::Gather;
 use super::index::Index;
 use super::recent::Recent;
 use super::record::{SEGMENT_HEADER, SegmentHeader};
-use super::recovery::Recovered;
+use super::recovery::{Defect, Recovered};
 use super::segment::file_name;
 use super::sink::Sink;
 use crate::id::StoreId;
@@ -81,7 +81,9 @@ pub struct Log {
     pub(super) sink: Sink,
     pub(super) active: Option<Active>,
     pub(super) cleaning: Cleaning,
-    next_segment: u32,
+    pub(super) next_segment: u32,
+    /// Something in the segments can't be read.
+    pub(super) is_damaged: bool,
     /// What may not be durable yet, in order.
     pub(super) unsynced: Vec<Op>,
     /// How many of these are written to the active segment.
@@ -104,10 +106,12 @@ impl Log {
     /// The log that goes on after what was recovered.
     pub fn new(files: Arc<dyn Files>, settings: LogSettings, recovered: Recovered) -> Self {
         Log {
+            is_damaged: recovered.defects.iter().any(Defect::lasts),
             files,
             settings,
             sink: Sink {
                 index: recovered.index,
+                queues: recovered.queues,
                 recent: Recent::default(),
                 gather: Gather::default(),
                 passing: settings.passing,
@@ -355,7 +359,7 @@ impl Log {
     }
 }
 
-fn write_all(file: &mut dyn Append, slices: &[&[u8]]) -> io::Result<()> {
+pub(super) fn write_all(file: &mut dyn Append, slices: &[&[u8]]) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
     let mut rest = slices.as_mut_slice();
     while !rest.is_empty() {

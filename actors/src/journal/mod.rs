@@ -11,10 +11,11 @@
 //! - [`record`], [`segment`]: the format, byte by byte; see `docs/storage.md`
 //! - [`index`]: where the unsettled messages are, and how much of each segment lives
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
-//! - [`recovery`], [`restore`]: what was there before, and how a queue gets it back
+//! - [`recovery`], [`checkpoint`], [`restore`]: what was there before, and how a queue gets it back
 //! - [`writer`], `reader`: the threads of the log
 //! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
 
+pub mod checkpoint;
 mod cleaning;
 pub mod durable;
 mod fields;
@@ -25,6 +26,7 @@ pub mod index;
 mod loading;
 pub mod log;
 mod op;
+mod opening;
 mod reader;
 mod recent;
 pub mod record;
@@ -33,6 +35,7 @@ pub mod restore;
 pub mod scratch;
 pub mod segment;
 mod sink;
+mod stopping;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -6,11 +6,15 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::sync::mpsc;
+use std::thread;
 
 use rustc_hash::FxHashMap;
 
+use super::checkpoint::{self, Invalid, Lengths};
 use super::files::Files;
 use super::index::{Index, Location, MessageId};
+use super::loading::fill;
 use super::record::{Record, SegmentHeader, Unreadable};
 use super::segment::{Step, Walk, file_name, file_number};
 use crate::id::StoreId;
@@ -40,6 +44,17 @@ pub struct RecoveredQueue {
 }
 
 impl RecoveredQueue {
+    /// It had a message at this position.
+    pub(super) fn seen(&mut self, position: u64) {
+        self.next_position = self.next_position.max(position.saturating_add(1));
+    }
+
+    /// Messages up to this position may have been handed out.
+    pub(super) fn handed_out(&mut self, upto: u64) {
+        self.seen(upto);
+        self.handed_out_below = self.handed_out_below.max(upto.saturating_add(1));
+    }
+
     /// All its messages may have been handed out.
     pub(super) fn suspect(&mut self) {
         self.handed_out_below = u64::MAX;
@@ -70,6 +85,16 @@ pub enum DefectKind {
     Unreadable(Unreadable),
 }
 
+impl Defect {
+    /// Whether [`repair`] leaves it as it is.
+    pub(super) fn lasts(&self) -> bool {
+        !matches!(
+            self.kind,
+            DefectKind::Torn | DefectKind::Unreadable(Unreadable::Short)
+        )
+    }
+}
+
 impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Range { start, end } = self.bytes;
@@ -83,22 +108,92 @@ impl fmt::Display for Defect {
     }
 }
 
-/// Reads all segments.
-pub fn scan(files: &dyn Files) -> io::Result<Recovered> {
-    let mut numbers: Vec<u32> = files
-        .list()?
-        .iter()
-        .filter_map(|name| file_number(name))
-        .collect();
-    numbers.sort_unstable();
-    let mut recovered = Recovered::empty();
-    for number in numbers {
-        let name = file_name(number);
-        let segment = files.read(&name, 0, usize::MAX)?;
-        recovered.next_segment = number.saturating_add(1);
-        recovered.read_segment(number, &name, &segment);
+/// How far a scan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes read.
+    pub read: u64,
+    /// Bytes there are to read.
+    pub total: u64,
+}
+
+/// Reads what a clean stop left for the start, if it holds; why not, if there is one that does not.
+///
+/// # Errors
+/// When files can't be read.
+pub fn read_checkpoint(files: &dyn Files) -> io::Result<Option<Result<Recovered, Invalid>>> {
+    let names = files.list()?;
+    if !names.iter().any(|name| name == checkpoint::FILE) {
+        return Ok(None);
     }
-    Ok(recovered)
+    let bytes = files.read(checkpoint::FILE, 0, usize::MAX)?;
+    Ok(Some(checkpoint::decode(&bytes, &lengths(files)?)))
+}
+
+/// The lengths of all segments.
+///
+/// # Errors
+/// When the system does not tell.
+pub(super) fn lengths(files: &dyn Files) -> io::Result<Lengths> {
+    let names = files.list()?;
+    let numbers = names.iter().filter_map(|name| file_number(name));
+    numbers
+        .map(|number| Ok((number, files.len(&file_name(number))?)))
+        .collect()
+}
+
+/// Reads all segments.
+///
+/// # Errors
+/// When one can't be read.
+pub fn scan(files: &dyn Files) -> io::Result<Recovered> {
+    scan_with(files, &mut |_| {})
+}
+
+/// Reads all segments, and tells how far it is before each.
+///
+/// The next segment is read while one is looked through, so that two of them are in memory.
+///
+/// # Errors
+/// When one can't be read.
+pub fn scan_with(files: &dyn Files, progress: &mut dyn FnMut(Progress)) -> io::Result<Recovered> {
+    let lengths = lengths(files)?;
+    let mut so_far = Progress {
+        read: 0,
+        total: lengths.values().sum(),
+    };
+    let mut recovered = Recovered::empty();
+    let (reply, segments) = mpsc::sync_channel(0);
+    let (done, unused) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for &number in lengths.keys() {
+                let buffer: Vec<u8> = unused.try_recv().unwrap_or_default();
+                let segment = read_whole(files, &file_name(number), buffer);
+                let sent = reply.send((number, segment));
+                if sent.is_err() {
+                    return;
+                }
+            }
+        });
+        for (number, segment) in segments {
+            progress(so_far);
+            let segment = segment?;
+            so_far.read += segment.len() as u64;
+            recovered.next_segment = number.saturating_add(1);
+            recovered.read_segment(number, &file_name(number), &segment);
+            let _ = done.send(segment);
+        }
+        Ok(recovered)
+    })
+}
+
+fn read_whole(files: &dyn Files, name: &str, mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+    let len = usize::try_from(files.len(name)?).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    buffer.resize(len, 0);
+    let count = fill(&*files.open(name)?, &mut buffer, 0)?;
+    buffer.truncate(count);
+    Ok(buffer)
 }
 
 /// Cuts off the tails that were found torn, and deletes files that end within their header: they hold nothing.
@@ -183,9 +278,7 @@ impl Recovered {
                 }
             }
             Record::HandedOut { store, upto } => {
-                self.seen(store, upto);
-                let queue = self.queues.entry(store).or_default();
-                queue.handed_out_below = queue.handed_out_below.max(upto.saturating_add(1));
+                self.queues.entry(store).or_default().handed_out(upto);
             }
             Record::QueueDeleted { store } => {
                 self.index.remove(store);
@@ -197,8 +290,7 @@ impl Recovered {
     }
 
     fn seen(&mut self, store: StoreId, position: u64) {
-        let queue = self.queues.entry(store).or_default();
-        queue.next_position = queue.next_position.max(position.saturating_add(1));
+        self.queues.entry(store).or_default().seen(position);
     }
 
     fn defect(&mut self, file: &str, bytes: Range<usize>, kind: DefectKind) {

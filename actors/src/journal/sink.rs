@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::gather::Gather;
 use super::index::{Index, Location, MessageId};
 use super::log::Op;
 use super::recent::{Place, Recent};
+use super::recovery::RecoveredQueue;
+use crate::id::StoreId;
 use crate::publication::Page;
 
 /// Where operations become records and entries of the index.
 pub(super) struct Sink {
     pub(super) index: Index,
+    /// What a start is to know of each queue.
+    pub(super) queues: FxHashMap<StoreId, RecoveredQueue>,
     pub(super) recent: Recent,
     pub(super) gather: Gather,
     /// No one reads the records after the broker ends: what is gone need not be told.
@@ -26,6 +32,9 @@ impl Sink {
                 messages,
                 ..
             } => {
+                if let Some(&(last, _)) = messages.last() {
+                    self.queues.entry(*store).or_default().seen(last);
+                }
                 for &(position, offset) in messages {
                     let message = MessageId {
                         store: *store,
@@ -42,14 +51,19 @@ impl Sink {
             Op::Settled { store, positions } => {
                 for range in positions {
                     self.index.settle(*store, *range);
+                    self.queues.entry(*store).or_default().seen(range.last);
                 }
                 if !self.passing {
                     self.gather.settled(*store, positions);
                 }
             }
-            Op::HandedOut { store, upto } => self.gather.handed_out(*store, *upto),
+            Op::HandedOut { store, upto } => {
+                self.queues.entry(*store).or_default().handed_out(*upto);
+                self.gather.handed_out(*store, *upto);
+            }
             Op::QueueDeleted { store } => {
                 self.index.remove(*store);
+                self.queues.remove(store);
                 if !self.passing {
                     self.gather.queue_deleted(*store);
                 }

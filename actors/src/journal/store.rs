@@ -3,52 +3,31 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use rustc_hash::FxHashSet;
-use tracing::{error, info, warn};
 
 use super::durable::Durable;
 use super::files::{Directory, Files};
 use super::health::Healths;
 use super::log::{Log, LogSettings, Op};
-use super::record::Unreadable;
-use super::recovery::{DefectKind, Recovered, RecoveredQueue, repair, scan};
+use super::opening::{OpenedLog, open_log};
+use super::recovery::{Recovered, RecoveredQueue};
 use super::scratch::Scratch;
 use super::segment::file_number;
 use super::writer::{Health, Writer};
 use super::{Journal, Keeper};
 use crate::id::StoreId;
 
+pub use super::opening::JournalError;
+
 /// The folder in the data directory.
 pub const FOLDER: &str = "journal";
 /// The folder of what memory has no room for.
 pub const SCRATCH_FOLDER: &str = "scratch";
-
-/// Why a journal can't be used. Nothing of it was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// It can't be made, read or written.
-    #[error("cannot use the journal {}: {source}", path.display())]
-    Io {
-        /// The folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// A later version of Leveret wrote it.
-    #[error("the journal file {} was written by a later version: format {version}", path.display())]
-    Later {
-        /// The file.
-        path: PathBuf,
-        /// The version of its format.
-        version: u16,
-    },
-}
 
 /// A journal that was read, and is not written yet.
 pub struct JournalStore {
@@ -70,36 +49,7 @@ impl JournalStore {
     /// # Errors
     /// When files can't be read, or a later version wrote them.
     pub fn open(directory: &Path, settings: LogSettings) -> Result<Self, JournalError> {
-        let path = directory.join(FOLDER);
-        let failed = |source| JournalError::Io {
-            path: path.clone(),
-            source,
-        };
-        let begun = Instant::now();
-        let files = Directory::open(&path).map_err(failed)?;
-        let mut recovered = scan(&files).map_err(failed)?;
-        for defect in &recovered.defects {
-            match defect.kind {
-                DefectKind::Unreadable(Unreadable::Version(version)) => {
-                    let path = path.join(&defect.file);
-                    return Err(JournalError::Later { path, version });
-                }
-                DefectKind::Torn | DefectKind::Unreadable(Unreadable::Short) => warn!("journal: {defect}"),
-                _ => error!("journal: {defect}"),
-            }
-        }
-        repair(&files, &recovered).map_err(failed)?;
-        let ms = begun.elapsed().as_millis();
-        let segments = recovered.index.segments().count();
-        let orderly = recovered.stopped_in_order;
-        info!(segments, orderly, ms, "read the journal");
-        let mut queues: HashMap<_, _> = recovered.queues.drain().collect();
-        if !orderly {
-            // No one knows what was handed out.
-            queues.values_mut().for_each(RecoveredQueue::suspect);
-        }
-        let defects = recovered.defects.len() as u64;
-        let log = Log::new(Arc::new(files), settings, recovered);
+        let OpenedLog { log, queues, defects } = open_log(directory.join(FOLDER), settings)?;
         Ok(JournalStore {
             log,
             scratch: empty_scratch(directory)?,
@@ -128,6 +78,7 @@ impl JournalStore {
             self.queues.remove(&store);
             self.log.take(Op::QueueDeleted { store });
         }
+        self.log.begin()?;
         let health = Healths::new(health);
         let defects = || Arc::clone(&self.defects);
         let (writer, thread) = Writer::start(Keeper::Journal, self.log, defects(), health.of(1))?;

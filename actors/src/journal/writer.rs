@@ -335,6 +335,10 @@ impl WriterThread {
         }
         committed?;
         self.log.take(Op::Stopped);
-        self.log.flush()
+        self.log.flush()?;
+        if let Err(failure) = self.log.leave_checkpoint() {
+            warn!(error = %failure, "no checkpoint is left; the next start reads the whole journal");
+        }
+        Ok(())
     }
 }

@@ -65,9 +65,11 @@ impl Faulty {
         }
     }
 
-    /// The name of the last file.
+    /// The name of the last segment.
     pub(crate) fn last(&self) -> String {
-        self.disk().files.keys().next_back().unwrap().clone()
+        let disk = self.disk();
+        let mut segments = disk.files.keys().filter(|name| name.ends_with(".journal"));
+        segments.next_back().unwrap().clone()
     }
 }
 
@@ -118,6 +120,14 @@ impl Files for Faulty {
 
     fn list(&self) -> io::Result<Vec<String>> {
         Ok(self.disk().files.keys().cloned().collect())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.file(from)?;
+        let file = disk.files.remove(from);
+        disk.files.extend(file.map(|file| (to.to_owned(), file)));
+        Ok(())
     }
 
     fn delete(&self, name: &str) -> io::Result<()> {

@@ -22,6 +22,8 @@ pub trait Files: Send + Sync + 'static {
     fn len(&self, name: &str) -> io::Result<u64>;
     /// The names of all files, in no particular order.
     fn list(&self) -> io::Result<Vec<String>>;
+    /// Gives a file another name, in the place of what had that.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file.
     fn delete(&self, name: &str) -> io::Result<()>;
     /// Cuts a file off after `len` bytes, durably.
@@ -91,6 +93,10 @@ impl Files for Directory {
             names.extend(entry?.file_name().into_string());
         }
         Ok(names)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))
     }
 
     fn delete(&self, name: &str) -> io::Result<()> {

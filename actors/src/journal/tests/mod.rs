@@ -1,5 +1,6 @@
 //! The promises of the log as a whole: random histories with crashes against a model, faults, and damage.
 
+mod checkpoints;
 mod loads;
 mod model;
 mod writing;
@@ -13,7 +14,7 @@ use super::files::Files;
 use super::files::faulty::Faulty;
 use super::log::{Durability, Log, LogSettings, Op};
 use super::record::Positions;
-use super::recovery::{DefectKind, repair, scan};
+use super::recovery::{DefectKind, read_checkpoint, repair, scan};
 use super::restore::restore;
 use crate::id::StoreId;
 use crate::publication::{Page, PageBuilder};
@@ -24,8 +25,12 @@ const SMALL: LogSettings = LogSettings {
     passing: false,
 };
 
+/// What a start makes of the files.
 fn open(files: &Faulty, settings: LogSettings) -> Log {
-    let recovered = scan(files).unwrap();
+    let recovered = match read_checkpoint(files).unwrap() {
+        Some(Ok(recovered)) => recovered,
+        _ => scan(files).unwrap(),
+    };
     repair(files, &recovered).unwrap();
     Log::new(Arc::new(files.clone()), settings, recovered)
 }

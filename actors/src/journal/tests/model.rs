@@ -20,7 +20,7 @@ enum Step {
     Full(u16),
     Heal,
     PowerCut { kept: usize },
-    Stop,
+    Stop { checkpoint: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -36,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u16..2000).prop_map(Step::Full),
         3 => Just(Step::Heal),
         2 => (0usize..=1000).prop_map(|kept| Step::PowerCut { kept }),
-        1 => Just(Step::Stop),
+        2 => any::<bool>().prop_map(|checkpoint| Step::Stop { checkpoint }),
     ]
 }
 
@@ -99,11 +99,15 @@ impl World {
             }
             Step::Heal => self.heal(),
             Step::PowerCut { kept } => self.restart(kept),
-            Step::Stop => {
+            Step::Stop { checkpoint } => {
                 self.heal();
                 self.log.take(Op::Stopped);
                 self.log.flush().unwrap();
                 assert!(scan(&self.files).unwrap().stopped_in_order);
+                if checkpoint {
+                    self.log.leave_checkpoint().unwrap();
+                    assert!(read_checkpoint(&self.files).unwrap().unwrap().is_ok());
+                }
                 self.restart(0);
             }
         }
@@ -185,6 +189,7 @@ impl World {
         self.hear();
         self.files = self.files.after_power_cut(kept);
         self.log = open(&self.files, self.settings);
+        self.log.begin().unwrap();
         for queue in &mut self.queues {
             let held = held(&self.files, &self.log, queue.store);
             for (position, body) in &queue.safe {
