@@ -91,7 +91,8 @@ fn heartbeats_may_stand_between_the_frames_of_a_message() {
     assert_eq!(channel.get("q").unwrap().body, b"abcd");
 }
 
-fn with_heartbeat(broker: &Broker, heartbeat: u16) -> Connection {
+/// An open connection with this interval, in seconds.
+pub(crate) fn with_heartbeat(broker: &Broker, heartbeat: u16) -> Connection {
     let connection = broker.socket();
     connection.log_in();
     connection.tune(TuneOk {

@@ -225,7 +225,9 @@ impl Shared {
     /// The next frame that is not a heartbeat.
     #[track_caller]
     fn receive(&mut self, patience: Duration) -> Result<Frame, NoFrame> {
+        let deadline = Instant::now() + patience;
         loop {
+            let patience = deadline.saturating_duration_since(Instant::now());
             let frame = self.wire.read(patience)?;
             if frame.kind != HEARTBEAT {
                 return Ok(frame);

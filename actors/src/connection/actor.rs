@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     /// The client was told that it is blocked.
     pub(super) told_blocked: bool,
     pub(super) blocked: bool,
+    /// Publications have come that are not taken yet.
+    pub(super) publications_wait: bool,
     _lease: Lease<ConnectionId>,
 }
 
@@ -83,6 +85,7 @@ impl Connection {
             traffic: Arc::default(),
             told_blocked: false,
             blocked: false,
+            publications_wait: false,
             node,
             _lease: lease,
         }
@@ -192,7 +195,12 @@ impl Drop for Connection {
 impl StreamHandler<Result<Received, DecodeError>> for Connection {
     fn handle(&mut self, received: Result<Received, DecodeError>, ctx: &mut Context<Self>) {
         match received {
-            Ok(Received { inbound, permit }) => self.receive(inbound, &permit, ctx),
+            Ok(Received::Frames { inbound, permit }) => {
+                self.publications_wait = false;
+                self.receive(inbound, &permit, ctx);
+            }
+            Ok(Received::PublicationsWait) if self.phase == Phase::Running => self.let_publications_wait(),
+            Ok(Received::PublicationsWait) => {}
             Err(DecodeError::Protocol(exception)) => self.close_unreadable(exception, ctx),
             Err(DecodeError::Io(error)) => debug!(peer = %self.peer, %error, "the socket failed"),
         }

@@ -5,6 +5,7 @@ use leveret_protocol::method::connection;
 use leveret_protocol::{FrameBatch, FrameKind};
 
 use super::actor::Connection;
+use super::closing::Phase;
 use super::messages::AlarmChanged;
 
 /// Class and method of basic.publish as a method frame begins with them.
@@ -19,6 +20,15 @@ impl Connection {
             self.told_blocked = true;
             let reason = self.node.alarms.raised().to_string();
             self.send(0, &connection::Blocked { reason: &reason });
+        }
+    }
+
+    /// Publications wait for the queues, and are not seen here before these have taken others. Whoever sent them
+    /// publishes.
+    pub(super) fn let_publications_wait(&mut self) {
+        self.publications_wait = true;
+        if self.node.alarms.raised().any() {
+            self.block();
         }
     }
 
@@ -44,8 +54,14 @@ impl Handler<AlarmChanged> for Connection {
     type Result = ();
 
     fn handle(&mut self, _: AlarmChanged, _: &mut Context<Self>) {
-        if self.blocked && !self.node.alarms.raised().any() {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let raised = self.node.alarms.raised().any();
+        if self.blocked && !raised {
             self.unblock();
+        } else if raised && self.publications_wait {
+            self.let_publications_wait();
         }
     }
 }

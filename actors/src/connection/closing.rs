@@ -64,6 +64,7 @@ impl Connection {
             warn!(peer = %self.peer, exception = %Printable(&exception), "connection closed");
         }
         self.phase = Phase::Closing;
+        self.gate.let_through();
         self.channels.close_all();
         if let Some(session) = &self.session {
             session.silence();

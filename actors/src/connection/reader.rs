@@ -3,31 +3,47 @@
 //! The stream yields all complete frames of one read as one item, each with the permit that covers its
 //! bytes. It stays pending, and so leaves the rest to TCP, while the connection's window is used
 //! up, while the peer leaves too many answers unread, or while an alarm holds a publisher back. None
-//! of that stops the connection's mailbox.
+//! of that stops the connection's mailbox. A peer that an alarm holds back is looked after: what it sent hides from us
+//! that it hung up.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::Stream;
 use futures_util::task::AtomicWaker;
 use leveret_protocol::codec::{DecodeError, FrameCodec, Inbound};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::Interval;
 use tokio_util::codec::FramedRead;
 
+use super::alarms::publishes;
 use crate::traffic::Traffic;
 use crate::window::{Permit, Window};
 use crate::writer::backlog::Backlog;
+
+/// How often we look whether a peer that we do not read from is still there.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// By what the system tells that a peer has hung up, even behind bytes that we have not read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const HUNG_UP: PollFlags = PollFlags::RDHUP;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const HUNG_UP: PollFlags = PollFlags::HUP;
 
 /// What the connection tells its reader.
 #[derive(Debug)]
 pub(crate) struct Gate {
     frame_max: AtomicU32,
     held_back: AtomicBool,
+    ending: AtomicBool,
     reading: AtomicBool,
     reader: AtomicWaker,
 }
@@ -37,6 +53,7 @@ impl Gate {
         Gate {
             frame_max: AtomicU32::new(initial_frame_max),
             held_back: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             reading: AtomicBool::new(true),
             reader: AtomicWaker::new(),
         }
@@ -53,9 +70,20 @@ impl Gate {
         self.reader.wake();
     }
 
+    /// Reads whatever comes, for the answer to connection.close: nothing else of it is kept, so nothing holds it up.
+    pub(crate) fn let_through(&self) {
+        self.ending.store(true, Ordering::Release);
+        self.hold_back(false);
+    }
+
     /// False while it is we who do not read, so that the peer's silence means nothing.
     pub(crate) fn is_reading(&self) -> bool {
         self.reading.load(Ordering::Relaxed)
+    }
+
+    fn is_ending(&self, cx: &Context<'_>) -> bool {
+        self.reader.register(cx.waker());
+        self.ending.load(Ordering::Acquire)
     }
 
     fn is_held_back(&self, cx: &Context<'_>) -> bool {
@@ -67,10 +95,12 @@ impl Gate {
     }
 }
 
-/// One read's worth of frames, and the permit that covers them.
-pub(crate) struct Received {
-    pub(crate) inbound: Inbound,
-    pub(crate) permit: Permit,
+/// What a socket brings.
+pub(crate) enum Received {
+    /// One read's worth of frames, and the permit that covers them.
+    Frames { inbound: Inbound, permit: Permit },
+    /// Publications have come that wait for their permit.
+    PublicationsWait,
 }
 
 /// The stream of what a socket brings.
@@ -82,6 +112,10 @@ pub(crate) struct Reader {
     broken: bool,
     /// Read, but not yet covered.
     uncovered: Option<Inbound>,
+    /// Whether it is known that these are publications which wait.
+    wait_is_told: bool,
+    /// Runs while an alarm holds the peer back.
+    looking_after: Option<Interval>,
     gate: Arc<Gate>,
     backlog: Arc<Backlog>,
 }
@@ -101,13 +135,19 @@ impl Reader {
             window: Window::new(),
             broken: false,
             uncovered: None,
+            wait_is_told: false,
+            looking_after: None,
             gate,
             backlog,
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Inbound, DecodeError>>> {
-        if self.gate.is_held_back(cx) || self.backlog.is_full(cx) {
+        if self.gate.is_held_back(cx) {
+            return self.poll_hung_up(cx).map(|()| None);
+        }
+        self.looking_after = None;
+        if self.backlog.is_full(cx) {
             return Poll::Pending;
         }
         let frame_max = self.gate.frame_max.load(Ordering::Relaxed);
@@ -139,6 +179,36 @@ impl Reader {
         }
         polled
     }
+
+    fn poll_cover(&mut self, cx: &mut Context<'_>) -> Poll<Option<Permit>> {
+        let bytes = self.uncovered.as_ref().map_or(0, size);
+        if let Poll::Ready(permit) = self.window.poll_acquire(cx, bytes) {
+            return Poll::Ready(permit);
+        }
+        if !self.gate.is_ending(cx) {
+            return Poll::Pending;
+        }
+        // What is on its way to the queues no longer counts.
+        self.window = Window::new();
+        self.window.poll_acquire(cx, bytes)
+    }
+
+    /// Ready once the peer that is held back has hung up.
+    fn poll_hung_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let looking_after = self
+            .looking_after
+            .get_or_insert_with(|| tokio::time::interval(LOOK_AFTER));
+        while looking_after.poll_tick(cx).is_ready() {
+            if self.frames.get_ref().has_hung_up() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
+    fn has_publications(&self) -> bool {
+        matches!(&self.uncovered, Some(Inbound::Frames(batch)) if publishes(batch))
+    }
 }
 
 impl Stream for Reader {
@@ -154,10 +224,19 @@ impl Stream for Reader {
                 None => return Poll::Ready(None),
             }
         }
-        let bytes = reader.uncovered.as_ref().map_or(0, size);
-        let permit = ready!(reader.window.poll_acquire(cx, bytes));
+        let Poll::Ready(permit) = reader.poll_cover(cx) else {
+            if !reader.wait_is_told && reader.has_publications() {
+                reader.wait_is_told = true;
+                return Poll::Ready(Some(Ok(Received::PublicationsWait)));
+            }
+            if reader.gate.is_held_back(cx) {
+                return reader.poll_hung_up(cx).map(|()| None);
+            }
+            return Poll::Pending;
+        };
+        reader.wait_is_told = false;
         let received = reader.uncovered.take().zip(permit);
-        Poll::Ready(received.map(|(inbound, permit)| Ok(Received { inbound, permit })))
+        Poll::Ready(received.map(|(inbound, permit)| Ok(Received::Frames { inbound, permit })))
     }
 }
 
@@ -172,6 +251,16 @@ fn size(inbound: &Inbound) -> usize {
 struct Metered {
     socket: OwnedReadHalf,
     traffic: Arc<Traffic>,
+}
+
+impl Metered {
+    /// Whether the peer sends nothing after what we have not read, or is gone altogether.
+    fn has_hung_up(&self) -> bool {
+        let socket: &TcpStream = self.socket.as_ref();
+        let mut asked = [PollFd::new(socket, HUNG_UP)];
+        let at_once = Timespec::default();
+        poll(&mut asked, Some(&at_once)).is_ok_and(|answers| answers > 0)
+    }
 }
 
 impl AsyncRead for Metered {
