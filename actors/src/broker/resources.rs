@@ -1,7 +1,8 @@
 //! The watch over memory and free space: a thread that looks often, and raises and clears the alarms.
 //!
 //! It is no actor: asking a disk for its free space can take long, and nothing else should wait for it. Memory is looked at
-//! so often that a flood of publications can't outrun it by much.
+//! so often that a flood of publications can't outrun it by much. While messages take more memory than they may, every queue is told
+//! to let go of what need not be there; the busy ones see it by themselves.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,17 +14,23 @@ use super::Broker;
 use super::gauges::{ProcessMemory, free_space};
 use super::watermark::{Change, Limit, Watermark};
 use crate::node::{Alarm, FreeSpace, Observer};
+use crate::publication::pages_in_memory;
+use crate::queue::messages::Reclaim;
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// Looks between two at a disk that has plenty.
 const DISK_EVERY: u32 = 10;
+/// Looks between two times that the queues are told to reclaim memory.
+const RECLAIM_EVERY: u32 = 3;
 
 /// What is watched for one broker.
 pub(super) struct Watch {
     broker: Broker,
     memory: Option<(ProcessMemory, Watermark)>,
     disk: Option<Disk>,
+    /// Looks left until the queues are told again.
+    reclaim_pause: u32,
 }
 
 struct Disk {
@@ -47,6 +54,7 @@ impl Watch {
             memory: memory(settings.memory_limit),
             disk: settings.free_space.clone().and_then(Disk::new),
             broker: broker.clone(),
+            reclaim_pause: 0,
         };
         if watch.memory.is_none() && watch.disk.is_none() {
             return Ok(());
@@ -63,6 +71,7 @@ impl Watch {
     fn look(&mut self) {
         self.look_at_memory();
         self.look_at_disk();
+        self.reclaim();
     }
 
     fn look_at_memory(&mut self) {
@@ -85,6 +94,22 @@ impl Watch {
         }
         let low = watermark.is_low();
         self.broker.observed(Observer::Watch, Alarm::Memory, low);
+    }
+
+    /// Only with a data directory is there a place for messages to go.
+    fn reclaim(&mut self) {
+        self.reclaim_pause = self.reclaim_pause.saturating_sub(1);
+        let node = &self.broker.node;
+        let over = pages_in_memory() > node.settings.memory_limit / 2;
+        if !over || self.reclaim_pause > 0 || node.journals.is_none() {
+            return;
+        }
+        self.reclaim_pause = RECLAIM_EVERY;
+        for vhost in node.vhosts() {
+            for queue in vhost.directory.queues() {
+                queue.addr.do_send(Reclaim);
+            }
+        }
     }
 
     fn look_at_disk(&mut self) {
