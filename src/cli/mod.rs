@@ -1,5 +1,6 @@
 //! The command line.
 
+mod check;
 mod lab;
 mod perf;
 mod serve;
@@ -24,6 +25,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look into the data directory of a broker that is not running, and report what can't be read
+    Check(check::Options),
     /// Put load on an AMQP 0-9-1 broker and measure it
     Perf(Box<perf::Perf>),
     /// Measure Leveret beside RabbitMQ, or other brokers, under the same loads
@@ -42,6 +45,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let done = match cli.command {
         None => serve::run(cli.serve),
+        Some(Command::Check(options)) => check::run(&options),
         Some(Command::Perf(perf)) => perf::run(*perf),
         Some(Command::Lab(options)) => lab::run(&options),
     };

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 mod crash;
 mod data_dir;
 mod full_disk;

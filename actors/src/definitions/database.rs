@@ -11,7 +11,7 @@ use crate::name::Name;
 use crate::vhost::definitions::Change;
 
 /// Memory for the pages of the database, in bytes. Nothing is read but at start.
-const CACHE: usize = 8 << 20;
+pub(super) const CACHE: usize = 8 << 20;
 
 /// The file, and the database in it unless the last write failed.
 #[derive(Debug)]

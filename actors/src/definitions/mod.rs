@@ -3,12 +3,15 @@
 //! - [`encoding`] turns a definition into bytes and back, with a version
 //! - [`tables`] keeps them in a transactional database
 //! - [`recorder`] is the thread that writes: all changes that wait form one transaction, synced once
+//! - [`inspect()`] looks at a store that no broker uses, through an [`overlay`] that keeps the file as it is
 //!
 //! Virtual hosts and exchanges know it as [`Definitions`].
 
 mod database;
 mod encoding;
 mod error;
+mod inspect;
+mod overlay;
 mod recorder;
 mod tables;
 
@@ -26,6 +29,7 @@ use crate::name::Name;
 use crate::vhost::definitions::{Change, Definitions, NotRecorded, Recorded, Recovered};
 use database::DatabaseFile;
 pub use error::StoreError;
+pub use inspect::{Counted, Inspected, inspect};
 use recorder::Order;
 
 /// The name of the store's file in the data directory.

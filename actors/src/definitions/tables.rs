@@ -19,18 +19,18 @@ use crate::vhost::definitions::{Change, Recovered};
 
 /// The layout that is written, and the latest that is read. Users, permissions and policies will be further tables, which an
 /// earlier version must not lose sight of: they raise it.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
 /// `format` and `next_id`.
-const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 /// Virtual host and name.
-type Key = (&'static str, &'static str);
-const EXCHANGES: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("exchanges");
-const QUEUES: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("queues");
+pub(super) type Key = (&'static str, &'static str);
+pub(super) const EXCHANGES: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("exchanges");
+pub(super) const QUEUES: TableDefinition<'_, Key, &[u8]> = TableDefinition::new("queues");
 
 /// Virtual host, source, kind of destination, destination, routing key, arguments in a form without order.
-type BindingKey = (
+pub(super) type BindingKey = (
     &'static str,
     &'static str,
     u8,
@@ -38,7 +38,7 @@ type BindingKey = (
     &'static str,
     &'static [u8],
 );
-const BINDINGS: TableDefinition<'_, BindingKey, &[u8]> = TableDefinition::new("bindings");
+pub(super) const BINDINGS: TableDefinition<'_, BindingKey, &[u8]> = TableDefinition::new("bindings");
 
 const TO_QUEUE: u8 = 0;
 const TO_EXCHANGE: u8 = 1;

@@ -13,6 +13,7 @@
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
 //! - [`recovery`], [`checkpoint`], [`restore`]: what was there before, and how a queue gets it back
 //! - [`writer`], `reader`: the threads of the log
+//! - [`inspect`]: what a journal holds that no broker uses
 //! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
 
 pub mod checkpoint;
@@ -23,6 +24,7 @@ pub mod files;
 mod gather;
 mod health;
 pub mod index;
+pub mod inspect;
 mod loading;
 pub mod log;
 mod op;

@@ -1,0 +1,147 @@
+//! A store that no broker uses, looked at without changing it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use redb::{
+    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+};
+use rustc_hash::FxHashMap;
+
+use super::encoding::{self, Unreadable};
+use super::error::StoreError;
+use super::overlay::Overlay;
+use super::tables::{BINDINGS, EXCHANGES, FORMAT, Key, META, QUEUES};
+use super::{FILE, database};
+use crate::id::StoreId;
+
+/// What a store holds.
+#[derive(Debug, Default)]
+pub struct Inspected {
+    /// The format of the file.
+    pub format: u64,
+    /// How much each virtual host has.
+    pub vhosts: BTreeMap<String, Counted>,
+    /// The virtual hosts and names of the durable queues.
+    pub queues: FxHashMap<StoreId, (String, String)>,
+    /// What can't be read, in words.
+    pub defects: Vec<String>,
+}
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Exchanges other than the predeclared ones.
+    pub exchanges: u64,
+    /// Queues.
+    pub queues: u64,
+    /// Bindings.
+    pub bindings: u64,
+}
+
+/// Reads the whole store in `directory`: every page is checked, and every definition read. `None` when there is none.
+///
+/// A file that a broker left open when it ended is repaired in memory, as the next start would repair it.
+///
+/// # Errors
+///
+/// When the file can't be read, is damaged below its tables, or was written by a later version.
+pub fn inspect(directory: &Path) -> Result<Option<Inspected>, StoreError> {
+    let path = directory.join(FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let overlay = Overlay::open(&path).map_err(|source| StoreError::io(&path, source))?;
+    let database = Builder::new()
+        .set_cache_size(database::CACHE)
+        .set_check_integrity_on_open(true)
+        .create_with_backend(overlay)
+        .map_err(|error| StoreError::database(&path, error))?;
+    let inspected = read(&database).map_err(|error| StoreError::database(&path, error))?;
+    if inspected.format > FORMAT {
+        return Err(StoreError::Newer {
+            path,
+            found: inspected.format,
+            known: FORMAT,
+        });
+    }
+    Ok(Some(inspected))
+}
+
+fn read(database: &Database) -> Result<Inspected, redb::Error> {
+    let read = database.begin_read()?;
+    let mut inspected = Inspected::default();
+    inspected.format = match read.open_table(META) {
+        Ok(meta) => meta.get("format")?.map_or(0, |format| format.value()),
+        // A broker that made the file ended before it wrote anything.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(inspected),
+        Err(error) => return Err(error.into()),
+    };
+    if inspected.format <= FORMAT {
+        inspected.exchanges(&read)?;
+        inspected.queues(&read)?;
+        inspected.bindings(&read)?;
+    }
+    Ok(inspected)
+}
+
+impl Inspected {
+    fn exchanges(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
+        each(read, EXCHANGES, |vhost, name, raw| {
+            self.counted(vhost).exchanges += 1;
+            if let Err(why) = encoding::decode_exchange(name, vhost, raw) {
+                self.defect(&format!("exchange '{name}' in vhost '{vhost}'"), why);
+            }
+        })
+    }
+
+    fn queues(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
+        each(read, QUEUES, |vhost, name, raw| {
+            self.counted(vhost).queues += 1;
+            let known = match encoding::decode_queue(name, vhost, raw) {
+                Ok((id, _)) => Some(id),
+                Err(why) => {
+                    self.defect(&format!("queue '{name}' in vhost '{vhost}'"), why);
+                    encoding::decode_id(raw).ok()
+                }
+            };
+            if let Some(id) = known {
+                self.queues.insert(id, (vhost.to_owned(), name.to_owned()));
+            }
+        })
+    }
+
+    fn bindings(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
+        for entry in read.open_table(BINDINGS)?.iter()? {
+            let (key, raw) = entry?;
+            let (vhost, source, _, destination, _, _) = key.value();
+            self.counted(vhost).bindings += 1;
+            if let Err(why) = encoding::decode_arguments(raw.value()) {
+                let what = format!("binding of exchange '{source}' to '{destination}' in vhost '{vhost}'");
+                self.defect(&what, why);
+            }
+        }
+        Ok(())
+    }
+
+    fn counted(&mut self, vhost: &str) -> &mut Counted {
+        self.vhosts.entry(vhost.to_owned()).or_default()
+    }
+
+    fn defect(&mut self, what: &str, why: Unreadable) {
+        self.defects.push(format!("{what}: {why}"));
+    }
+}
+
+fn each(
+    read: &ReadTransaction,
+    table: TableDefinition<'_, Key, &'static [u8]>,
+    mut found: impl FnMut(&str, &str, &[u8]),
+) -> Result<(), redb::Error> {
+    for entry in read.open_table(table)?.iter()? {
+        let (key, raw) = entry?;
+        let (vhost, name) = key.value();
+        found(vhost, name, raw.value());
+    }
+    Ok(())
+}
