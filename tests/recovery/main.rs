@@ -12,10 +12,10 @@
 mod support;
 
 mod check;
-mod crash;
 mod data_dir;
 mod full_disk;
 mod killed;
+mod load;
 mod many;
 mod restart;
 mod stop;
