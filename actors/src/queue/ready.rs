@@ -64,10 +64,10 @@ impl Ready {
         self.next_position
     }
 
-    /// Begins where an earlier life ended.
+    /// Begins where an earlier life ended. What comes now was not handed out in it, whatever is feared of the rest.
     pub(super) fn start_at(&mut self, next_position: u64, handed_out_below: u64) {
         self.next_position = next_position;
-        self.handed_out_below = handed_out_below;
+        self.handed_out_below = handed_out_below.min(next_position);
     }
 
     /// The last position of a message that was handed out and came back.
