@@ -260,3 +260,15 @@ fn what_the_broker_uses_is_told_when_its_process_is_known() {
     );
     assert_eq!(perf(&uri, "--pid 4294967295 --count 1").code, Some(1));
 }
+
+#[test]
+fn what_another_run_left_behind_is_received_by_count() {
+    let (_broker, uri) = broker();
+    perf(&uri, "--consumers 0 --count 500 --keep --quiet");
+    let summary = json(&perf(
+        &uri,
+        "--publishers 0 --count 500 --auto-ack --keep --json --quiet",
+    ));
+    assert_eq!(summary["consumed"]["messages"], 500, "{summary}");
+    assert_eq!(summary["check"]["foreign"], 500, "{summary}");
+}

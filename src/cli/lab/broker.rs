@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::process::{self, Process};
 use super::rabbitmq::RabbitMq;
+use crate::cli::perf::usage::Gauge;
 
 /// How long a broker of ours may take until it serves; recovery has a bound of its own.
 const READY: Duration = Duration::from_secs(60);
@@ -113,12 +114,40 @@ impl Broker {
         })
     }
 
+    /// Ends it and starts it with nothing in it; one that is elsewhere stays as it is.
+    pub(super) fn renew(&mut self, work: &Path) -> Result<(), String> {
+        std::mem::replace(&mut self.running, Running::Elsewhere).end()?;
+        *self = Self::start(&self.kind, work)?;
+        Ok(())
+    }
+
+    /// Kills a Leveret as a crash would, starts it on what it left behind, and waits until it serves.
+    pub(super) fn crash_and_start(&mut self) -> Result<(), String> {
+        if let Running::Ours(process) = std::mem::replace(&mut self.running, Running::Elsewhere) {
+            process.kill();
+        }
+        *self = Self::start_in(&self.kind, self.data.clone())?;
+        Ok(())
+    }
+
+    /// Resident memory, in bytes, if its process is known.
+    pub(super) fn resident(&self) -> Option<f64> {
+        let usage = Gauge::start(self.pid).ok()?.read()?;
+        Some(usage.resident as f64)
+    }
+
     /// Ends it in order; one that is elsewhere stays.
     pub(super) fn end(self) -> Result<(), String> {
-        match self.running {
-            Running::Ours(process) => process.end(),
-            Running::RabbitMq(rabbit) => rabbit.end(),
-            Running::Elsewhere => Ok(()),
+        self.running.end()
+    }
+}
+
+impl Running {
+    fn end(self) -> Result<(), String> {
+        match self {
+            Self::Ours(process) => process.end(),
+            Self::RabbitMq(rabbit) => rabbit.end(),
+            Self::Elsewhere => Ok(()),
         }
     }
 }

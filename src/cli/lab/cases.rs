@@ -22,6 +22,12 @@ pub(super) enum Procedure {
     HalfRate(&'static str),
     /// The memory of a broker that was just started.
     Idle,
+    /// Pika with this part of its script.
+    Pika(&'static str),
+    /// A crash with so many messages waiting in a fresh broker, and how long it takes to serve again.
+    Recovery(u64),
+    /// This load passes one durable message that nobody takes, in a fresh broker.
+    Stuck(&'static str),
     /// A fresh broker, so that its memory is due to this load alone.
     Fresh(&'static str),
 }
@@ -41,6 +47,8 @@ pub(super) enum Figure {
     Resident,
     /// Resident memory for each thing done.
     ResidentEach,
+    /// The largest the data directory became.
+    Disk,
 }
 
 impl Figure {
@@ -50,8 +58,8 @@ impl Figure {
     }
 }
 
-use Figure::{ConfirmLatency, In, Latency, Out, Resident, ResidentEach};
-use Procedure::{Fresh, HalfRate, Idle, Perf};
+use Figure::{ConfirmLatency, Disk, In, Latency, Out, Resident, ResidentEach};
+use Procedure::{Fresh, HalfRate, Idle, Perf, Pika, Recovery, Stuck};
 
 const fn case(id: &'static str, title: &'static str, procedure: Procedure, figure: Figure) -> Case {
     Case {
@@ -93,6 +101,8 @@ pub(super) const CASES: &[Case] = &[
     case("l", "10,000 connections, 1 % active: 50 publishers at 100 messages a second each, 50 consumers", Perf("-x50 -y50 --queues 50 --idle 9900 -s16 --rate 100 --auto-ack -z {z}"), Latency),
     limited("m1", "64 KiB, one to one, auto-ack", Perf("-x1 -y1 -s65536 --auto-ack -z {z}"), Out),
     limited("m2", "1 MiB, one to one, auto-ack", Perf("-x1 -y1 -s1048576 --auto-ack -z {z}"), Out),
+    case("n1", "pika, request and reply, one blocking client", Pika("rpc"), Latency),
+    case("n2", "pika, 16 B, published and then taken back by one blocking connection", Pika("throughput"), Out),
     case("o1", "a connection with a channel opened and closed", Perf("churn --what connection -z {z}"), In),
     case("o2", "a channel opened and closed", Perf("churn --what channel -z {z}"), In),
     case("o3", "a transient queue declared and deleted", Perf("churn --what queue -z {z}"), In),
@@ -117,7 +127,17 @@ pub(super) const CASES: &[Case] = &[
     case("r12", "likewise, 100 publishers", Perf("-x100 -y0 --queues 100 --exchange lab-r --bindings 100 -s1024 -p -d --confirm 100 -z {z}"), In),
     case("s", "1 KiB persistent, fan-out to 100 durable queues, confirms 100, consumed", Perf("-x1 -y100 --queues 100 --exchange lab-s --exchange-type fanout -s1024 -p -d --confirm 100 --ack-every 100 -z {z}"), In),
     case("t", "1 KiB persistent, one confirm at a time", Perf("-x1 -y0 -s1024 -p -d --confirm 1 -z {z}"), ConfirmLatency),
+    case("v1", "a crash with 1,000,000 persistent messages of 100 B waiting: messages recovered a second, and drained", Recovery(1_000_000), In),
+    case("v2", "likewise with 10,000,000", Recovery(10_000_000), In),
+    case("w", "1 KiB persistent traffic passing one message that nobody takes: the largest data directory", Stuck("-x4 -y4 --queues 4 -s1024 -p -d --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}"), Disk),
 ];
+
+impl Case {
+    /// Whether it takes a broker that can be started again and looked into.
+    pub(super) fn needs_own(&self) -> bool {
+        matches!(self.procedure, Recovery(_))
+    }
+}
 
 /// The cases meant by words such as `a`, `c1` or `c`: an id, or the letter that several share.
 ///

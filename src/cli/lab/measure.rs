@@ -9,6 +9,7 @@ use super::broker::{self, Broker};
 use super::cases::{Case, Procedure};
 use super::process;
 use super::results::Measurement;
+use super::{durable, pika};
 use crate::cli::perf::usage::Gauge;
 
 /// How much longer than its seconds a load may take: to declare, to fill, to drain, to tidy up.
@@ -19,14 +20,26 @@ pub(super) fn measure(case: &Case, broker: &mut Broker, seconds: f64, work: &Pat
     let measured = match case.procedure {
         Procedure::Perf(load) => perf(broker, load, seconds, &[]),
         Procedure::HalfRate(load) => half_rate(broker, load, seconds),
-        Procedure::Idle => renew(broker, work).and_then(|()| idle(broker)),
-        Procedure::Fresh(load) => renew(broker, work).and_then(|()| perf(broker, load, seconds, &[])),
+        Procedure::Pika(what) => pika::measure(broker, what, seconds, work),
+        Procedure::Recovery(messages) => broker
+            .renew(work)
+            .and_then(|()| durable::recovery(broker, messages)),
+        Procedure::Stuck(load) => broker
+            .renew(work)
+            .and_then(|()| durable::stuck(broker, load, seconds)),
+        Procedure::Idle => broker.renew(work).and_then(|()| idle(broker)),
+        Procedure::Fresh(load) => broker.renew(work).and_then(|()| perf(broker, load, seconds, &[])),
     };
     measured.unwrap_or_else(Measurement::failed)
 }
 
 /// Runs `leveret perf` once.
-fn perf(broker: &Broker, load: &str, seconds: f64, more: &[String]) -> Result<Measurement, String> {
+pub(super) fn perf(
+    broker: &Broker,
+    load: &str,
+    seconds: f64,
+    more: &[String],
+) -> Result<Measurement, String> {
     let load = load.replace("{z}", &seconds.to_string());
     let mut command = broker::program()?;
     command.arg("perf");
@@ -65,17 +78,4 @@ fn idle(broker: &Broker) -> Result<Measurement, String> {
         resident: gauge.read().map(|usage| usage.resident as f64),
         ..Measurement::default()
     })
-}
-
-/// Ends the broker, if it is ours, and starts it with nothing in it.
-fn renew(broker: &mut Broker, work: &Path) -> Result<(), String> {
-    let fresh = Broker::start(&broker.kind, &work.join("fresh"))?;
-    let old = std::mem::replace(broker, fresh);
-    let data = old.data.clone();
-    old.end()?;
-    if data == broker.data {
-        Ok(())
-    } else {
-        broker::remove(&data)
-    }
 }

@@ -2,7 +2,9 @@
 
 mod broker;
 mod cases;
+mod durable;
 mod measure;
+mod pika;
 mod plot;
 mod process;
 mod rabbitmq;
@@ -109,7 +111,11 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
 
 /// All rounds of a case, the brokers in turn within each.
 fn one_case(case: &Case, brokers: &mut [Broker], options: &Options, work: &Path) -> CaseResult {
-    let takes_part = |broker: &Broker| case.has_limit || broker.kind != Kind::Limit;
+    let takes_part = |broker: &Broker| match broker.kind {
+        Kind::Leveret => true,
+        Kind::Limit => case.has_limit,
+        _ => !case.needs_own(),
+    };
     let mut results: Vec<BrokerResult> = brokers
         .iter()
         .filter(|broker| takes_part(broker))
@@ -140,6 +146,9 @@ fn load(case: &Case) -> String {
         Procedure::Perf(load) => format!("perf {load}"),
         Procedure::Fresh(load) => format!("perf {load}, at a fresh broker"),
         Procedure::HalfRate(load) => format!("perf {load}, then at half the rate"),
+        Procedure::Pika(what) => format!("pika_load.py {what}"),
+        Procedure::Recovery(messages) => format!("kill -9 with {messages} messages waiting, and a start"),
+        Procedure::Stuck(load) => format!("perf {load}, past one message of another queue"),
         Procedure::Idle => "a fresh broker, left alone for a second".to_owned(),
     }
 }

@@ -65,6 +65,12 @@ impl Process {
         self.wait(ENDING).map(drop)
     }
 
+    /// Ends it at once, as a crash would.
+    pub(super) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.wait(ENDING);
+    }
+
     fn signal(&self, signal: Signal) {
         signal_process(self.child.id(), signal);
     }

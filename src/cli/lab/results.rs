@@ -62,6 +62,8 @@ pub(super) struct Measurement {
     pub(super) resident_each: Option<f64>,
     /// Bytes written towards the disk for each byte of the bodies published.
     pub(super) written_per_byte: Option<f64>,
+    /// The most bytes the data directory had.
+    pub(super) disk: Option<f64>,
     /// Seconds of a processor the load tool used, for each second of the load.
     pub(super) tool_share: Option<f64>,
     /// What went wrong, losses among it.
@@ -115,6 +117,7 @@ impl Measurement {
             per_cpu_second: number("/messages_per_cpu_second"),
             resident: number("/broker/resident"),
             resident_each: None,
+            disk: None,
             written_per_byte: written.zip(bodies).map(|(written, bodies)| written / bodies),
             tool_share: tool,
             errors: errors(result),
@@ -147,6 +150,7 @@ impl Measurement {
             Figure::ConfirmLatency => self.confirm_latency.map(|latency| latency.p50),
             Figure::Resident => self.resident,
             Figure::ResidentEach => self.resident_each,
+            Figure::Disk => self.disk,
         }
     }
 }

@@ -44,6 +44,7 @@ fn row(title: &str, case: &CaseResult, broker: &BrokerResult, reference: &str) -
         Figure::ResidentEach => {
             median(&|m| m.resident_each).map(|bytes| format!("{:.1} KiB each", bytes / 1024.0))
         }
+        Figure::Disk => median(&|m| m.disk).map(|bytes| format!("{:.0} on disk", bytes / f64::from(1 << 20))),
         _ => median(&|m| m.resident).map(|bytes| format!("{:.0}", bytes / f64::from(1 << 20))),
     };
     let cells = [

@@ -74,7 +74,7 @@ pub(crate) struct Load {
     /// Stop publishing after so many seconds
     #[arg(long, short = 'z', value_name = "SECONDS", default_value_t = 10.0)]
     pub(crate) duration: f64,
-    /// Publish so many messages from each publisher, however long it takes
+    /// Publish so many messages from each publisher, however long it takes; without publishers, receive so many
     #[arg(long, short = 'C', value_name = "N", conflicts_with = "duration")]
     pub(crate) count: Option<u64>,
     /// Messages to put into each queue before the measurement begins
