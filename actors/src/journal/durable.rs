@@ -1,7 +1,7 @@
 //! The journal of one durable queue, in the log of the broker.
 
+use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use tracing::error;
@@ -10,11 +10,8 @@ use super::log::Op;
 use super::record::Positions;
 use super::recovery::RecoveredQueue;
 use super::writer::Writer;
-use super::{Batch, Journal, Kept, Notice, Restoring, Safety};
+use super::{Batch, Journal, Kept, Notice, Restoring, Run, Safety};
 use crate::id::StoreId;
-
-/// How long until the next try when messages can't be read back.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// Keeps the persistent messages of a queue.
 pub struct Durable {
@@ -41,14 +38,12 @@ impl Journal for Durable {
         self.writer.open(self.store, queue);
         let (store, writer, start) = (self.store, self.writer.clone(), self.start);
         Some(Box::pin(async move {
-            let messages = read_back(store, &writer).await;
-            let last = messages.last().and_then(|some| some.messages.last());
-            let above = last.map_or(0, |(position, _)| position.saturating_add(1));
+            let waiting = look_up(store, &writer).await;
+            let above = waiting.map_or(0, |run| run.positions.last.saturating_add(1));
             Kept {
+                waiting,
                 next_position: start.next_position.max(above),
                 handed_out_below: start.handed_out_below,
-                waiting: None,
-                messages,
             }
         }))
     }
@@ -89,16 +84,12 @@ impl Journal for Durable {
     }
 }
 
-/// A queue without its messages would confuse everyone: it waits until they can be read.
-async fn read_back(store: StoreId, writer: &Writer) -> Vec<super::Restored> {
-    loop {
-        match writer.restore(store).await {
-            Ok(Ok(messages)) => return messages,
-            Ok(Err(failure)) => {
-                error!(store = store.0, error = %failure, "a queue's messages can't be read; it waits");
-            }
-            Err(_) => error!(store = store.0, "the journal has ended; a queue waits for ever"),
-        }
-        tokio::time::sleep(RETRY).await;
+/// What the log has of a queue, its last append included.
+async fn look_up(store: StoreId, writer: &Writer) -> Option<Run> {
+    if let Ok(waiting) = writer.waiting(store).await {
+        return waiting;
     }
+    // A queue without its messages would confuse everyone.
+    error!(store = store.0, "the journal has ended; a queue waits for ever");
+    pending().await
 }

@@ -6,10 +6,10 @@
 use std::io;
 use std::sync::Arc;
 
+use super::Restored;
 use super::files::{Files, ReadAt};
 use super::index::Location;
 use super::record::{RECORD_HEADER, Record, SEGMENT_HEADER, SegmentHeader};
-use super::restore::Restored;
 use super::segment::file_name;
 use crate::publication::{PageBuilder, Publication};
 

@@ -11,7 +11,7 @@
 //! - [`record`], [`segment`]: the format, byte by byte; see `docs/storage.md`
 //! - [`index`]: where the unsettled messages are, and how much of each segment lives
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
-//! - [`recovery`], [`checkpoint`], [`restore`]: what was there before, and how a queue gets it back
+//! - [`recovery`], [`checkpoint`]: what was there before
 //! - [`writer`], `reader`: the threads of the log
 //! - [`inspect`]: what a journal holds that no broker uses
 //! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
@@ -33,7 +33,6 @@ mod reader;
 mod recent;
 pub mod record;
 pub mod recovery;
-pub mod restore;
 pub mod scratch;
 pub mod segment;
 mod sink;
@@ -54,7 +53,6 @@ use crate::publication::Page;
 use crate::window::Permit;
 
 pub use record::Positions;
-pub use restore::Restored;
 pub use volatile::Volatile;
 
 /// When a batch is safe.
@@ -102,6 +100,15 @@ pub enum Told {
     },
 }
 
+/// Some messages of a queue that were read back, in order.
+#[derive(Debug)]
+pub struct Restored {
+    /// Where the publications are.
+    pub page: Arc<Page>,
+    /// The messages' positions, which rise, and the places of their publications in the page.
+    pub messages: Vec<(u64, u32)>,
+}
+
 /// Messages for a journal.
 #[derive(Debug)]
 pub struct Batch<'a> {
@@ -125,9 +132,7 @@ pub struct Run {
 /// What a queue starts with.
 #[derive(Debug, Default)]
 pub struct Kept {
-    /// Its unsettled messages, in order.
-    pub messages: Vec<Restored>,
-    /// Unsettled messages that come after these, to be [loaded](Journal::load).
+    /// Its unsettled messages, to be [loaded](Journal::load).
     pub waiting: Option<Run>,
     /// The position of its next message.
     pub next_position: u64,

@@ -14,12 +14,10 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::files::Files;
 use super::log::{Log, Op};
 use super::reader::{Load, Question, Reader};
 use super::record::Positions;
-use super::restore::{Restored, restore};
-use super::{Keeper, Notice, Told};
+use super::{Keeper, Notice, Run, Told};
 use crate::id::StoreId;
 use crate::window::Permit;
 
@@ -57,9 +55,9 @@ enum Mail {
         /// To look up more, or again.
         again: Writer,
     },
-    Restore {
+    Waiting {
         store: StoreId,
-        reply: oneshot::Sender<io::Result<Vec<Restored>>>,
+        reply: oneshot::Sender<Option<Run>>,
     },
     Stop {
         reply: oneshot::Sender<io::Result<()>>,
@@ -90,14 +88,13 @@ impl Writer {
         let reader = spawn(keeper.reader(), move || reader.run(&questions))?;
         let thread = WriterThread {
             keeper,
-            files: Arc::clone(&log.files),
             log,
             inbox,
             reader: ask,
             queues: FxHashMap::default(),
             permits: Vec::new(),
             loads: Vec::new(),
-            restores: Vec::new(),
+            waiting: Vec::new(),
             stop: None,
             failing: false,
             health: Box::new(health),
@@ -131,9 +128,9 @@ impl Writer {
     }
 
     /// The unsettled messages of a store, once all that was sent before is safe.
-    pub fn restore(&self, store: StoreId) -> oneshot::Receiver<io::Result<Vec<Restored>>> {
+    pub fn waiting(&self, store: StoreId) -> oneshot::Receiver<Option<Run>> {
         let (reply, answer) = oneshot::channel();
-        self.send(Mail::Restore { store, reply });
+        self.send(Mail::Waiting { store, reply });
         answer
     }
 
@@ -172,14 +169,13 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHand
 
 struct WriterThread {
     keeper: Keeper,
-    files: Arc<dyn Files>,
     log: Log,
     inbox: Receiver<Mail>,
     reader: Sender<Question>,
     queues: FxHashMap<StoreId, Recipient<Notice>>,
     permits: Vec<Permit>,
     loads: Vec<(Load, Writer)>,
-    restores: Vec<(StoreId, oneshot::Sender<io::Result<Vec<Restored>>>)>,
+    waiting: Vec<(StoreId, oneshot::Sender<Option<Run>>)>,
     stop: Option<oneshot::Sender<io::Result<()>>>,
     failing: bool,
     health: Box<dyn Fn(Health) + Send>,
@@ -197,7 +193,7 @@ impl WriterThread {
                 return;
             }
             if committed.is_ok() {
-                self.answer_restores();
+                self.answer_waiting();
             }
             busy = committed.is_ok() && self.clean();
         }
@@ -252,7 +248,7 @@ impl WriterThread {
                 self.permits.extend(permit);
             }
             Mail::Load { load, again } => self.loads.push((load, again)),
-            Mail::Restore { store, reply } => self.restores.push((store, reply)),
+            Mail::Waiting { store, reply } => self.waiting.push((store, reply)),
             Mail::Stop { reply } => self.stop = Some(reply),
         }
     }
@@ -307,18 +303,9 @@ impl WriterThread {
         }
     }
 
-    fn answer_restores(&mut self) {
-        for (store, reply) in std::mem::take(&mut self.restores) {
-            let restored = restore(&self.files, self.log.index(), store, |position, location| {
-                error!(
-                    store = store.0,
-                    position,
-                    segment = location.segment,
-                    offset = location.offset,
-                    "a message can't be read any more; it is lost"
-                );
-            });
-            let _ = reply.send(restored);
+    fn answer_waiting(&mut self) {
+        for (store, reply) in self.waiting.drain(..) {
+            let _ = reply.send(self.log.index().waiting(store));
         }
     }
 

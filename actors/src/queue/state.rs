@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     id::{ChannelId, ConsumerId},
-    journal::{Keeper, Kept, Positions, Restored},
+    journal::{Keeper, Kept, Positions},
     publication::{Delivery, Handout, NO_KEY, Page},
 };
 
@@ -96,14 +96,10 @@ impl QueueState {
         self.ready.next_position()
     }
 
-    /// Takes messages back that a journal has kept, before any other: first those that were read, then the waiting ones, which
-    /// were not. Those below `handed_out_below` are marked as redelivered.
+    /// Takes messages back that a journal has kept, before any other. Those below `handed_out_below` are marked as redelivered.
     pub fn restore(&mut self, kept: Kept) {
         self.ready.start_at(kept.next_position, kept.handed_out_below);
         self.synced_below(kept.next_position);
-        for Restored { page, messages } in kept.messages {
-            self.append_read(page, messages);
-        }
         if let Some(run) = kept.waiting {
             let keeper = Keeper::Journal;
             self.ready.push_absent(Stretch { keeper, run });

@@ -12,10 +12,10 @@ use leveret_protocol::Body;
 
 use super::files::Files;
 use super::files::faulty::Faulty;
+use super::loading::Source;
 use super::log::{Durability, Log, LogSettings, Op};
 use super::record::Positions;
 use super::recovery::{DefectKind, read_checkpoint, repair, scan};
-use super::restore::restore;
 use crate::id::StoreId;
 use crate::publication::{Page, PageBuilder};
 
@@ -59,17 +59,15 @@ fn settle(log: &mut Log, store: u64, first: u64, last: u64) {
     });
 }
 
+/// The messages of a queue, read back.
 fn held(files: &Faulty, log: &Log, store: u64) -> BTreeMap<u64, Vec<u8>> {
-    let lost = |position, _| panic!("{position} can't be read");
-    let files: Arc<dyn Files> = Arc::new(files.clone());
-    let restored = restore(&files, log.index(), StoreId(store), lost).unwrap();
-    let messages = restored.iter().flat_map(|some| {
-        let body = |offset| some.page.get(offset).body.as_slice().to_vec();
-        some.messages
-            .iter()
-            .map(move |&(position, offset)| (position, body(offset)))
+    let mut source = Source::new(Arc::new(files.clone()));
+    let places: Vec<_> = log.index().messages(StoreId(store)).collect();
+    let read = (0..places.len()).map(|at| {
+        let publication = source.read(&places[at..]).expect("it can be read");
+        (places[at].0, publication.body.as_slice().to_vec())
     });
-    messages.collect()
+    read.collect()
 }
 
 fn total(files: &Faulty) -> usize {

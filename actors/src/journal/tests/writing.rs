@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use super::*;
 use crate::journal::writer::{Health, Writer};
-use crate::journal::{Keeper, Notice, Told};
+use crate::journal::{Keeper, Notice, Run, Told};
 
 /// Passes on what a queue would hear.
 struct Ear(tokio::sync::mpsc::UnboundedSender<u64>);
@@ -44,7 +44,7 @@ async fn heard(synced: &mut tokio::sync::mpsc::UnboundedReceiver<u64>, upto: u64
 }
 
 #[actix::test]
-async fn a_queue_hears_when_its_messages_are_safe_and_gets_them_back() {
+async fn a_queue_hears_when_its_messages_are_safe_and_how_many_wait() {
     let files = Faulty::default();
     let log = Log::new(
         Arc::new(files.clone()),
@@ -61,12 +61,13 @@ async fn a_queue_hears_when_its_messages_are_safe_and_gets_them_back() {
     let positions = vec![Positions { first: 2, last: 99 }];
     let store = StoreId(1);
     writer.write(Op::Settled { store, positions }, None);
-    let restored = writer.restore(store).await.unwrap().unwrap();
-    let left: Vec<u64> = restored
-        .iter()
-        .flat_map(|some| some.messages.iter().map(|(position, _)| *position))
-        .collect();
-    assert_eq!(left, [1, 100]);
+    let waiting = writer.waiting(store).await.unwrap();
+    let run = Run {
+        positions: Positions { first: 1, last: 100 },
+        messages: 2,
+    };
+    assert_eq!(waiting, Some(run));
+    assert_eq!(writer.waiting(StoreId(2)).await.unwrap(), None);
     writer.stop().await.unwrap().unwrap();
     thread.join().unwrap();
     assert!(scan(&files).unwrap().stopped_in_order);
