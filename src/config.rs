@@ -20,6 +20,8 @@ pub const LARGEST_MESSAGE: u64 = 512 << 20;
 
 const MOST_WORKERS: usize = 1024;
 
+const MOST_JOURNALS: usize = 64;
+
 /// The settings of one broker.
 ///
 /// ```
@@ -40,6 +42,9 @@ pub struct Config {
     pub data_dir: Option<PathBuf>,
     /// When a persistent message on a durable queue is safe, and may be confirmed. Without a data directory nothing ever is.
     pub durability: Durability,
+    /// Logs that share the persistent messages, 1 to 64, each with a thread and syncs of its own. Another number than the
+    /// last time is fine: a queue stays with the log that has its messages.
+    pub journals: usize,
     /// The memory the process is to get by with, as a share of what it may use: of the RAM, or of the limit a container or
     /// service sets. Messages get half of it; above all of it, publishers are held back until it is below again.
     ///
@@ -92,6 +97,9 @@ impl Config {
         if self.handshake_timeout.is_zero() {
             return Err(InvalidConfig::HandshakeTimeout);
         }
+        if !(1..=MOST_JOURNALS).contains(&self.journals) {
+            return Err(InvalidConfig::Journals(self.journals));
+        }
         if self.frame_max != 0 && self.frame_max < FRAME_MIN_SIZE {
             return Err(InvalidConfig::FrameMax(self.frame_max));
         }
@@ -119,6 +127,7 @@ impl Default for Config {
             listen: Vec::new(),
             data_dir: None,
             durability: Durability::default(),
+            journals: 1,
             memory_limit: Amount::Percent(40),
             disk_free_limit: None,
             handshake_timeout: Duration::from_secs(10),
@@ -150,6 +159,9 @@ pub enum InvalidConfig {
     /// The time a handshake may take.
     #[error("handshake-timeout is 0: nobody could connect")]
     HandshakeTimeout,
+    /// The number of journals.
+    #[error("journals is {0}: it must be from 1 to {MOST_JOURNALS}")]
+    Journals(usize),
     /// The frame size.
     #[error("frame-max is {0}: it must be 0 (no limit) or at least {FRAME_MIN_SIZE} bytes")]
     FrameMax(u32),
@@ -205,6 +217,17 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(config.check(), Err(InvalidConfig::Workers(0)));
+    }
+
+    #[test]
+    fn there_are_one_to_sixty_four_journals() {
+        let config = |journals| Config {
+            journals,
+            ..Config::default()
+        };
+        assert_eq!(config(0).check(), Err(InvalidConfig::Journals(0)));
+        assert_eq!(config(64).check(), Ok(()));
+        assert_eq!(config(65).check(), Err(InvalidConfig::Journals(65)));
     }
 
     #[test]

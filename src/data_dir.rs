@@ -4,11 +4,13 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 
 use leveret_actors::broker::Stores;
 use leveret_actors::definitions::{DefinitionStore, StoreError};
 use leveret_actors::journal::log::LogSettings;
 use leveret_actors::journal::store::{JournalError, JournalStore};
+use leveret_actors::journal::threads::Threads;
 
 /// Locked by the broker that uses the directory, and holds its process number.
 const LOCK: &str = "leveret.lock";
@@ -20,6 +22,8 @@ pub(crate) struct DataDir {
     definitions: DefinitionStore,
     /// Until it is started.
     journal: Option<JournalStore>,
+    /// They use the directory, however the broker ends.
+    threads: Arc<Threads>,
     _lock: File,
 }
 
@@ -52,7 +56,7 @@ pub enum DataDirError {
 
 impl DataDir {
     /// Makes the directory if need be, locks it and opens what is in it.
-    pub(crate) fn open(directory: &Path, log: LogSettings) -> Result<Self, DataDirError> {
+    pub(crate) fn open(directory: &Path, log: LogSettings, journals: usize) -> Result<Self, DataDirError> {
         let unusable = |source| DataDirError::Unusable {
             directory: directory.to_owned(),
             source,
@@ -70,9 +74,12 @@ impl DataDir {
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
         sign(&mut lock).map_err(unusable)?;
+        let definitions = DefinitionStore::open(directory)?;
+        let journal = JournalStore::open_several(directory, log, journals)?;
         Ok(DataDir {
-            definitions: DefinitionStore::open(directory)?,
-            journal: Some(JournalStore::open(directory, log)?),
+            definitions,
+            threads: journal.threads(),
+            journal: Some(journal),
             _lock: lock,
         })
     }
@@ -83,6 +90,13 @@ impl DataDir {
             definitions: &self.definitions,
             journal: self.journal.take()?,
         })
+    }
+}
+
+impl Drop for DataDir {
+    /// The lock is given up when nothing is written any more.
+    fn drop(&mut self) {
+        self.threads.end();
     }
 }
 
@@ -119,8 +133,8 @@ mod tests {
     fn a_directory_is_made_locked_and_free_again() {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("a/b");
-        let first = DataDir::open(&directory, LogSettings::default()).unwrap();
-        let refused = DataDir::open(&directory, LogSettings::default())
+        let first = DataDir::open(&directory, LogSettings::default(), 1).unwrap();
+        let refused = DataDir::open(&directory, LogSettings::default(), 1)
             .unwrap_err()
             .to_string();
         assert_eq!(
@@ -132,13 +146,13 @@ mod tests {
             )
         );
         drop(first);
-        DataDir::open(&directory, LogSettings::default()).unwrap();
+        DataDir::open(&directory, LogSettings::default(), 1).unwrap();
     }
 
     #[test]
     fn a_file_is_no_directory() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let refused = DataDir::open(file.path(), LogSettings::default()).unwrap_err();
+        let refused = DataDir::open(file.path(), LogSettings::default(), 1).unwrap_err();
         assert!(matches!(refused, DataDirError::Unusable { .. }), "{refused}");
     }
 }

@@ -96,7 +96,7 @@ impl Server {
         let mut data = config
             .data_dir
             .as_deref()
-            .map(|directory| DataDir::open(directory, log_settings(&config)))
+            .map(|directory| DataDir::open(directory, log_settings(&config), config.journals))
             .transpose()?;
         let mut settings = settings(&config)?;
         adjust(&mut settings);

@@ -32,6 +32,9 @@ pub(super) struct Options {
     /// power cut can lose them
     #[arg(long, value_name = "WHEN", env = "LEVERET_DURABILITY", default_value = "fsync", value_parser = durability)]
     durability: Durability,
+    /// Logs that share the persistent messages, 1 to 64: more help where one thread is the limit, not the disk
+    #[arg(long, value_name = "N", env = "LEVERET_JOURNALS", default_value_t = 1)]
+    journals: usize,
     /// Memory to get by with, in bytes (2GiB, 512MB) or as a share of what the process may use (40%): messages get half of
     /// it, and above all of it publishers are held back
     #[arg(
@@ -107,6 +110,7 @@ impl Options {
             listen: self.listen,
             data_dir: Some(self.data_dir),
             durability: self.durability,
+            journals: self.journals,
             memory_limit: self.memory_limit,
             disk_free_limit: self.disk_free_limit,
             handshake_timeout: Duration::from_secs(self.handshake_timeout.into()),

@@ -151,7 +151,12 @@ impl Broker {
                 let queues = vhost.directory.queues();
                 join_all(queues.map(|queue| queue.addr.send(Conclude))).await;
             }
-            journals.stop().await
+            if self.failed.borrow().is_none() {
+                return journals.stop().await;
+            }
+            // What a queue has handed out is not known.
+            journals.end();
+            Ok(())
         };
         match tokio::time::timeout(deadline, concluded).await {
             Ok(Ok(())) => {}

@@ -23,6 +23,7 @@ mod fields;
 pub mod files;
 mod gather;
 mod health;
+mod homes;
 pub mod index;
 pub mod inspect;
 mod loading;
@@ -40,6 +41,7 @@ mod stopping;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod threads;
 mod volatile;
 pub mod writer;
 

@@ -47,6 +47,13 @@ pub(super) struct OpenedLog {
     pub(super) defects: u64,
 }
 
+impl OpenedLog {
+    /// Whether nothing in it is of use to anyone.
+    pub(super) fn is_empty(&self) -> bool {
+        self.defects == 0 && self.log.index().stores().next().is_none()
+    }
+}
+
 /// Reads the log in the folder `path`; makes an empty one when there is none. What can't be read is logged.
 pub(super) fn open_log(path: PathBuf, settings: LogSettings) -> Result<OpenedLog, JournalError> {
     let failed = |source| JournalError::Io {

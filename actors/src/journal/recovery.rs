@@ -197,6 +197,7 @@ fn read_whole(files: &dyn Files, name: &str, mut buffer: Vec<u8>) -> io::Result<
 }
 
 /// Cuts off the tails that were found torn, and deletes files that end within their header: they hold nothing.
+/// What was read of the last segment is durable afterwards: others rely on it.
 pub fn repair(files: &dyn Files, recovered: &Recovered) -> io::Result<()> {
     for defect in &recovered.defects {
         match defect.kind {
@@ -205,7 +206,15 @@ pub fn repair(files: &dyn Files, recovered: &Recovered) -> io::Result<()> {
             _ => {}
         }
     }
-    Ok(())
+    let last = recovered
+        .index
+        .segments()
+        .next_back()
+        .map(|(number, _)| file_name(number));
+    match last.filter(|_| !recovered.stopped_in_order) {
+        Some(name) => files.truncate(&name, files.len(&name)?),
+        None => Ok(()),
+    }
 }
 
 impl Recovered {

@@ -43,6 +43,15 @@ impl Log {
         self.drop_checkpoint()
     }
 
+    /// Deletes all files of a log that is not to be written.
+    ///
+    /// # Errors
+    /// When one can't be deleted.
+    pub(super) fn remove(mut self) -> io::Result<()> {
+        self.drop_checkpoint()?;
+        self.delete_all()
+    }
+
     fn drop_checkpoint(&self) -> io::Result<()> {
         let mut dropped = false;
         for name in [checkpoint::FILE, checkpoint::UNFINISHED] {

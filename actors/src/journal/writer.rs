@@ -62,6 +62,7 @@ enum Mail {
     Stop {
         reply: oneshot::Sender<io::Result<()>>,
     },
+    End,
 }
 
 /// Sends to the thread. What is sent is done in order; nothing is done once the thread has stopped.
@@ -96,6 +97,7 @@ impl Writer {
             loads: Vec::new(),
             waiting: Vec::new(),
             stop: None,
+            ended: false,
             failing: false,
             health: Box::new(health),
         };
@@ -141,6 +143,11 @@ impl Writer {
         answer
     }
 
+    /// Ends the thread after one more commit, in whatever state the queues are.
+    pub fn end(&self) {
+        self.send(Mail::End);
+    }
+
     fn send(&self, mail: Mail) {
         // Without the thread nothing becomes safe, and nothing is told to be.
         let _ = self.mail.send(mail);
@@ -177,6 +184,7 @@ struct WriterThread {
     loads: Vec<(Load, Writer)>,
     waiting: Vec<(StoreId, oneshot::Sender<Option<Run>>)>,
     stop: Option<oneshot::Sender<io::Result<()>>>,
+    ended: bool,
     failing: bool,
     health: Box<dyn Fn(Health) + Send>,
 }
@@ -191,6 +199,9 @@ impl WriterThread {
             if let Some(reply) = self.stop.take() {
                 let _ = reply.send(self.end(committed));
                 return;
+            }
+            if self.ended {
+                break;
             }
             if committed.is_ok() {
                 self.answer_waiting();
@@ -250,6 +261,7 @@ impl WriterThread {
             Mail::Load { load, again } => self.loads.push((load, again)),
             Mail::Waiting { store, reply } => self.waiting.push((store, reply)),
             Mail::Stop { reply } => self.stop = Some(reply),
+            Mail::End => self.ended = true,
         }
     }
 

@@ -120,7 +120,7 @@ impl VirtualHost {
 
     fn journal(&self, durable: bool, store_id: Option<StoreId>) -> Box<dyn Journal> {
         match (&self.node.journals, store_id) {
-            (Some(journals), Some(store_id)) if durable => Box::new(journals.queue(store_id)),
+            (Some(journals), Some(store_id)) if durable => journals.queue(store_id),
             _ => Box::new(Volatile),
         }
     }

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod loads;
 mod model;
+mod several;
 mod writing;
 
 use std::collections::BTreeMap;
