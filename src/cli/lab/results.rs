@@ -97,9 +97,11 @@ impl Measurement {
 
     fn of_throughput(result: &Value) -> Self {
         let number = |path: &str| result.pointer(path).and_then(Value::as_f64);
-        let direction =
-            |name: &str| number(&format!("/{name}/messages_per_second")).filter(|&rate| rate > 0.0);
-        let (into, out) = (direction("published"), direction("consumed"));
+        let rate = |name: &str| number(&format!("/{name}/messages_per_second"));
+        let into = rate("published").filter(|&rate| rate > 0.0);
+        // Where messages came too late to count, the rate is 0: only without consumers is there none.
+        let received = number("/check/received").is_some_and(|received| received > 0.0);
+        let out = rate("consumed").filter(|&rate| rate > 0.0 || received);
         let bytes = if out.is_some() { "consumed" } else { "published" };
         let size = number("/published/bytes_per_second").zip(number("/published/messages_per_second"));
         let published = number("/check/published").unwrap_or_default();
@@ -210,6 +212,18 @@ mod tests {
         assert_eq!(measured.written_per_byte, Some(2.0));
         assert_eq!(measured.tool_share, Some(0.5));
         assert_eq!(measured.errors, ["3 repeated"]);
+    }
+
+    #[test]
+    fn a_round_whose_messages_came_too_late_counts_as_none_a_second() {
+        let round = |received: u64| {
+            let result = json!({
+                "published": {"messages_per_second": 50.0}, "consumed": {"messages_per_second": 0.0},
+                "check": {"received": received}
+            });
+            Measurement::of_perf(&result).out
+        };
+        assert_eq!((round(7), round(0)), (Some(0.0), None));
     }
 
     #[test]
