@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backlog_beyond_memory;
 mod check;
 mod data_dir;
 mod full_disk;

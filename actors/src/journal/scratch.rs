@@ -58,12 +58,16 @@ impl Journal for Scratch {
         let store = self.store;
         self.writer.write(Op::Settled { store, positions }, None);
     }
+
+    fn deleted(&mut self) {
+        let store = self.store;
+        self.writer.write(Op::QueueDeleted { store }, None);
+    }
 }
 
 impl Drop for Scratch {
     /// Also when the queue crashed: what it had here no one can ask for any more.
     fn drop(&mut self) {
-        let store = self.store;
-        self.writer.write(Op::QueueDeleted { store }, None);
+        self.deleted();
     }
 }

@@ -43,9 +43,6 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        if !self.deleted {
-            self.scratch.deleted();
-        }
         self.farewell(std::thread::panicking());
     }
 }

@@ -29,20 +29,29 @@ impl MemoryBudget {
         }
     }
 
+    /// Whether all messages of the process take so much, `used` bytes, that some are to leave. That begins below the budget,
+    /// since they don't leave at once.
+    fn is_short(self, used: u64) -> bool {
+        used > self.all / 4 * 3
+    }
+
     /// What may stay of one queue's first messages while all messages of the process take `used` bytes; `None` when
-    /// there is room. The further beyond the budget, the less.
+    /// there is room. The less room, the less.
     pub(super) fn keep(self, used: u64) -> Option<u64> {
-        let quarter = self.all / 4;
-        match used.checked_sub(self.all)? {
-            beyond if beyond <= quarter => Some(FRONT),
-            beyond if beyond <= quarter * 2 => Some(FRONT / 16),
-            _ => Some(0),
+        if !self.is_short(used) {
+            None
+        } else if used <= self.all {
+            Some(FRONT)
+        } else if used <= self.all.saturating_add(self.all / 4) {
+            Some(FRONT / 16)
+        } else {
+            Some(0)
         }
     }
 
     /// Whether messages come faster than they go to the disk: those who publish have to wait.
     pub(super) fn strained(self, used: u64) -> bool {
-        used > self.all.saturating_add(self.all / 4)
+        used > self.all
     }
 }
 
@@ -54,16 +63,17 @@ mod tests {
     fn the_less_room_there_is_the_less_stays() {
         let budget = MemoryBudget::of(256 << 20);
         let keep = |mib: u64| budget.keep(mib << 20);
-        assert_eq!(keep(127), None);
-        assert_eq!(keep(129), Some(FRONT));
-        assert_eq!(keep(170), Some(FRONT / 16));
-        assert_eq!(keep(200), Some(0));
-        assert!(budget.strained(170 << 20) && !budget.strained(150 << 20));
+        assert_eq!(keep(95), None);
+        assert_eq!(keep(97), Some(FRONT));
+        assert_eq!(keep(129), Some(FRONT / 16));
+        assert_eq!(keep(161), Some(0));
+        assert!(budget.strained(129 << 20) && !budget.strained(127 << 20));
     }
 
     #[test]
     fn without_a_bound_everything_stays() {
-        assert_eq!(MemoryBudget::UNBOUNDED.keep(u64::MAX - 1), None);
-        assert!(!MemoryBudget::UNBOUNDED.strained(u64::MAX));
+        let most = 1 << 60;
+        assert_eq!(MemoryBudget::UNBOUNDED.keep(most), None);
+        assert!(!MemoryBudget::UNBOUNDED.strained(most));
     }
 }

@@ -95,8 +95,8 @@ impl VirtualHost {
             options: Arc::clone(&options),
             store_id,
             journal: self.journal(options.durable, store_id),
-            scratch: Box::new(Volatile),
-            memory: MemoryBudget::UNBOUNDED,
+            scratch: self.scratch(),
+            memory: MemoryBudget::of(self.node.settings.memory_limit),
             ended: ctx.address().recipient(),
             lease: Lease::new(ctx.address().recipient(), id),
         };
@@ -122,6 +122,13 @@ impl VirtualHost {
         match (&self.node.journals, store_id) {
             (Some(journals), Some(store_id)) if durable => journals.queue(store_id),
             _ => Box::new(Volatile),
+        }
+    }
+
+    fn scratch(&self) -> Box<dyn Journal> {
+        match &self.node.journals {
+            Some(journals) => journals.scratch(),
+            None => Box::new(Volatile),
         }
     }
 

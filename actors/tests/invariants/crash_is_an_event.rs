@@ -98,6 +98,7 @@ fn a_crashed_durable_queue_has_lost_nothing_that_was_confirmed() {
         channel.acked(u64::from(round) * 10 + 1, u64::from(round) * 10 + 10);
         let first = channel.get("q").unwrap();
         channel.ack(first.tag);
+        assert_eq!(channel.ready("q"), 9, "the ack has arrived before others come");
         let consumer = ring.connect().channel();
         consumer.prefetch(1);
         consumer.consume("q");

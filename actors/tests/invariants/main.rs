@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod backlog_leaves_memory;
 mod bounded;
 mod confirmed_is_stored;
 mod crash_is_an_event;
@@ -18,6 +19,7 @@ mod nobody_starves;
 mod ordering;
 mod requeue_keeps_place;
 mod ring;
+mod shelf;
 mod sources;
 mod stage;
 mod stopping_in_order;
