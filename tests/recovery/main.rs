@@ -11,9 +11,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backlog;
 mod backlog_beyond_memory;
+mod broken_disk;
 mod check;
 mod data_dir;
+mod disk;
 mod full_disk;
 mod killed;
 mod load;

@@ -3,7 +3,7 @@
 //! The stream yields all complete frames of one read as one item, each with the permit that covers its
 //! bytes. It stays pending, and so leaves the rest to TCP, while the connection's window is used
 //! up, while the peer leaves too many answers unread, or while an alarm holds a publisher back. None
-//! of that stops the connection's mailbox. A peer that an alarm holds back is looked after: what it sent hides from us
+//! of that stops the connection's mailbox. A peer that is not read from is looked after: what it sent hides from us
 //! that it hung up.
 
 use std::io;
@@ -21,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::time::Interval;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::codec::FramedRead;
 
 use super::alarms::publishes;
@@ -31,6 +31,12 @@ use crate::writer::backlog::Backlog;
 
 /// How often we look whether a peer that we do not read from is still there.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
+
+/// How often it must be found to be gone while an alarm holds it back. What it sent and was not read is dropped then.
+const GONE_IN_AN_ALARM: u32 = 1;
+
+/// The same while the queues are late to take what it sent: they may yet take the rest.
+const GONE_BEFORE_THE_QUEUES: u32 = 4;
 
 /// By what the system tells that a peer has hung up, even behind bytes that we have not read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -114,8 +120,8 @@ pub(crate) struct Reader {
     uncovered: Option<Inbound>,
     /// Whether it is known that these are publications which wait.
     wait_is_told: bool,
-    /// Runs while an alarm holds the peer back.
-    looking_after: Option<Interval>,
+    /// Runs while the peer is not read from.
+    looking_after: Option<LookingAfter>,
     gate: Arc<Gate>,
     backlog: Arc<Backlog>,
 }
@@ -144,7 +150,7 @@ impl Reader {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Inbound, DecodeError>>> {
         if self.gate.is_held_back(cx) {
-            return self.poll_hung_up(cx).map(|()| None);
+            return self.poll_hung_up(GONE_IN_AN_ALARM, cx).map(|()| None);
         }
         self.looking_after = None;
         if self.backlog.is_full(cx) {
@@ -193,13 +199,12 @@ impl Reader {
         self.window.poll_acquire(cx, bytes)
     }
 
-    /// Ready once the peer that is held back has hung up.
-    fn poll_hung_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let looking_after = self
-            .looking_after
-            .get_or_insert_with(|| tokio::time::interval(LOOK_AFTER));
-        while looking_after.poll_tick(cx).is_ready() {
-            if self.frames.get_ref().has_hung_up() {
+    /// Ready once the peer, which is not read from, was found so often to have hung up.
+    fn poll_hung_up(&mut self, often: u32, cx: &mut Context<'_>) -> Poll<()> {
+        let looking_after = self.looking_after.get_or_insert_with(LookingAfter::new);
+        while looking_after.looks.poll_tick(cx).is_ready() {
+            looking_after.gone += u32::from(self.frames.get_ref().has_hung_up());
+            if looking_after.gone >= often {
                 return Poll::Ready(());
             }
         }
@@ -229,11 +234,13 @@ impl Stream for Reader {
                 reader.wait_is_told = true;
                 return Poll::Ready(Some(Ok(Received::PublicationsWait)));
             }
-            if reader.gate.is_held_back(cx) {
-                return reader.poll_hung_up(cx).map(|()| None);
-            }
-            return Poll::Pending;
+            let often = match reader.gate.is_held_back(cx) {
+                true => GONE_IN_AN_ALARM,
+                false => GONE_BEFORE_THE_QUEUES,
+            };
+            return reader.poll_hung_up(often, cx).map(|()| None);
         };
+        reader.looking_after = None;
         reader.wait_is_told = false;
         let received = reader.uncovered.take().zip(permit);
         Poll::Ready(received.map(|(inbound, permit)| Ok(Received::Frames { inbound, permit })))
@@ -244,6 +251,21 @@ fn size(inbound: &Inbound) -> usize {
     match inbound {
         Inbound::Header(_) => 8,
         Inbound::Frames(batch) => batch.bytes.len(),
+    }
+}
+
+/// Looks now and then whether the peer is still there.
+struct LookingAfter {
+    looks: Interval,
+    /// How often it was not.
+    gone: u32,
+}
+
+impl LookingAfter {
+    fn new() -> Self {
+        let mut looks = interval_at(Instant::now() + LOOK_AFTER, LOOK_AFTER);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        LookingAfter { looks, gone: 0 }
     }
 }
 
