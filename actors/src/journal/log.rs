@@ -140,6 +140,12 @@ impl Log {
         !self.unsynced.is_empty()
     }
 
+    /// Whether an operation of this store is not written yet.
+    pub(super) fn concerns(&self, store: StoreId) -> bool {
+        let unwritten = self.unsynced.get(self.written..).unwrap_or_default();
+        unwritten.iter().any(|op| op.store() == Some(store))
+    }
+
     /// The queues and tickets whose messages have become safe since this was asked last, in order.
     pub fn take_safe(&mut self) -> std::vec::Drain<'_, (StoreId, u64)> {
         self.safe.drain(..)

@@ -52,6 +52,17 @@ pub enum Op {
 }
 
 impl Op {
+    /// The queue that it concerns, if it is one.
+    pub(super) fn store(&self) -> Option<StoreId> {
+        match self {
+            Op::Append { store, .. }
+            | Op::Settled { store, .. }
+            | Op::HandedOut { store, .. }
+            | Op::QueueDeleted { store } => Some(*store),
+            Op::Moved { .. } | Op::Stopped => None,
+        }
+    }
+
     /// Whether it must soon be durable. Losing the others costs a redelivery, or nothing: which queues there are, the
     /// definitions say.
     pub(super) fn is_urgent(&self) -> bool {

@@ -203,9 +203,7 @@ impl WriterThread {
             if self.ended {
                 break;
             }
-            if committed.is_ok() {
-                self.answer_waiting();
-            }
+            self.answer_waiting();
             busy = committed.is_ok() && self.clean();
         }
         if let Err(failure) = self.log.flush() {
@@ -315,8 +313,13 @@ impl WriterThread {
         }
     }
 
+    /// What a queue that crashed had on its way must be written first; the others need not wait for a disk that fails.
     fn answer_waiting(&mut self) {
-        for (store, reply) in self.waiting.drain(..) {
+        for (store, reply) in std::mem::take(&mut self.waiting) {
+            if self.log.concerns(store) {
+                self.waiting.push((store, reply));
+                continue;
+            }
             let _ = reply.send(self.log.index().waiting(store));
         }
     }
