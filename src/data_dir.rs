@@ -7,9 +7,10 @@ use std::process;
 use std::sync::Arc;
 
 use leveret_actors::broker::Stores;
-use leveret_actors::definitions::{DefinitionStore, StoreError};
+use leveret_actors::definitions::{self, DefinitionStore, StoreError};
+use leveret_actors::journal::inspect::inspect;
 use leveret_actors::journal::log::LogSettings;
-use leveret_actors::journal::store::{JournalError, JournalStore};
+use leveret_actors::journal::store::{self, JournalError, JournalStore};
 use leveret_actors::journal::threads::Threads;
 
 /// Locked by the broker that uses the directory, and holds its process number.
@@ -46,6 +47,21 @@ pub enum DataDirError {
         /// The other broker's process number, if it can be read.
         process: Option<u32>,
     },
+    /// Messages wait in the journal, and what says whose they are is gone.
+    #[error(
+        "{} is missing or empty, and {messages} messages wait in {}: without it they belong to no queue and would be dropped; \
+         restore the file from a backup, or move the folder away to start without exchanges, queues and messages",
+        definitions.display(),
+        journal.display()
+    )]
+    DefinitionsMissing {
+        /// The store of exchanges, queues and bindings.
+        definitions: PathBuf,
+        /// The folder of the messages.
+        journal: PathBuf,
+        /// How many there are.
+        messages: u64,
+    },
     /// The store of exchanges, queues and bindings can't be opened.
     #[error(transparent)]
     Definitions(#[from] StoreError),
@@ -74,6 +90,7 @@ impl DataDir {
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
         sign(&mut lock).map_err(unusable)?;
+        check_definitions(directory)?;
         let definitions = DefinitionStore::open(directory)?;
         let journal = JournalStore::open_several(directory, log, journals)?;
         Ok(DataDir {
@@ -98,6 +115,45 @@ impl Drop for DataDir {
     fn drop(&mut self) {
         self.threads.end();
     }
+}
+
+/// Refuses journals with messages whose definitions are not there: a new store would know none of their queues.
+fn check_definitions(directory: &Path) -> Result<(), DataDirError> {
+    let definitions = directory.join(definitions::FILE);
+    // One that is empty would be taken for new.
+    if definitions.metadata().is_ok_and(|file| file.len() > 0) {
+        return Ok(());
+    }
+    let unusable = |source| DataDirError::Unusable {
+        directory: directory.to_owned(),
+        source,
+    };
+    for entry in fs::read_dir(directory).map_err(unusable)? {
+        let journal = entry.map_err(unusable)?.path();
+        let named = journal.file_name().and_then(|name| name.to_str());
+        if !named.is_some_and(is_journal) || !journal.is_dir() {
+            continue;
+        }
+        let messages = inspect(&journal).map_err(unusable)?.queues.values().sum();
+        if messages > 0 {
+            return Err(DataDirError::DefinitionsMissing {
+                definitions,
+                journal,
+                messages,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The folder of the first journal, or of a further one.
+fn is_journal(name: &str) -> bool {
+    name.strip_prefix(store::FOLDER).is_some_and(|rest| {
+        rest.is_empty()
+            || rest
+                .strip_prefix('-')
+                .is_some_and(|number| number.parse::<u32>().is_ok())
+    })
 }
 
 fn open_lock(directory: &Path) -> io::Result<File> {

@@ -129,3 +129,58 @@ fn a_database_that_was_cut_is_refused() {
         assert!(line.contains("is damaged"), "{left}: {line}");
     }
 }
+
+#[test]
+fn messages_without_definitions_are_not_dropped() {
+    let data = used();
+    let file = data.path().join(DEFINITIONS);
+    let whole = fs::read(&file).unwrap();
+    let broker = super::broker_in(data.path());
+    let channel = broker.connect().channel();
+    channel.confirm_select();
+    (0..3).for_each(|_| channel.publish_with("q7", &super::PERSISTENT, "kept"));
+    channel.acked(1, 3);
+    drop(broker);
+    let unlocked = |path: &Path| {
+        let mut all = super::check::contents(path);
+        all.remove(&path.join("leveret.lock"));
+        all
+    };
+    for remains in [None, Some("")] {
+        fs::remove_file(&file).unwrap();
+        remains
+            .into_iter()
+            .for_each(|bytes| fs::write(&file, bytes).unwrap());
+        let before = unlocked(data.path());
+        let line = refused(data.path());
+        for said in [
+            file.to_str().unwrap(),
+            "3 messages",
+            "restore the file from a backup",
+            "journal",
+        ] {
+            assert!(line.contains(said), "{line}");
+        }
+        assert!(unlocked(data.path()) == before, "something was changed");
+        fs::write(&file, &whole).unwrap();
+    }
+    let broker = super::broker_in(data.path());
+    assert_eq!(broker.connect().channel().drain("q7"), ["kept"; 3]);
+}
+
+#[test]
+fn a_journal_in_which_nothing_waits_needs_no_definitions() {
+    let data = used();
+    fs::remove_file(data.path().join(DEFINITIONS)).unwrap();
+    assert!(data.path().join("journal").exists());
+    let broker = super::broker_in(data.path());
+    assert!(!exists(&broker.connect().channel(), "q7"));
+}
+
+#[test]
+fn a_journal_that_was_moved_away_lets_a_broker_begin_anew() {
+    let data = used();
+    fs::remove_file(data.path().join(DEFINITIONS)).unwrap();
+    fs::remove_dir_all(data.path().join("journal")).unwrap();
+    super::broker_in(data.path()).connect();
+}

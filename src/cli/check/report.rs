@@ -244,7 +244,7 @@ impl Report {
                 file: definitions::FILE.to_owned(),
                 bytes: None,
                 what: "is not there, although messages wait".to_owned(),
-                meaning: "a broker would start without queues and drop all messages; restore the file from a backup",
+                meaning: "a broker does not start, as it would drop all messages; restore the file from a backup",
             });
         }
         let known = named.is_some();
