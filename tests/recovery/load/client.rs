@@ -35,6 +35,8 @@ pub(super) struct Client<'m> {
     pub(super) channel: Channel,
     model: &'m Mutex<Model>,
     chance: Chance,
+    /// One message in so many is large, and has so many bytes.
+    large: (usize, usize),
     /// The tag of the last publication on this channel.
     tag: u64,
     pub(super) open: BTreeMap<u64, (Id, bool, BTreeSet<String>)>,
@@ -51,6 +53,7 @@ impl<'m> Client<'m> {
         number: usize,
         model: &'m Mutex<Model>,
         seed: u64,
+        large: (usize, usize),
     ) -> Client<'m> {
         let connection = Connection::over_tcp(address, "/");
         connection.open("/");
@@ -62,6 +65,7 @@ impl<'m> Client<'m> {
             channel,
             model,
             chance: Chance::new(seed),
+            large,
             tag: 0,
             open: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -99,10 +103,12 @@ impl<'m> Client<'m> {
                 0 => SHARED_EXCHANGE.to_owned(),
                 _ => self.any_exchange().0,
             };
-            let persistent = !self.chance.one_in(4);
-            let length = match self.chance.below(100) {
-                0 => 300_000,
-                length => length * 20,
+            let large = self.chance.one_in(self.large.0);
+            // Large ones are transient more often: memory is rid of the others without the scratch log.
+            let persistent = !self.chance.one_in(if large { 2 } else { 4 });
+            let length = match large {
+                true => self.large.1,
+                false => self.chance.below(100) * 20,
             };
             let mut model = self.model();
             let own = &mut model.clients[self.number];
