@@ -18,6 +18,7 @@ mod check;
 mod data_dir;
 mod disk;
 mod full_disk;
+mod kept;
 mod killed;
 mod load;
 mod many;
