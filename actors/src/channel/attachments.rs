@@ -271,6 +271,7 @@ mod tests {
             worker: System::new().block_on(async { Workers::start(1).by_turn() }),
             options: Arc::new(options),
             store_id: None,
+            down_until: None,
         })
     }
 

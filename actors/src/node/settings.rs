@@ -48,6 +48,8 @@ pub struct Settings {
     pub refusal_delay: Duration,
     /// How long a peer has to answer connection.close.
     pub close_timeout: Duration,
+    /// How long a queue that crashed again and again is left down, though it be declared again.
+    pub crash_pause: Duration,
     /// Threads that carry connections and queues. At least 1.
     pub workers: usize,
     /// Bytes of memory the process is to get by with: messages take half of it, the rest of a backlog is on the disk.
@@ -79,6 +81,7 @@ impl Default for Settings {
             handshake_timeout: Duration::from_secs(10),
             refusal_delay: Duration::from_secs(3),
             close_timeout: Duration::from_secs(30),
+            crash_pause: Duration::from_secs(60),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             memory_limit: u64::MAX,
             free_space: None,

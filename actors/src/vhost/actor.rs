@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use leveret_protocol::Exception;
 use rustc_hash::FxHashMap;
 
+use super::crashes::Crashes;
 use super::declaring::UnderWay;
 use super::definitions::{Definitions, Recovered};
 use super::directory::Directory;
@@ -35,6 +36,7 @@ pub struct VirtualHost {
     /// The exchanges that may have bindings to a destination.
     pub(super) sources_of: FxHashMap<Destination, Sources>,
     pub(super) forgetting: Forgetting,
+    pub(super) crashes: Crashes,
     pub(super) incarnations: u64,
     _lease: Lease<Name>,
 }
@@ -61,6 +63,7 @@ impl VirtualHost {
             exclusive: FxHashMap::default(),
             sources_of: FxHashMap::default(),
             forgetting: Forgetting::default(),
+            crashes: Crashes::default(),
             incarnations: 0,
             _lease: lease,
         }

@@ -182,7 +182,8 @@ impl Handler<DeclareQueue> for VirtualHost {
             return Box::pin(later.then(|(), host, ctx| host.handle(mail, ctx)));
         }
         if let Some(existing) = self.existing_queue(&mail) {
-            return Box::pin(fut::ready(existing));
+            let up = existing.and_then(|existing| self.bring_up(existing, ctx));
+            return Box::pin(fut::ready(up));
         }
         if let Err(reserved) = names::check_new_queue(&mail.name) {
             return Box::pin(fut::ready(Err(reserved)));

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use actix::prelude::*;
 use arc_swap::ArcSwap;
@@ -22,7 +23,7 @@ use crate::queue::messages::DirectReply;
 use crate::queue::options::QueueOptions;
 
 /// What others know of a queue.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct QueueHandle {
     /// Names one incarnation of the queue: a queue declared anew under an old name has a new id.
     pub id: QueueId,
@@ -38,6 +39,9 @@ pub struct QueueHandle {
     pub options: Arc<QueueOptions>,
     /// What its definition and its messages are kept under, if it is durable.
     pub store_id: Option<StoreId>,
+    /// Set when it crashed again and again and is left down: its mailbox is closed, and a declaration starts it again from
+    /// this time on.
+    pub down_until: Option<Instant>,
 }
 
 impl QueueHandle {

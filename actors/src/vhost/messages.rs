@@ -7,7 +7,7 @@ use leveret_protocol::Exception;
 
 use crate::exchange::bindings::Binding;
 use crate::exchange::options::ExchangeOptions;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, QueueId};
 use crate::name::Name;
 use crate::node::WorkerId;
 use crate::queue::options::QueueOptions;
@@ -54,6 +54,22 @@ pub struct DeclareQueue {
     pub connection: ConnectionId,
     /// Where that one lives.
     pub worker: WorkerId,
+}
+
+/// A passive declaration of a queue that is left down: it comes to life again if its time has come.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), Exception>")]
+pub struct Revive {
+    /// Its name.
+    pub queue: Name,
+}
+
+/// queue.delete of a queue that is left down: its messages are dropped with it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct DropDown {
+    /// Which queue.
+    pub queue: QueueId,
 }
 
 /// queue.bind and exchange.bind.

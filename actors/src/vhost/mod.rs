@@ -10,9 +10,11 @@
 
 pub mod actor;
 mod binding;
+mod crashes;
 mod declaring;
 pub mod definitions;
 pub mod directory;
+mod down;
 pub mod equivalence;
 mod forgetting;
 pub mod messages;

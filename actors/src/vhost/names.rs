@@ -166,6 +166,16 @@ pub fn no_queue(name: &str, vhost: &str) -> Exception {
     Exception::new(ReplyCode::NotFound, format!("no {}", queue(name, vhost)))
 }
 
+/// 404: the queue crashed again and again, and is not there for now.
+#[must_use]
+pub fn queue_down(name: &str, vhost: &str) -> Exception {
+    let text = format!(
+        "{} has crashed and failed to restart; the broker's log says why, and how to go on",
+        queue(name, vhost)
+    );
+    Exception::new(ReplyCode::NotFound, text)
+}
+
 /// 404: there is no such exchange.
 #[must_use]
 pub fn no_exchange(name: &str, vhost: &str) -> Exception {

@@ -3,8 +3,10 @@
 //! One that crashed is started anew under its name, with what it was declared with. An exchange gets the bindings of its
 //! last routing table, which channels went on using meanwhile; those to a queue are kept by the exchanges and not
 //! by the queue. A durable queue gets its persistent messages back from the journal; what a queue held in memory only is lost.
+//! One that crashes [again and again](super::crashes) is left [down](super::down).
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::prelude::*;
 use arc_swap::ArcSwap;
@@ -108,6 +110,7 @@ impl VirtualHost {
             worker,
             options,
             store_id,
+            down_until: None,
         });
         self.names_of.insert(id, name);
         self.placement.add(worker);
@@ -118,7 +121,7 @@ impl VirtualHost {
         handle
     }
 
-    fn journal(&self, durable: bool, store_id: Option<StoreId>) -> Box<dyn Journal> {
+    pub(super) fn journal(&self, durable: bool, store_id: Option<StoreId>) -> Box<dyn Journal> {
         match (&self.node.journals, store_id) {
             (Some(journals), Some(store_id)) if durable => journals.queue(store_id),
             _ => Box::new(Volatile),
@@ -136,6 +139,7 @@ impl VirtualHost {
     pub(super) fn forget_queue(&mut self, id: QueueId, ctx: &mut Context<Self>) -> Option<Arc<QueueHandle>> {
         let handle = self.take_off_the_books(id)?;
         self.directory.remove_queue(&handle.name);
+        self.crashes.forget(&handle.name);
         let sources = self.forget_destination(Destination::Queue(handle.name.clone()), ctx);
         if handle.store_id.is_some() {
             let name = handle.name.clone();
@@ -145,10 +149,12 @@ impl VirtualHost {
     }
 
     /// The queue has ended or crashed. `None` when that was known.
-    fn take_off_the_books(&mut self, id: QueueId) -> Option<Arc<QueueHandle>> {
+    pub(super) fn take_off_the_books(&mut self, id: QueueId) -> Option<Arc<QueueHandle>> {
         let name = self.names_of.remove(&id)?;
         let handle = self.directory.queue(&name).filter(|queue| queue.id == id)?;
-        self.placement.remove(handle.worker);
+        if handle.down_until.is_none() {
+            self.placement.remove(handle.worker);
+        }
         if let Some(owner) = handle.owner
             && let Some(owned) = self.exclusive.get_mut(&owner)
         {
@@ -238,6 +244,9 @@ impl Handler<Gone<QueueId>> for VirtualHost {
         let Some(old) = self.take_off_the_books(id) else {
             return;
         };
+        if self.crashes.too_many(&old.name, Instant::now()) {
+            return self.leave_down(&old);
+        }
         error!(queue = %old.name, vhost = %self.directory.vhost, "the queue crashed; it is started anew");
         let (name, options) = (old.name.clone(), Arc::clone(&old.options));
         self.create_queue(name, options, old.owner, old.store_id, old.worker, ctx);

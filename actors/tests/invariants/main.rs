@@ -13,6 +13,7 @@ mod backlog_leaves_memory;
 mod bounded;
 mod confirmed_is_stored;
 mod crash_is_an_event;
+mod crash_loop;
 mod credit;
 mod no_wait_upwards;
 mod nobody_starves;

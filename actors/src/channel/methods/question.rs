@@ -24,12 +24,18 @@ where
     let (name, directory) = (queue.name.clone(), Arc::clone(&vhost.directory));
     let successor = {
         let name = name.clone();
-        move || directory.queue(&name).map(|queue| queue.addr.clone())
+        move || {
+            let up = directory.queue(&name).filter(|queue| queue.down_until.is_none());
+            up.map(|queue| queue.addr.clone())
+        }
     };
     let asked = ask(vhost.addr.clone(), &queue.addr, question, successor);
     async move {
         asked.await.map_err(|unanswered| match unanswered {
             Unanswered::Crashed => lost("queue"),
+            Unanswered::Deleted if vhost.directory.queue(&name).is_some() => {
+                names::queue_down(&name, &vhost.name)
+            }
             Unanswered::Deleted => names::no_queue(&name, &vhost.name),
         })
     }

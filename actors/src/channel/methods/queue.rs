@@ -72,8 +72,17 @@ impl Channel {
         })
     }
 
-    /// A queue that exists and that this connection may touch.
+    /// A queue that this connection may touch, and that is there to answer.
     pub(super) fn find_queue(&self, name: &str) -> Result<Arc<QueueHandle>, Exception> {
+        let handle = self.known_queue(name)?;
+        if handle.down_until.is_some() {
+            return Err(names::queue_down(name, &self.session.vhost.name));
+        }
+        Ok(handle)
+    }
+
+    /// A queue that exists, though it may be down, and that this connection may touch.
+    fn known_queue(&self, name: &str) -> Result<Arc<QueueHandle>, Exception> {
         let vhost = &self.session.vhost;
         let handle = vhost
             .directory
@@ -100,10 +109,7 @@ impl Channel {
         }
         if declare.passive {
             let name = self.named_queue(&stripped)?;
-            let handle = self.find_queue(&name)?;
-            self.last_queue = name;
-            self.count_queue(handle, declare.nowait, ctx);
-            return Ok(());
+            return self.declare_passively(name, declare.nowait, ctx);
         }
         let options = QueueOptions::parse(&declare, &self.session.vhost.name)?;
         self.check_queue_access(&stripped, &options)?;
@@ -157,6 +163,32 @@ impl Channel {
             }
             Ok(())
         });
+    }
+
+    fn declare_passively(
+        &mut self,
+        name: Name,
+        nowait: bool,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        let handle = self.known_queue(&name)?;
+        self.last_queue = name.clone();
+        if handle.down_until.is_none() {
+            self.count_queue(handle, nowait, ctx);
+            return Ok(());
+        }
+        let revive = vhost::Revive { queue: name.clone() };
+        let revived = |channel: &Self| {
+            let asked = channel.session.vhost.addr.send(revive);
+            async move { asked.await.map_err(|_| lost("virtual host"))? }
+        };
+        self.ask(revived, ctx, move |channel, revived, ctx| {
+            let found = revived.and_then(|()| channel.find_queue(&name));
+            let handle = found.map_err(|refused| refused.on(queue::Declare::IDS))?;
+            channel.count_queue(handle, nowait, ctx);
+            Ok(())
+        });
+        Ok(())
     }
 
     /// Counts for a passive declare, behind everything this channel sent to the queue.
@@ -234,7 +266,10 @@ impl Channel {
         let name = self.named_queue(delete.queue)?;
         self.session.check(Access::Configure, Resource::Queue(&name))?;
         let nowait = delete.nowait;
-        let handle = match self.find_queue(&name) {
+        let handle = match self.known_queue(&name) {
+            Ok(handle) if handle.down_until.is_some() => {
+                return self.delete_down(&handle, delete, ctx);
+            }
             Ok(handle) => handle,
             Err(refused) if names::is_not_found(&refused) => {
                 self.queue_deleted(0, nowait);
@@ -273,6 +308,34 @@ impl Channel {
                 Err(lost) => Err(lost),
             };
             channel.queue_deleted(deleted.map_err(|refused| refused.on(queue::Delete::IDS))?, nowait);
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// Deletes a queue that is left down. How much it holds nobody knows.
+    fn delete_down(
+        &mut self,
+        handle: &QueueHandle,
+        delete: &queue::Delete<'_>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Exception> {
+        if delete.if_empty {
+            return Err(names::queue_down(&handle.name, &self.session.vhost.name));
+        }
+        let (nowait, vhost) = (delete.nowait, self.session.vhost.clone());
+        let dropped = vhost.addr.send(vhost::DropDown { queue: handle.id });
+        let gone = vhost::Forgotten {
+            queue: handle.name.clone(),
+            durable: handle.store_id.is_some(),
+        };
+        let deleted = |_: &Self| async move {
+            dropped.await.map_err(|_| lost("virtual host"))?;
+            vhost.addr.send(gone).await.map_err(|_| lost("virtual host"))?
+        };
+        self.ask(deleted, ctx, move |channel, deleted, _| {
+            deleted.map_err(|refused: Exception| refused.on(queue::Delete::IDS))?;
+            channel.queue_deleted(0, nowait);
             Ok(())
         });
         Ok(())
