@@ -85,7 +85,7 @@ fn a_mixed_backlog_comes_back_in_order_and_what_is_persistent_after_a_kill() {
     let broker = start(data.path());
     let channel = broker.connect().channel();
     declare_durable(&channel, "q");
-    let persistent = |number: u64| number / 100 % 2 == 0;
+    let persistent = |number: u64| (number / 100).is_multiple_of(2);
     flood(&broker, "q", persistent);
     drain(&broker, &channel, "q", 0..MESSAGES);
     flood(&broker, "q", persistent);
