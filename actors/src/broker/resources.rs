@@ -14,11 +14,14 @@ use super::Broker;
 use super::gauges::{ProcessMemory, free_space};
 use super::watermark::{Change, Limit, Watermark};
 use crate::node::{Alarm, FreeSpace, Observer};
-use crate::publication::pages_in_memory;
+use crate::publication::{others_exceed, pages_in_memory, room_taken};
 use crate::queue::messages::Reclaim;
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// What all but messages may take of the memory limit before there is less for these, in eighths. Messages may take four, so that
+/// they go to the disk before an alarm is due.
+const OTHERS: u64 = 3;
 /// Looks between two at a disk that has plenty.
 const DISK_EVERY: u32 = 10;
 /// Looks between two times that the queues are told to reclaim memory.
@@ -80,7 +83,12 @@ impl Watch {
         };
         let Ok(used) = memory.read() else { return };
         let (used_mib, clears_at_mib) = (used >> 20, watermark.limit().clears_at() >> 20);
-        let limit_mib = self.broker.node.settings.memory_limit >> 20;
+        let limit = self.broker.node.settings.memory_limit;
+        others_exceed(
+            used.saturating_sub(pages_in_memory())
+                .saturating_sub(limit / 8 * OTHERS),
+        );
+        let limit_mib = limit >> 20;
         match watermark.read(used) {
             Some(Change::Low) => warn!(
                 used_mib,
@@ -100,7 +108,7 @@ impl Watch {
     fn reclaim(&mut self) {
         self.reclaim_pause = self.reclaim_pause.saturating_sub(1);
         let node = &self.broker.node;
-        let over = pages_in_memory() > node.settings.memory_limit / 2;
+        let over = room_taken() > node.settings.memory_limit / 2;
         if !over || self.reclaim_pause > 0 || node.journals.is_none() {
             return;
         }

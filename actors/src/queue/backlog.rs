@@ -123,6 +123,12 @@ impl QueueState {
         self.spills(to_write)
     }
 
+    /// Memory is short: pages that others held too are given up if they don't any more, and few messages need them.
+    pub fn give_up_pages(&mut self) {
+        self.pages.doubt_shared();
+        self.compact_pages();
+    }
+
     /// Bytes of memory that unsettled and returned messages take.
     pub fn held_bytes(&self) -> u64 {
         self.pages.live().saturating_sub(self.ready.cost())

@@ -11,6 +11,8 @@ use crate::publication::{Page, PageBuilder};
 const OVERHEAD: u64 = 128;
 /// Wasted bytes below which nothing is compacted.
 const SLACK: u64 = 256 * 1024;
+/// Bytes of a page that others hold too which are not worth a copy.
+const SHARED_SLACK: u64 = 1024;
 /// Size at which a page of moved messages is closed.
 const COMPACTED: u64 = 64 * 1024;
 
@@ -22,6 +24,8 @@ pub(super) struct Pages {
     live: u64,
     /// Bytes of the pages they keep alive.
     pinned: u64,
+    /// Bytes of these that others keep alive too, beyond what would be wasteful, as at the last look.
+    shared: u64,
 }
 
 #[derive(Debug)]
@@ -38,11 +42,14 @@ impl Slot {
         self.page.bytes() + OVERHEAD
     }
 
-    /// Whether moving its messages elsewhere pays.
+    /// Whether moving its messages elsewhere pays: of a page that others hold too, each answers for a part.
     ///
     /// Stricter than [`Pages::wasteful`], so that a compaction is not followed by the next one soon.
     fn is_sparse(&self) -> bool {
-        self.pinned() * 3 > self.live * 4
+        match Arc::strong_count(&self.page) as u64 {
+            0 | 1 => self.pinned() * 3 > self.live * 4,
+            holders => self.pinned() / holders > self.live * 4 + SHARED_SLACK,
+        }
     }
 }
 
@@ -97,6 +104,7 @@ impl Pages {
         self.live -= u64::from(entry.cost);
         if slot.count == 0 {
             self.pinned -= slot.pinned();
+            self.shared = self.shared.min(self.pinned);
             self.slots.remove(entry.page as usize);
         }
     }
@@ -114,7 +122,12 @@ impl Pages {
     /// Whether the pages keep far more alive than what is live.
     #[inline]
     pub(super) fn wasteful(&self) -> bool {
-        self.pinned > 2 * self.live + SLACK
+        self.pinned > 2 * (self.live + self.shared) + SLACK
+    }
+
+    /// Whether others still hold pages has to be looked at again.
+    pub(super) fn doubt_shared(&mut self) {
+        self.shared = 0;
     }
 
     /// Moves the messages of sparse pages to fresh ones. `entries` must be all there are.
@@ -140,6 +153,8 @@ impl Pages {
         if !builder.is_empty() {
             self.settle_in(builder.finish(), &mut moved);
         }
+        // What was not worth moving is not looked at again before there is as much again of it.
+        self.shared = self.pinned.saturating_sub(2 * self.live + SLACK);
     }
 
     /// Points moved entries to their new page, and releases the old ones.
@@ -228,6 +243,30 @@ mod tests {
         }
         kept.iter().for_each(|entry| pages.release(entry));
         assert_eq!((pages.bytes(), pages.live), (0, 0));
+    }
+
+    #[test]
+    fn what_others_keep_alive_anyway_is_copied_once_they_let_go() {
+        let mut builder = PageBuilder::new();
+        let (mut pages, mut others, mut entries) = (Pages::default(), Vec::new(), Vec::new());
+        for _ in 0..100 {
+            let offsets: Vec<u32> = (0..100)
+                .map(|_| builder.push("", "q", &[0, 0], false, Body::Slice(&[7; 100])))
+                .collect();
+            let page = builder.finish();
+            others.extend(vec![Arc::clone(&page); 99]);
+            pages.insert(page, &offsets[..1], false, |entry| entries.push(entry));
+        }
+        assert!(pages.wasteful());
+        let pinned = pages.bytes();
+        pages.compact(entries.iter_mut());
+        assert_eq!((pages.bytes(), pages.wasteful()), (pinned, false));
+        others.clear();
+        pages.doubt_shared();
+        assert!(pages.wasteful());
+        pages.compact(entries.iter_mut());
+        assert!(pages.bytes() < 100 * 200, "{}", pages.bytes());
+        assert!(entries.iter().all(|entry| pages.get(entry).is_some()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::actor::Queue;
 use super::backlog::Spill;
 use super::messages::Reclaim;
 use crate::journal::{Batch, Keeper, Safety};
-use crate::publication::pages_in_memory;
+use crate::publication::room_taken;
 
 /// Bytes that are asked for at once.
 const READ: u64 = 4 * 1024 * 1024;
@@ -14,7 +14,7 @@ const READ: u64 = 4 * 1024 * 1024;
 impl Queue {
     /// Lets what waits leave memory when there is too much of it.
     pub(super) fn make_room(&mut self) {
-        let (keep, scratch) = match self.memory.keep(pages_in_memory()) {
+        let (keep, scratch) = match self.memory.keep(room_taken()) {
             Some(keep) => (keep, self.scratch.keeps()),
             None if self.state.is_journaled() => (self.memory.journaled / 2, false),
             None => return,
@@ -45,12 +45,12 @@ impl Queue {
 
     /// Whether publishers have to wait until what leaves has left.
     pub(super) fn strained(&self) -> bool {
-        self.state.leaves() && self.memory.strained(pages_in_memory())
+        self.state.leaves() && self.memory.strained(room_taken())
     }
 
     /// Unsettled messages leave memory too when they take more than what may stay.
     fn make_room_of_held(&mut self) {
-        let Some(keep) = self.memory.keep(pages_in_memory()) else {
+        let Some(keep) = self.memory.keep(room_taken()) else {
             return;
         };
         if self.state.held_bytes() <= keep {
@@ -90,6 +90,7 @@ impl Handler<Reclaim> for Queue {
         }
         self.make_room();
         self.make_room_of_held();
+        self.state.give_up_pages();
         self.tell_settled();
     }
 }
