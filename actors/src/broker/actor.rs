@@ -47,6 +47,11 @@ pub enum Failure {
     /// A virtual host crashed, and with it the tables that say which names and queues belong together.
     #[error("the virtual host '{0}' crashed")]
     VirtualHost(Name),
+    /// The thread that records what is declared crashed: a restart finds all that was answered.
+    #[error(
+        "the store of definitions crashed: nothing durable can be declared or deleted; start the broker again"
+    )]
+    Definitions,
 }
 
 impl Broker {
@@ -73,6 +78,13 @@ impl Broker {
                 directory,
             }));
         }
+        if let Some(store) = store {
+            tell_left_over(store);
+            let crashed = fut::wrap_future::<_, Self>(store.crashed());
+            ctx.spawn(crashed.map(|(), broker, _| {
+                broker.failed.send_replace(Some(Failure::Definitions));
+            }));
+        }
         Broker {
             node,
             listeners: FxHashMap::default(),
@@ -91,6 +103,14 @@ impl Broker {
         let listener = Listener::new(socket, ctx.address().recipient(), lease)?.start();
         self.listeners.insert(id, (listener, spare));
         Ok(())
+    }
+}
+
+/// What belongs to virtual hosts that this broker is not told to have is kept, and out of sight.
+fn tell_left_over(store: &DefinitionStore) {
+    for (vhost, counted) in store.left_over() {
+        let (exchanges, queues, bindings) = (counted.exchanges, counted.queues, counted.bindings);
+        warn!(%vhost, exchanges, queues, bindings, "kept for a virtual host that this broker does not have");
     }
 }
 

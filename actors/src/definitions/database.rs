@@ -39,17 +39,19 @@ impl DatabaseFile {
         Ok((file, contents))
     }
 
-    /// Applies the changes in order, all or none, and syncs.
+    /// Applies the changes in order, all or none, and syncs. When that fails they may be on the disk all the same; `undo` then
+    /// has what takes their bindings back.
     pub(super) fn record<'c>(
         &mut self,
         changes: impl Iterator<Item = &'c (Name, Change)>,
+        undo: &mut Vec<(Name, Change)>,
     ) -> Result<(), redb::Error> {
         // A database whose write failed refuses everything until it is opened, and repaired, anew.
         let database = match self.database.take() {
             Some(database) => database,
             None => open(&self.path)?,
         };
-        tables::apply(&database, changes)?;
+        tables::apply(&database, changes, undo)?;
         self.database = Some(database);
         Ok(())
     }

@@ -15,7 +15,7 @@ mod overlay;
 mod recorder;
 mod tables;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -42,6 +42,8 @@ pub struct DefinitionStore {
     ids: Arc<AtomicU64>,
     recovered: Mutex<HashMap<Name, Recovered>>,
     recorder: Option<JoinHandle<()>>,
+    /// Told when the recorder ends in order.
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl DefinitionStore {
@@ -54,16 +56,45 @@ impl DefinitionStore {
         let path = directory.join(FILE);
         let (file, contents) = DatabaseFile::open(&path)?;
         let (orders, inbox) = mpsc::channel();
+        let (alive, ended) = oneshot::channel();
         let recorder = thread::Builder::new()
             .name("definitions".to_owned())
-            .spawn(move || recorder::run(file, &inbox))
+            .spawn(move || recorder::run(file, &inbox, alive))
             .map_err(|source| StoreError::io(&path, source))?;
         Ok(DefinitionStore {
             orders,
             ids: Arc::new(AtomicU64::new(contents.next_id)),
             recovered: Mutex::new(contents.vhosts),
             recorder: Some(recorder),
+            ended: Mutex::new(Some(ended)),
         })
+    }
+
+    /// Completes if the thread that writes crashes: nothing can be recorded any more. For one caller, once.
+    pub(crate) fn crashed(&self) -> impl Future<Output = ()> + use<> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner).take();
+        async move {
+            if let Some(ended) = ended
+                && ended.await.is_err()
+            {
+                return;
+            }
+            std::future::pending().await
+        }
+    }
+
+    /// How much there is of virtual hosts that no one has asked for.
+    pub(crate) fn left_over(&self) -> BTreeMap<Name, Counted> {
+        let recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = recovered.iter().map(|(vhost, found)| {
+            let counted = Counted {
+                exchanges: found.exchanges.len() as u64,
+                queues: found.queues.len() as u64,
+                bindings: found.bindings.len() as u64,
+            };
+            (vhost.clone(), counted)
+        });
+        counted.collect()
     }
 
     /// The queues there are.

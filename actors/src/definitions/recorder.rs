@@ -23,6 +23,9 @@ pub(super) enum Order {
     Record { vhost: Name, change: Change, done: Done },
     /// Tell when all removals so far are recorded.
     TellRemoved(Done),
+    /// Panic, as a bug would make it.
+    #[cfg(test)]
+    Crash,
     /// Finish.
     Close,
 }
@@ -30,16 +33,22 @@ pub(super) enum Order {
 /// The most changes of one transaction: it is kept in memory until it is synced.
 const LARGEST_GROUP: usize = 10_000;
 
-/// Records until told to close, or until nobody is left who could ask.
-pub(super) fn run(mut file: DatabaseFile, orders: &Receiver<Order>) {
+/// Records until told to close, or until nobody is left who could ask. `alive` is dropped when it crashes, and else told.
+pub(super) fn run(file: DatabaseFile, orders: &Receiver<Order>, alive: oneshot::Sender<()>) {
+    record(file, orders);
+    let _ = alive.send(());
+}
+
+fn record(mut file: DatabaseFile, orders: &Receiver<Order>) {
     // Removals that could not be recorded; they go before everything else next time.
     let mut owed: Vec<(Name, Change)> = Vec::new();
     while let Ok(first) = orders.recv() {
         let group = Group::gather(first, orders);
+        let mut undo = Vec::new();
         let recorded = if owed.is_empty() && group.changes.is_empty() {
             Ok(())
         } else {
-            file.record(owed.iter().chain(&group.changes))
+            file.record(owed.iter().chain(&group.changes), &mut undo)
         };
         let outcome = match recorded {
             Ok(()) => {
@@ -49,6 +58,7 @@ pub(super) fn run(mut file: DatabaseFile, orders: &Receiver<Order>) {
             Err(failed) => {
                 error!(%failed, changes = group.changes.len(), "definitions cannot be recorded");
                 owed.extend(group.changes.into_iter().filter_map(removal));
+                owed.extend(undo);
                 Err(NotRecorded(Arc::from(failed.to_string())))
             }
         };
@@ -86,13 +96,15 @@ impl Group {
                 self.done.push(done);
             }
             Order::TellRemoved(done) => self.done.push(done),
+            #[cfg(test)]
+            Order::Crash => panic!("injected"),
             Order::Close => self.last = true,
         }
     }
 }
 
 /// What has to be removed after a change was not recorded. A declaration was refused then, but a sync that failed may
-/// have left it on the disk.
+/// have left it on the disk. Bindings need more: the same one may have been recorded before, for somebody else.
 fn removal((vhost, change): (Name, Change)) -> Option<(Name, Change)> {
     let removal = match change {
         Change::QueueDeclared { name, .. } => Change::QueueDeleted {

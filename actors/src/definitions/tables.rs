@@ -177,16 +177,20 @@ impl Loading<'_> {
     }
 }
 
-/// Applies changes in order and syncs them: all of them or none.
+/// Applies changes in order and syncs them: all of them or none. `undo` gets what takes back the bindings that were not there
+/// before: those that nobody has who is not told of this.
 pub(super) fn apply<'c>(
     database: &Database,
     changes: impl Iterator<Item = &'c (Name, Change)>,
+    undo: &mut Vec<(Name, Change)>,
 ) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
     {
         let mut tables = Tables::open(&write)?;
         for (vhost, change) in changes {
-            tables.apply(vhost, change)?;
+            if let Some(unbound) = tables.apply(vhost, change)? {
+                undo.push((vhost.clone(), unbound));
+            }
         }
     }
     Ok(write.commit()?)
@@ -210,7 +214,8 @@ impl<'t> Tables<'t> {
         })
     }
 
-    fn apply(&mut self, vhost: &str, change: &Change) -> Result<(), redb::Error> {
+    /// Gives what takes a new binding back.
+    fn apply(&mut self, vhost: &str, change: &Change) -> Result<Option<Change>, redb::Error> {
         match change {
             Change::ExchangeDeclared { id, name, options } => {
                 let value = encoding::encode_exchange(*id, options);
@@ -240,13 +245,15 @@ impl<'t> Tables<'t> {
                 let source_end = Destination::Exchange(source.clone());
                 if self.is(vhost, &source_end, *source_id)?
                     && self.is(vhost, &binding.destination, *destination_id)?
+                    && self.bind(vhost, source, binding)?
                 {
-                    self.bind(vhost, source, binding)?;
+                    let (source, binding) = (source.clone(), binding.clone());
+                    return Ok(Some(Change::Unbound { source, binding }));
                 }
             }
             Change::Unbound { source, binding } => self.unbind(vhost, source, binding)?,
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Remembers that a number was given, for as long as the store lives.
@@ -270,7 +277,8 @@ impl<'t> Tables<'t> {
         Ok(found.is_some_and(|raw| encoding::decode_id(raw.value()) == Ok(id)))
     }
 
-    fn bind(&mut self, vhost: &str, source: &str, binding: &Binding) -> Result<(), redb::Error> {
+    /// Whether it is new.
+    fn bind(&mut self, vhost: &str, source: &str, binding: &Binding) -> Result<bool, redb::Error> {
         let (kind, destination) = split(&binding.destination);
         let arguments = canonical::by_field(&binding.arguments);
         let key = (
@@ -282,8 +290,8 @@ impl<'t> Tables<'t> {
             &arguments[..],
         );
         let value = encoding::encode_arguments(&binding.arguments);
-        self.bindings.insert(key, &value[..])?;
-        Ok(())
+        let before = self.bindings.insert(key, &value[..])?;
+        Ok(before.is_none())
     }
 
     fn unbind(&mut self, vhost: &str, source: &str, binding: &Binding) -> Result<(), redb::Error> {

@@ -264,3 +264,91 @@ fn a_value_that_cannot_be_read_is_named() {
     let newer = with(b"\x02");
     assert!(newer.contains("has format 2"), "{newer}");
 }
+
+fn same(destination: u64) -> Change {
+    bound("e", StoreId(1), "q", StoreId(destination), "k")
+}
+
+#[test]
+fn a_binding_whose_sync_fails_is_taken_back_unless_it_was_there_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut file, _) = DatabaseFile::open(&directory.path().join(FILE)).unwrap();
+    let mut record = |changes: Vec<Change>| {
+        let (changes, mut undo): (Vec<_>, _) = (
+            changes
+                .into_iter()
+                .map(|change| (Name::from("/"), change))
+                .collect(),
+            Vec::new(),
+        );
+        file.record(changes.iter(), &mut undo).unwrap();
+        undo.into_iter().map(|(_, change)| change).collect::<Vec<_>>()
+    };
+    record(vec![exchange(StoreId(1), "e"), queue(StoreId(2), "q")]);
+    // One that means nothing is not there.
+    assert!(record(vec![same(3)]).is_empty());
+    let undo = record(vec![same(2), same(2)]);
+    assert!(matches!(&undo[..], [Change::Unbound { .. }]), "{undo:?}");
+    assert!(record(vec![same(2)]).is_empty());
+    // What takes it back does so.
+    record(undo);
+    assert_eq!(record(vec![same(2)]).len(), 1);
+}
+
+#[test]
+fn what_no_virtual_host_asked_for_is_counted_and_kept() {
+    let mut stage = Stage::new();
+    recorded(
+        &stage.vhost("other"),
+        [queue(StoreId(1), "a"), queue(StoreId(2), "b")],
+    );
+    recorded(&stage.vhost("/"), [queue(StoreId(3), "c")]);
+    for _ in 0..2 {
+        stage.reopened("/");
+        let left_over = stage.store.as_ref().unwrap().left_over();
+        let counted = Counted {
+            queues: 2,
+            ..Counted::default()
+        };
+        assert_eq!(
+            left_over.into_iter().collect::<Vec<_>>(),
+            [("other".into(), counted)]
+        );
+    }
+}
+
+#[test]
+fn the_end_of_a_store_that_is_closed_is_no_crash() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let mut stage = Stage::new();
+    let crashed = stage.store.as_ref().unwrap().crashed();
+    // Waits for the thread.
+    stage.store = None;
+    let told = runtime.block_on(async { tokio::time::timeout(std::time::Duration::ZERO, crashed).await });
+    assert!(told.is_err());
+}
+
+#[test]
+fn a_broker_whose_recorder_crashes_ends() {
+    use crate::broker::{Broker, Failure, Stores};
+    use crate::journal::{log::LogSettings, store::JournalStore};
+    let stage = Stage::new();
+    let store = stage.store.as_ref().unwrap();
+    let journal = JournalStore::open(stage.directory.path(), LogSettings::default()).unwrap();
+    let system = actix::System::new();
+    let failure = system.block_on(async {
+        let stores = Stores {
+            definitions: store,
+            journal,
+        };
+        let broker = Broker::launch(crate::node::Settings::default(), Some(stores)).unwrap();
+        store.orders.send(Order::Crash).unwrap();
+        let failed = tokio::time::timeout(std::time::Duration::from_secs(10), broker.failed()).await;
+        broker.stop("failure", std::time::Duration::from_secs(10)).await;
+        failed
+    });
+    assert_eq!(failure, Ok(Failure::Definitions));
+}

@@ -198,7 +198,7 @@ impl Handler<DeleteExchange> for VirtualHost {
     fn handle(&mut self, mail: DeleteExchange, ctx: &mut Context<Self>) -> Answer<()> {
         let DeleteExchange { name, if_unused } = mail;
         let Some(exchange) = self.directory.exchange(&name) else {
-            return Box::pin(fut::ready(Ok(())));
+            return Box::pin(fut::wrap_future(self.gone(&Destination::Exchange(name), true)));
         };
         let vhost = self.directory.vhost.clone();
         let asked = self.ask_exchange(&exchange, exchange::Delete { if_unused }, ctx);

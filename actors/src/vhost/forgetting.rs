@@ -101,6 +101,25 @@ impl VirtualHost {
         sources
     }
 
+    /// Completes when nothing leads to what was of that name, and it will not come back.
+    pub(super) fn gone(
+        &mut self,
+        destination: &Destination,
+        durable: bool,
+    ) -> impl Future<Output = Result<(), Exception>> + use<> {
+        let recorded = match durable {
+            true => self.definitions.removals_recorded(),
+            false => definitions::nothing(),
+        };
+        let forgotten = self.forgetting.wait(destination);
+        async move {
+            if let Some(forgotten) = forgotten {
+                forgotten.await;
+            }
+            recorded.await.map_err(|failed| failed.refuse("the deletion"))
+        }
+    }
+
     /// An exchange has ended, which may be known. Completes when nothing leads to it any more.
     pub(super) fn exchange_ended(
         &mut self,
@@ -117,18 +136,7 @@ impl Handler<Forgotten> for VirtualHost {
     type Result = ResponseFuture<Result<(), Exception>>;
 
     fn handle(&mut self, Forgotten { queue, durable }: Forgotten, _: &mut Context<Self>) -> Self::Result {
-        let recorded = if durable {
-            self.definitions.removals_recorded()
-        } else {
-            definitions::nothing()
-        };
-        let forgotten = self.forgetting.wait(&Destination::Queue(queue));
-        Box::pin(async move {
-            if let Some(forgotten) = forgotten {
-                forgotten.await;
-            }
-            recorded.await.map_err(|failed| failed.refuse("the deletion"))
-        })
+        Box::pin(self.gone(&Destination::Queue(queue), durable))
     }
 }
 

@@ -272,7 +272,7 @@ impl Channel {
             }
             Ok(handle) => handle,
             Err(refused) if names::is_not_found(&refused) => {
-                self.queue_deleted(0, nowait);
+                self.await_deletion(&name, nowait, ctx);
                 return Ok(());
             }
             Err(refused) => return Err(refused),
@@ -292,7 +292,11 @@ impl Channel {
             // queue will not come back.
             async move {
                 let answer = asked.await;
-                if matches!(answer, Ok(Ok(_))) {
+                let is_gone = match &answer {
+                    Ok(answered) => answered.is_ok(),
+                    Err(lost) => names::is_not_found(lost),
+                };
+                if is_gone {
                     vhost.addr.send(gone).await.map_err(|_| lost("virtual host"))??;
                 }
                 answer
@@ -339,6 +343,25 @@ impl Channel {
             Ok(())
         });
         Ok(())
+    }
+
+    /// Someone else may just be deleting a queue of this name: the answer waits until it will not come back.
+    fn await_deletion(&mut self, name: &str, nowait: bool, ctx: &mut Context<Self>) {
+        let gone = vhost::Forgotten {
+            queue: Name::from(name),
+            durable: true,
+        };
+        self.ask(
+            |channel| channel.session.vhost.addr.send(gone),
+            ctx,
+            move |channel, answer, _| {
+                answer
+                    .map_err(|_| lost("virtual host"))?
+                    .map_err(|refused| refused.on(queue::Delete::IDS))?;
+                channel.queue_deleted(0, nowait);
+                Ok(())
+            },
+        );
     }
 
     fn queue_deleted(&mut self, message_count: u32, nowait: bool) {
