@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use super::block::Block;
 use super::fields::Fields;
-use super::index::{Block, Index, Location, Segment};
+use super::index::{Index, Location, Segment};
 use super::recovery::{Recovered, RecoveredQueue};
 use crate::id::StoreId;
 

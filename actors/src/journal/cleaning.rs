@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use tracing::error;
 
 use super::index::{Location, MessageId};
-use super::log::{Log, Op};
+use super::log::{Copied, Log, Op};
 use super::record::{Record, SEGMENT_HEADER};
 use super::segment::{Step, Walk, file_name};
 use crate::publication::PageBuilder;
@@ -27,6 +27,8 @@ pub(super) struct Cleaning {
     done: Option<u32>,
     /// A segment with live messages that can't be read. Cleaning ends with it.
     stuck: Option<u32>,
+    /// Copies could not be written since this was asked last.
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,26 @@ impl Log {
         }
         self.copy_some(budget);
         Ok(true)
+    }
+
+    /// Whether copies could not be written since this was asked last. To try again at once would mostly fail again.
+    pub fn take_failed_copies(&mut self) -> bool {
+        std::mem::take(&mut self.cleaning.failed)
+    }
+
+    /// Takes back the copies that are not safe, those in the index among them, which were written from `lost` on. The
+    /// originals are still there, and the space they would give is not worth holding anything up: cleaning begins anew.
+    pub(super) fn drop_copies(&mut self, lost: Option<Location>) {
+        let copied = |op: &mut Op| matches!(op, Op::Moved { .. });
+        for op in self.unsynced.extract_if(.., copied) {
+            self.cleaning.failed = true;
+            if let (Op::Moved { messages, .. }, Some(lost)) = (op, lost) {
+                let back = messages.iter().map(|copied| (copied.message, copied.from));
+                self.sink.index.move_back(lost, back);
+            }
+        }
+        self.cleaning.current = None;
+        self.cleaning.done = None;
     }
 
     /// The oldest segment, when it is to be cleaned.
@@ -125,7 +147,7 @@ impl Log {
                 offset,
             };
             if self.index().get(store, position) == Some(location) {
-                copies.add(&walk, MessageId { store, position }, offset);
+                copies.add(&walk, MessageId { store, position }, location);
             }
         }
         current.at = walk.offset();
@@ -152,20 +174,24 @@ struct Copies {
     builder: PageBuilder,
     /// Where in the page the publication at an offset of the segment is.
     copied: FxHashMap<u32, u32>,
-    messages: Vec<(MessageId, u32)>,
+    messages: Vec<Copied>,
 }
 
 impl Copies {
-    fn add(&mut self, walk: &Walk<'_>, message: MessageId, offset: u32) {
-        let copied = self.copied.get(&offset).copied().or_else(|| {
-            let Some(Record::Publication { publication, .. }) = walk.at(offset) else {
+    fn add(&mut self, walk: &Walk<'_>, message: MessageId, from: Location) {
+        let copied = self.copied.get(&from.offset).copied().or_else(|| {
+            let Some(Record::Publication { publication, .. }) = walk.at(from.offset) else {
                 return None;
             };
             let copy = self.builder.copy(publication);
-            self.copied.insert(offset, copy);
+            self.copied.insert(from.offset, copy);
             Some(copy)
         });
-        self.messages.extend(copied.map(|copied| (message, copied)));
+        self.messages.extend(copied.map(|offset| Copied {
+            message,
+            offset,
+            from,
+        }));
     }
 
     fn finish(mut self) -> Option<Op> {

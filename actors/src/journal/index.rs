@@ -1,16 +1,13 @@
 //! Where every unsettled message of the journal is, and how much of each segment still lives. Pure.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use rustc_hash::FxHashMap;
 
 use super::Run;
+use super::block::{BLOCK, Block};
 use super::record::Positions;
 use crate::id::StoreId;
-
-/// Positions that share a block, which fills an allocation of 512 bytes.
-const BLOCK: u64 = 63;
 
 /// A message of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,14 +55,6 @@ pub struct Index {
     pub(super) segments: BTreeMap<u32, Segment>,
 }
 
-/// Places of messages that are neighbours in their queue.
-#[derive(Debug)]
-pub(super) struct Block {
-    /// A bit for each position that is unsettled.
-    pub(super) live: u64,
-    places: [Location; BLOCK as usize],
-}
-
 impl Index {
     /// A new segment, or more bytes of one.
     pub fn grow(&mut self, segment: u32, bytes: u64) {
@@ -92,6 +81,37 @@ impl Index {
             self.segments.entry(location.segment).or_default().live += 1;
         }
         self.place(message, location);
+    }
+
+    /// All of a segment from `lost` on is lost: those of the messages that had moved there are again where they were.
+    pub fn move_back(&mut self, lost: Location, messages: impl Iterator<Item = (MessageId, Location)>) {
+        let is_lost = |at: Location| at.segment == lost.segment && at.offset >= lost.offset;
+        let mut alone = Vec::new();
+        for (message, from) in messages {
+            if !self.get(message.store, message.position).is_some_and(is_lost) {
+                continue;
+            }
+            if let Some(holders) = self.shared.get_mut(&from) {
+                *holders += 1;
+            } else {
+                self.shared.insert(from, 1);
+                self.segments.entry(from.segment).or_default().live += 1;
+                alone.push(from);
+            }
+            self.place(message, from);
+        }
+        for location in alone {
+            if self.shared.get(&location) == Some(&1) {
+                self.shared.remove(&location);
+            }
+        }
+    }
+
+    /// A segment is cut off after so many bytes and publications.
+    pub fn cut(&mut self, segment: u32, bytes: u64, publications: u64) {
+        if let Some(segment) = self.segments.get_mut(&segment) {
+            (segment.bytes, segment.publications) = (bytes, publications);
+        }
     }
 
     fn place(&mut self, message: MessageId, location: Location) {
@@ -185,6 +205,13 @@ impl Index {
         usize::try_from(bytes / one.max(1)).unwrap_or(usize::MAX)
     }
 
+    /// How many publications a segment has.
+    pub fn publications(&self, segment: u32) -> u64 {
+        self.segments
+            .get(&segment)
+            .map_or(0, |segment| segment.publications)
+    }
+
     /// The segments in order.
     pub fn segments(&self) -> impl DoubleEndedIterator<Item = (u32, Segment)> {
         self.segments.iter().map(|(&number, &segment)| (number, segment))
@@ -205,42 +232,6 @@ impl Index {
         }
         if let Some(segment) = self.segments.get_mut(&location.segment) {
             segment.live = segment.live.saturating_sub(1);
-        }
-    }
-}
-
-impl Block {
-    pub(super) fn empty() -> Box<Self> {
-        Box::new(Block {
-            live: 0,
-            places: [Location::default(); BLOCK as usize],
-        })
-    }
-
-    fn get(&self, slot: u64) -> Option<Location> {
-        let live = self.live >> slot & 1 == 1;
-        self.places.get(slot as usize).copied().filter(|_| live)
-    }
-
-    /// Those of the unsettled ones, in order.
-    pub(super) fn locations(&self) -> impl Iterator<Item = Location> {
-        (0..BLOCK).filter_map(|slot| self.get(slot))
-    }
-
-    /// Returns what was there.
-    pub(super) fn put(&mut self, slot: u64, location: Location) -> Option<Location> {
-        let old = self.get(slot);
-        self.live |= 1 << slot;
-        if let Some(place) = self.places.get_mut(slot as usize) {
-            *place = location;
-        }
-        old
-    }
-
-    fn take(&mut self, slots: RangeInclusive<u64>, gone: &mut Vec<Location>) {
-        for slot in slots {
-            gone.extend(self.get(slot));
-            self.live &= !(1 << slot);
         }
     }
 }
@@ -323,11 +314,6 @@ mod tests {
     }
 
     #[test]
-    fn a_block_fills_its_allocation() {
-        assert_eq!(size_of::<Block>(), 512);
-    }
-
-    #[test]
     fn a_publication_lives_until_its_last_queue_settles_it() {
         let mut index = Index::default();
         index.insert(id(A, 7), at(1, 32));
@@ -360,6 +346,37 @@ mod tests {
         index.insert(id(A, 7), at(2, 64));
         assert_eq!(live(&index), [(1, 0), (2, 1)]);
         assert_eq!(index.get(A, 7), Some(at(2, 64)));
+    }
+
+    #[test]
+    fn a_move_that_is_lost_never_happened() {
+        let (mut index, lost) = (Index::default(), at(2, 50));
+        index.insert(id(A, 1), at(1, 32));
+        index.insert(id(A, 2), at(1, 64));
+        index.insert_further(id(B, 1), at(1, 64), id(A, 2));
+        index.insert(id(A, 3), at(1, 96));
+        index.insert(id(A, 4), at(1, 128));
+        let before = index.shared.clone();
+        index.insert(id(A, 4), at(2, 32));
+        index.insert(id(A, 1), at(2, 50));
+        index.insert(id(A, 2), at(2, 64));
+        index.insert_further(id(B, 1), at(2, 64), id(A, 2));
+        index.insert(id(A, 3), at(2, 96));
+        index.settle(A, positions(3, 3));
+        assert_eq!(live(&index), [(1, 0), (2, 3)]);
+        let back = [(A, 1, 32), (A, 2, 64), (B, 1, 64), (A, 3, 96), (A, 4, 128)];
+        let back = back.map(|(store, position, offset)| (id(store, position), at(1, offset)));
+        index.move_back(lost, back.into_iter());
+        assert_eq!(live(&index), [(1, 2), (2, 1)]);
+        assert_eq!(index.shared, before);
+        assert_eq!(index.get(A, 1), Some(at(1, 32)));
+        assert_eq!(index.get(B, 1), Some(at(1, 64)));
+        assert_eq!(index.get(A, 3), None, "it was settled meanwhile");
+        assert_eq!(index.get(A, 4), Some(at(2, 32)), "it moved before");
+        index.settle(A, positions(1, 2));
+        assert_eq!(live(&index), [(1, 1), (2, 1)]);
+        index.settle(B, positions(1, 1));
+        assert_eq!(live(&index), [(1, 0), (2, 1)]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tracing::{debug, error, warn};
 use super::cleaning::Cleaning;
 use super::files::{Append, Files};
 use super::gather::Gather;
-use super::index::Index;
+use super::index::{Index, Location};
 use super::recent::Recent;
 use super::record::{SEGMENT_HEADER, SegmentHeader};
 use super::recovery::{Defect, Recovered};
@@ -22,7 +22,7 @@ use super::segment::file_name;
 use super::sink::Sink;
 use crate::id::StoreId;
 
-pub use super::op::Op;
+pub use super::op::{Copied, Op};
 
 /// Bytes gathered for one write.
 const WRITE: u64 = 4 * 1024 * 1024;
@@ -98,8 +98,9 @@ pub(super) struct Active {
     file: Box<dyn Append>,
     salt: u64,
     len: u64,
-    /// Its length when it was last known to be safe.
+    /// Its length when it was last known to be safe, and how many publications it had.
     trusted: u64,
+    trusted_publications: u64,
 }
 
 impl Log {
@@ -248,6 +249,7 @@ impl Log {
             salt,
             len: SEGMENT_HEADER as u64,
             trusted: 0,
+            trusted_publications: 0,
         })
     }
 
@@ -280,6 +282,7 @@ impl Log {
             active.file.sync_data()?;
         }
         active.trusted = active.len;
+        active.trusted_publications = self.sink.index.publications(active.number);
         for op in self.unsynced.drain(..self.written) {
             if let Op::Append { store, ticket, .. } = op {
                 self.safe.push((store, ticket));
@@ -299,14 +302,20 @@ impl Log {
     /// Gives the active segment up, but for what was known to be safe.
     fn abandon(&mut self) {
         self.written = 0;
-        let Some(Active { number, trusted, .. }) = self.active.take() else {
-            return;
-        };
+        let active = self.active.take();
+        self.drop_copies(active.as_ref().map(|active| Location {
+            segment: active.number,
+            // A segment is far smaller than 4 GiB.
+            offset: active.trusted as u32,
+        }));
+        let Some(active) = active else { return };
+        let Active { number, trusted, .. } = active;
         let name = file_name(number);
         let done = if trusted == 0 {
             self.sink.index.forget(number);
             self.files.delete(&name)
         } else {
+            self.sink.index.cut(number, trusted, active.trusted_publications);
             self.files.truncate(&name, trusted)
         };
         if let Err(failure) = done {
@@ -356,8 +365,6 @@ impl Log {
                     }
                 }
                 Op::QueueDeleted { store } => self.sink.index.remove(*store),
-                // The copies are not safe yet: the originals stay.
-                Op::Moved { .. } => return,
                 _ => {}
             }
         }

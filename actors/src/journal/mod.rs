@@ -9,13 +9,14 @@
 //!
 //! - [`files`]: the few things it needs of a file system
 //! - [`record`], [`segment`]: the format, byte by byte; see `docs/storage.md`
-//! - [`index`]: where the unsettled messages are, and how much of each segment lives
+//! - [`index`], `block`: where the unsettled messages are, and how much of each segment lives
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
 //! - [`recovery`], [`checkpoint`]: what was there before
 //! - [`writer`], `reader`: the threads of the log
 //! - [`inspect`]: what a journal holds that no broker uses
 //! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
 
+mod block;
 pub mod checkpoint;
 mod cleaning;
 pub mod durable;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::index::MessageId;
+use super::index::{Location, MessageId};
 use super::record::Positions;
 use crate::id::StoreId;
 use crate::publication::Page;
@@ -25,8 +25,8 @@ pub enum Op {
     Moved {
         /// Where the publications are.
         page: Arc<Page>,
-        /// The messages, and the places of their publications in the page.
-        messages: Vec<(MessageId, u32)>,
+        /// The messages.
+        messages: Vec<Copied>,
     },
     /// Messages are gone.
     Settled {
@@ -49,6 +49,17 @@ pub enum Op {
     },
     /// The broker stops in order.
     Stopped,
+}
+
+/// A message that was copied from an old segment.
+#[derive(Debug, Clone, Copy)]
+pub struct Copied {
+    /// Which.
+    pub message: MessageId,
+    /// The place of its publication in the page of the copies.
+    pub offset: u32,
+    /// Where it was copied from.
+    pub from: Location,
 }
 
 impl Op {

@@ -44,8 +44,8 @@ impl Sink {
                 }
             }
             Op::Moved { page, messages } => {
-                for &(message, offset) in messages {
-                    self.message(segment, message, page, offset);
+                for copied in messages {
+                    self.message(segment, copied.message, page, copied.offset);
                 }
             }
             Op::Settled { store, positions } => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
@@ -29,6 +29,8 @@ const CLEANED: usize = 1024 * 1024;
 const IDLE: Duration = Duration::from_millis(200);
 /// How long until the next try when the disk takes nothing.
 const RETRY: Duration = Duration::from_millis(250);
+/// How long until the next try when it took no copies: that costs more.
+const CLEAN_AGAIN: Duration = Duration::from_secs(5);
 
 /// Whether the disk takes what is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +101,7 @@ impl Writer {
             stop: None,
             ended: false,
             failing: false,
+            clean_after: None,
             health: Box::new(health),
         };
         let handle = spawn(keeper.writer(), move || {
@@ -186,6 +189,8 @@ struct WriterThread {
     stop: Option<oneshot::Sender<io::Result<()>>>,
     ended: bool,
     failing: bool,
+    /// No copies are made before.
+    clean_after: Option<Instant>,
     health: Box<dyn Fn(Health) + Send>,
 }
 
@@ -240,6 +245,11 @@ impl WriterThread {
         if self.log.is_dirty() {
             let patience = if self.failing { RETRY } else { IDLE };
             return self.inbox.recv_timeout(patience);
+        }
+        if let Some(after) = self.clean_after {
+            return self
+                .inbox
+                .recv_timeout(after.saturating_duration_since(Instant::now()));
         }
         self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected)
     }
@@ -325,6 +335,15 @@ impl WriterThread {
     }
 
     fn clean(&mut self) -> bool {
+        let now = Instant::now();
+        if self.log.take_failed_copies() {
+            warn!("no room to copy what lives in an old segment forward; it is tried again");
+            self.clean_after = Some(now + CLEAN_AGAIN);
+        }
+        if self.clean_after.is_some_and(|after| now < after) {
+            return false;
+        }
+        self.clean_after = None;
         self.log.clean(CLEANED).unwrap_or_else(|failure| {
             warn!(error = %failure, "an old segment can't be read");
             false

@@ -1,6 +1,7 @@
 //! The promises of the log as a whole: random histories with crashes against a model, faults, and damage.
 
 mod checkpoints;
+mod copying;
 mod loads;
 mod model;
 mod several;

@@ -84,6 +84,7 @@ impl World {
     }
 
     fn step(&mut self, step: Step) {
+        let writes = matches!(step, Step::Commit | Step::Flush | Step::Clean);
         match step {
             Step::Publish { queues, size } => self.publish(queues, size),
             Step::Settle { queue, from, count } => self.settle(queue, from, count),
@@ -112,6 +113,22 @@ impl World {
             }
         }
         self.hear();
+        if writes {
+            self.load_all();
+        }
+    }
+
+    /// What is safe can be read at any time, whatever failed since.
+    fn load_all(&self) {
+        for queue in &self.queues {
+            let mut source = Source::new(Arc::new(self.files.clone()));
+            for (&position, body) in &queue.safe {
+                let place = self.log.index().get(StoreId(queue.store), position);
+                let place = place.expect("it is in the index");
+                let read = source.read(&[(position, place)]).expect("it can be read");
+                assert_eq!(read.body.as_slice(), body.as_slice());
+            }
+        }
     }
 
     fn heal(&mut self) {
