@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use leveret_protocol::Body;
 
-use super::memory::Counted;
+use super::memory::Room;
 use super::page::{FLAG, Header, Page, Publication, ROUTE_HEADER, route_lengths};
 
 /// Bodies above this many bytes are shared by reference instead of copied.
@@ -87,7 +87,7 @@ impl PageBuilder {
         Arc::new(Page {
             records: self.take_records(),
             large,
-            bytes: Counted::new(bytes),
+            bytes: Room::take(bytes),
         })
     }
 

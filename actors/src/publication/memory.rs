@@ -21,13 +21,15 @@ pub fn others_exceed(bytes: u64) {
     EXCESS.store(bytes, Ordering::Relaxed);
 }
 
-/// Counts the bytes of a page for as long as it lives.
-pub(super) struct Counted(u64);
+/// Counts bytes as taken by pages for as long as it lives: those of a page, or of pages to come.
+#[derive(Debug)]
+pub struct Room(u64);
 
-impl Counted {
-    pub(super) fn new(bytes: u64) -> Self {
+impl Room {
+    /// Takes so many bytes.
+    pub fn take(bytes: u64) -> Self {
         PAGES.fetch_add(bytes, Ordering::Relaxed);
-        Counted(bytes)
+        Room(bytes)
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -35,7 +37,7 @@ impl Counted {
     }
 }
 
-impl Drop for Counted {
+impl Drop for Room {
     fn drop(&mut self) {
         PAGES.fetch_sub(self.0, Ordering::Relaxed);
     }

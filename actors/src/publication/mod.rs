@@ -7,5 +7,5 @@ mod page;
 
 pub use builder::PageBuilder;
 pub use handout::{Delivery, Handout, NO_KEY};
-pub use memory::{others_exceed, pages_in_memory, room_taken};
+pub use memory::{Room, others_exceed, pages_in_memory, room_taken};
 pub use page::{Page, Publication};

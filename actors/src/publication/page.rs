@@ -17,7 +17,7 @@ use std::fmt;
 use bytes::Bytes;
 use leveret_protocol::Body;
 
-use super::memory::Counted;
+use super::memory::Room;
 
 /// The top bit of a length: persistent, or large.
 pub(super) const FLAG: u32 = 1 << 31;
@@ -25,12 +25,14 @@ pub(super) const FLAG: u32 = 1 << 31;
 pub(super) const HEADER: usize = 12;
 /// Bytes of a route before its exchange.
 pub(super) const ROUTE_HEADER: usize = 2;
+/// Bytes of a route at most.
+const LONGEST_ROUTE: usize = ROUTE_HEADER + 2 * 255;
 
 /// An immutable block of publications, see the [module](self).
 pub struct Page {
     pub(super) records: Vec<u8>,
     pub(super) large: Vec<Bytes>,
-    pub(super) bytes: Counted,
+    pub(super) bytes: Room,
 }
 
 /// A view of one publication in its page.
@@ -90,9 +92,10 @@ impl Page {
     #[inline]
     pub fn cost(&self, offset: u32) -> u32 {
         let header = self.header(offset);
-        let route_len = self.route_len(header.route);
-        let own_route = if header.route as usize + route_len == offset as usize {
-            route_len
+        let distance = offset.wrapping_sub(header.route) as usize;
+        // Most are farther from their route than any is long: it need not be looked at.
+        let own_route = if distance <= LONGEST_ROUTE && self.route_len(header.route) == distance {
+            distance
         } else {
             0
         };

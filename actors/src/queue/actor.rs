@@ -16,6 +16,7 @@ use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::name::Name;
+use crate::publication::Room;
 use crate::turn::{Act, Turn};
 use crate::window::Permit;
 
@@ -60,6 +61,8 @@ pub struct Queue {
     pub(super) journal: Box<dyn Journal>,
     pub(super) scratch: Box<dyn Journal>,
     pub(super) memory: MemoryBudget,
+    /// Kept for messages that are being read, so that many queues together don't ask for more than there is room for.
+    pub(super) reading: Option<Room>,
     /// basic.gets that wait for a message to be read.
     pub(super) gets: VecDeque<WaitingGet>,
     pub(super) peers: FxHashMap<ChannelId, Peer>,
@@ -101,6 +104,7 @@ impl Queue {
             journal: seed.journal,
             scratch: seed.scratch,
             memory: seed.memory,
+            reading: None,
             gets: VecDeque::new(),
             peers: FxHashMap::default(),
             supplies: FxHashMap::default(),

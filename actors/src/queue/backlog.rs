@@ -10,8 +10,6 @@ use super::state::QueueState;
 use crate::journal::{Keeper, Positions, Restored};
 use crate::publication::Page;
 
-/// While less than this is in the front, more is read.
-const LOW: u64 = 4 * 1024 * 1024;
 /// Returned messages that are asked for at once, at most.
 const MOST_RETURNED: usize = 1_024;
 
@@ -164,14 +162,15 @@ impl QueueState {
         self.subscribers.take_more()
     }
 
-    /// What is to be read now. To be asked when someone takes messages.
-    pub fn load(&mut self) -> Option<Load> {
+    /// What is to be read now that less than `ahead` bytes of the first messages may be in memory. To be asked when someone
+    /// takes messages.
+    pub fn load(&mut self, ahead: u64) -> Option<Load> {
         if self.backlog.loading.is_some() {
             return None;
         }
         let (load, returned) = match self.returned_to_load() {
             Some((load, returned)) => (load, Some(returned)),
-            None if self.ready.front_cost() < LOW => {
+            None if self.ready.front_cost() < ahead => {
                 let first = self.ready.first_absent()?;
                 let load = Load {
                     keeper: first.keeper,

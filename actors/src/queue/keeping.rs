@@ -85,7 +85,10 @@ impl Handler<Notice> for Queue {
         match (keeper, told) {
             (Keeper::Journal, Told::Synced { upto }) => self.synced(upto),
             (Keeper::Scratch, Told::Synced { upto }) => self.state.scratched(upto),
-            (keeper, Told::Loaded { messages, upto }) => self.state.loaded(keeper, messages, upto),
+            (keeper, Told::Loaded { messages, upto }) => {
+                self.reading = None;
+                self.state.loaded(keeper, messages, upto);
+            }
         }
         self.absorbed(1, ctx);
     }

@@ -34,6 +34,11 @@ impl Leaving {
         self.groups.iter().any(|group| group.after > 0)
     }
 
+    /// Bytes of all while some wait for the scratch log.
+    pub(super) fn unwritten(&self) -> u64 {
+        if self.waits() { self.fifo.cost() } else { 0 }
+    }
+
     /// A group that follows those here. That which the journal keeps may leave as soon as it is the first.
     pub(super) fn push(&mut self, keeper: Keeper, group: &[(u64, Entry)]) {
         let (Some(&(first, _)), Some(&(last, _))) = (group.first(), group.last()) else {

@@ -18,6 +18,8 @@ use crate::journal::Keeper;
 
 /// Messages that leave together, at most. Those of a group have one keeper, so that what is absent is few stretches.
 const GROUP: usize = 256;
+/// Bytes of one queue that are on their way to the scratch log at most. What is asked of it waits behind them.
+const UNDER_WAY: u64 = 8 * 1024 * 1024;
 
 /// The order of what waits. A returned message has an earlier position than any that was never handed out.
 #[derive(Debug, Default)]
@@ -157,7 +159,8 @@ impl Ready {
         };
         let mut to_write = Vec::new();
         let mut group = Vec::with_capacity(GROUP);
-        loop {
+        let mut under_way = self.leaving.unwritten();
+        while under_way < UNDER_WAY {
             while group.len() < GROUP
                 && let Some((position, entry)) = self.back.first()
                 && may_leave(position, entry)
@@ -167,6 +170,7 @@ impl Ready {
             let keeper = if group.iter().all(|(_, entry)| entry.kept) {
                 Keeper::Journal
             } else {
+                under_way += group.iter().map(|(_, entry)| u64::from(entry.cost)).sum::<u64>();
                 to_write.extend_from_slice(&group);
                 Keeper::Scratch
             };

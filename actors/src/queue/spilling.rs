@@ -6,10 +6,7 @@ use super::actor::Queue;
 use super::backlog::Spill;
 use super::messages::Reclaim;
 use crate::journal::{Batch, Keeper, Safety};
-use crate::publication::room_taken;
-
-/// Bytes that are asked for at once.
-const READ: u64 = 4 * 1024 * 1024;
+use crate::publication::{Room, room_taken};
 
 impl Queue {
     /// Lets what waits leave memory when there is too much of it.
@@ -35,10 +32,12 @@ impl Queue {
         if !wanted {
             return;
         }
-        if let Some(load) = self.state.load() {
+        let ahead = self.memory.ahead(room_taken());
+        if let Some(load) = self.state.load(ahead) {
+            self.reading = Some(Room::take(ahead));
             match load.keeper {
-                Keeper::Journal => self.journal.load(load.positions, READ),
-                Keeper::Scratch => self.scratch.load(load.positions, READ),
+                Keeper::Journal => self.journal.load(load.positions, ahead),
+                Keeper::Scratch => self.scratch.load(load.positions, ahead),
             }
         }
     }

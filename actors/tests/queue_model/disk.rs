@@ -42,7 +42,7 @@ impl Disk {
 
     /// One question at a time.
     pub(crate) fn load(&mut self, queue: &mut QueueState) {
-        if let Some(load) = queue.load() {
+        if let Some(load) = queue.load(4 << 20) {
             assert_eq!(self.asked.replace(load), None);
         }
     }
