@@ -22,6 +22,7 @@ mod kept;
 mod killed;
 mod load;
 mod many;
+mod model;
 mod restart;
 mod stop;
 
