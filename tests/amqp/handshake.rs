@@ -79,6 +79,7 @@ fn the_server_properties_name_product_version_and_capabilities() {
         "product",
         "version",
         "cluster_name",
+        "durability",
         "platform",
         "copyright",
         "information",

@@ -5,6 +5,7 @@
 //! sync leaves in a file can't be trusted, even if the next sync succeeds.
 
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -39,6 +40,16 @@ pub enum Durability {
     Fsync,
     /// When the operating system has it: it survives a crash of the broker, but not one of the machine.
     Os,
+}
+
+impl fmt::Display for Durability {
+    /// As the command line has it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Durability::Fsync => "fsync",
+            Durability::Os => "os",
+        })
+    }
 }
 
 /// What can be set about a log.

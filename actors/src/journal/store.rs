@@ -14,7 +14,7 @@ use super::durable::Durable;
 use super::files::{Directory, Files};
 use super::health::Healths;
 use super::homes::Homes;
-use super::log::{Log, LogSettings, Op};
+use super::log::{Durability, Log, LogSettings, Op};
 use super::opening::{OpenedLog, open_log};
 use super::recovery::Recovered;
 use super::scratch::Scratch;
@@ -108,6 +108,8 @@ impl JournalStore {
                 }
             }
         }
+        let first = self.logs.first();
+        let durability = first.map_or_else(Durability::default, |opened| opened.log.settings.durability);
         let health = Healths::new(health);
         let defects = Arc::new(AtomicU64::new(
             self.logs.iter().map(|opened| opened.defects).sum(),
@@ -124,6 +126,7 @@ impl JournalStore {
             writers.push(start(Keeper::Journal, opened.log, number + 1)?);
         }
         Ok(Journals {
+            durability,
             writers,
             scratch,
             scratch_ids: AtomicU64::new(1),
@@ -187,6 +190,7 @@ fn empty_scratch(directory: &Path) -> Result<Log, JournalError> {
 
 /// Gives each queue its journals.
 pub struct Journals {
+    durability: Durability,
     writers: Vec<Writer>,
     scratch: Writer,
     scratch_ids: AtomicU64,
@@ -196,6 +200,11 @@ pub struct Journals {
 }
 
 impl Journals {
+    /// When a message is safe.
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
     /// The journal of a queue that is declared, comes back after a restart, or crashed.
     pub fn queue(&self, store: StoreId) -> Box<dyn Journal> {
         let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -79,6 +79,9 @@ impl Node {
         properties.insert("capabilities", capabilities);
         properties.insert("cluster_name", self.settings.cluster_name.as_str());
         properties.insert("copyright", "Copyright the Leveret authors");
+        let durability = self.journals.as_ref().map(Journals::durability);
+        let durability = durability.map_or_else(|| "none".to_owned(), |when| when.to_string());
+        properties.insert("durability", durability.as_str());
         properties.insert("information", "Licensed under the Apache License 2.0");
         properties.insert("platform", concat!("Rust ", env!("CARGO_PKG_RUST_VERSION")));
         properties.insert("product", self.settings.product.as_str());

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use leveret_protocol::method::connection::{self, Open, OpenOk, Start, StartOk, Tune, TuneOk};
+use leveret_protocol::method::connection::{self, Open, OpenOk, Start, StartOk, TuneOk};
 use leveret_protocol::{Chunk, FieldTable, FieldValue, Method};
 
 use super::link::{self, Link};
@@ -18,6 +18,7 @@ pub(super) fn open(uri: &Uri) -> Result<Client, Failure> {
     let mut client = Client {
         link,
         frame_max: FRAME_MAX,
+        product: String::new(),
     };
     let deadline = Instant::now() + ANSWER_TIMEOUT;
     let mut greeting = Chunk::new();
@@ -26,9 +27,17 @@ pub(super) fn open(uri: &Uri) -> Result<Client, Failure> {
         .link
         .send_all(&greeting.into_bytes(), deadline, "greeting")?;
     client.speaks_amqp(deadline)?;
-    client.await_reply(0, Start::IDS, deadline, "greeting")?;
+    client.product = client.await_method(deadline, "greeting", |method| match method {
+        connection::Method::Start(Start {
+            server_properties, ..
+        }) => Some(product(&server_properties)),
+        _ => None,
+    })?;
     client.log_in(uri, deadline)?;
-    let tune = client.await_tune(deadline)?;
+    let tune = client.await_method(deadline, "logging in", |method| match method {
+        connection::Method::Tune(tune) => Some(tune),
+        _ => None,
+    })?;
     let frame_max = if tune.frame_max == 0 {
         FRAME_MAX
     } else {
@@ -75,21 +84,44 @@ impl Client {
         self.say(0, &login, deadline, "logging in")
     }
 
-    fn await_tune(&mut self, deadline: Instant) -> Result<Tune, Failure> {
+    /// What `take` makes of the first method that it wants.
+    fn await_method<T>(
+        &mut self,
+        deadline: Instant,
+        during: &'static str,
+        take: impl Fn(connection::Method<'_>) -> Option<T>,
+    ) -> Result<T, Failure> {
         loop {
             while let Some(frame) = self.link.next_frame()? {
                 super::check(&frame)?;
-                if frame.method_ids() != Some(Tune::IDS) {
+                if frame.method_ids().is_none() {
                     continue;
                 }
-                if let Method::Connection(connection::Method::Tune(tune)) = Method::decode(frame.payload)? {
-                    return Ok(tune);
+                if let Method::Connection(method) = Method::decode(frame.payload)?
+                    && let Some(taken) = take(method)
+                {
+                    return Ok(taken);
                 }
             }
-            link::in_time(deadline, "logging in")?;
+            link::in_time(deadline, during)?;
             self.link.receive()?;
         }
     }
+}
+
+/// What the broker calls itself, and when it takes messages for safe, if it says so.
+fn product(properties: &FieldTable) -> String {
+    let text = |name| properties.get(name).and_then(FieldValue::as_str);
+    let mut product = [text("product"), text("version")]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if let Some(durability) = text("durability") {
+        product = format!("{product}, durability {durability}");
+    }
+    // It is printed, and a broker may call itself anything.
+    product.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
 fn properties() -> FieldTable {

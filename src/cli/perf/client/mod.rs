@@ -30,6 +30,8 @@ pub(crate) struct Client {
     pub(crate) link: Link,
     /// The largest frame the broker takes, in bytes.
     pub(crate) frame_max: u32,
+    /// What the broker calls itself, and its durability, if it tells.
+    pub(crate) product: String,
 }
 
 impl Client {

@@ -50,7 +50,7 @@ pub(super) fn run(load: &Load) -> Result<Summary, Failure> {
     let idle = (0..load.idle)
         .map(|_| Client::open_with_channel(load.uri()))
         .collect::<Result<Vec<_>, _>>()?;
-    let outcome = fill(load, &run).and_then(|()| measure(load, &run));
+    let outcome = fill(load, &run).and_then(|()| measure(load, &run, control.product.clone()));
     idle.into_iter().try_for_each(Client::close)?;
     // What was declared goes also when the run failed; its failure tells more than that of tidying up.
     let tidied = load.tear_down(&mut control).and_then(|()| control.close());
@@ -78,7 +78,7 @@ fn fill(load: &Load, run: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
-fn measure(load: &Load, run: &Run) -> Result<Summary, Failure> {
+fn measure(load: &Load, run: &Run, product: String) -> Result<Summary, Failure> {
     thread::scope(|scope| {
         let (found, findings) = mpsc::channel();
         let started = start(scope, load, run, &found);
@@ -95,7 +95,7 @@ fn measure(load: &Load, run: &Run) -> Result<Summary, Failure> {
         // Ends when every consumer has: they hold the other ends.
         let findings: Vec<Findings> = findings.iter().collect();
         let (measured, usage) = watched?;
-        Ok(Summary::new(load, run, &measured, &findings, usage))
+        Ok(Summary::new(product, load, run, &measured, &findings, usage))
     })
 }
 

@@ -16,6 +16,8 @@ use crate::cli::perf::usage::{Usage, per_cpu_second};
 /// The figures of one run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Summary {
+    /// What the broker calls itself, and its durability, if it tells.
+    product: String,
     /// Into the broker.
     published: Flow,
     /// Out of the broker.
@@ -68,6 +70,7 @@ struct Check {
 
 impl Summary {
     pub(super) fn new(
+        product: String,
         load: &Load,
         run: &Run,
         measured: &Measured,
@@ -78,6 +81,7 @@ impl Summary {
         let check = Check::new(load, run, findings);
         let done = check.done(load);
         Self {
+            product,
             published: Flow::new(measured.published, load.size),
             consumed: Flow::new(measured.consumed, load.size),
             confirmed: confirms.then(|| run.publishers.iter().map(|meter| meter.reading().confirmed).sum()),
@@ -139,6 +143,7 @@ impl Check {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "server   {}", self.product)?;
         writeln!(f, "in       {}", self.published)?;
         writeln!(f, "out      {}", self.consumed)?;
         if let (Some(confirmed), Some(refused)) = (self.confirmed, self.refused) {
