@@ -11,8 +11,9 @@ use rustc_hash::FxHashMap;
 use tokio::sync::{oneshot, watch};
 use tracing::{error, info, warn};
 
+use super::alarms::Untold;
 use crate::connection::actor::Connection;
-use crate::connection::messages::{Accepted, AlarmChanged, Shutdown};
+use crate::connection::messages::{Accepted, Shutdown};
 use crate::definitions::DefinitionStore;
 use crate::id::{ConnectionId, ListenerId};
 use crate::lease::{Gone, Lease};
@@ -29,6 +30,7 @@ pub(crate) struct Broker {
     pub(crate) node: Arc<Node>,
     pub(crate) listeners: FxHashMap<ListenerId, (Addr<Listener>, TcpListener)>,
     pub(crate) connections: FxHashMap<ConnectionId, Addr<Connection>>,
+    pub(super) untold: Untold,
     /// Whether a stop was asked for: what was accepted just before comes too late.
     stopped: bool,
     /// Told when the last connection is gone.
@@ -89,6 +91,7 @@ impl Broker {
             node,
             listeners: FxHashMap::default(),
             connections: FxHashMap::default(),
+            untold: Untold::default(),
             stopped: false,
             last_gone: None,
             failed,
@@ -193,27 +196,6 @@ impl Handler<Gone<Name>> for Broker {
     fn handle(&mut self, Gone { id, crashed }: Gone<Name>, _: &mut Context<Self>) {
         if crashed {
             self.failed.send_replace(Some(Failure::VirtualHost(id)));
-        }
-    }
-}
-
-/// An alarm was raised or cleared: the connections look.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct AlarmsChanged;
-
-impl Handler<AlarmsChanged> for Broker {
-    type Result = ();
-
-    fn handle(&mut self, _: AlarmsChanged, _: &mut Context<Self>) {
-        let raised = self.node.alarms.raised();
-        if raised.any() {
-            warn!(reason = %raised, "publishers are held back");
-        } else {
-            info!("publishers go on");
-        }
-        for connection in self.connections.values() {
-            connection.do_send(AlarmChanged);
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! - starts the workers and the virtual hosts
 //! - gives each accepted connection a worker and keeps a list of them
-//! - raises and clears alarms: [`resources`] looks at memory and free space, [`disk`] hears the journal
+//! - raises and clears alarms: [`resources`] looks at memory and free space, [`disk`] hears the journal, and [`alarms`] tells the connections
 //! - starts a listener that crashed anew, and gives up when a virtual host did: it was the single writer of its tables
 //! - stops: listeners first, then connections (320, with a deadline), then everything else with the process's threads
 
 pub(crate) mod actor;
+mod alarms;
 mod disk;
 mod gauges;
 mod resources;
@@ -28,7 +29,8 @@ use crate::journal::store::JournalStore;
 use crate::node::{Alarm, Node, Observer, Settings, Workers};
 use crate::queue::messages::Conclude;
 use crate::vhost::messages::Settled;
-use actor::{AlarmsChanged, Listen, Stop};
+use actor::{Listen, Stop};
+use alarms::AlarmsChanged;
 use disk::DiskHealth;
 use resources::Watch;
 
