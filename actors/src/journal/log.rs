@@ -91,6 +91,8 @@ pub struct Log {
     pub(super) settings: LogSettings,
     pub(super) sink: Sink,
     pub(super) active: Option<Active>,
+    /// Nothing could be written the last time.
+    failing: bool,
     pub(super) cleaning: Cleaning,
     pub(super) next_segment: u32,
     /// Something in the segments can't be read.
@@ -129,6 +131,7 @@ impl Log {
                 passing: settings.passing,
             },
             active: None,
+            failing: false,
             cleaning: Cleaning::default(),
             next_segment: recovered.next_segment,
             unsynced: Vec::new(),
@@ -202,14 +205,19 @@ impl Log {
 
     fn commit_with(&mut self, urgent: bool) -> io::Result<()> {
         if let Err(failure) = self.write(urgent) {
-            warn!(error = %failure, "the journal goes on in another segment");
+            // Once, however often it is tried in vain.
+            if !self.failing {
+                warn!(error = %failure, "the journal goes on in another segment");
+            }
             self.abandon();
             if let Err(failure) = self.write(urgent) {
+                self.failing = true;
                 self.abandon();
                 self.settle_unwritten();
                 return Err(failure);
             }
         }
+        self.failing = false;
         if self.unsynced.is_empty() {
             self.delete_dead();
         }
