@@ -2,6 +2,7 @@
 
 mod check;
 mod lab;
+mod output;
 mod perf;
 mod serve;
 

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::process::{Outcome, Process};
+use super::process::{Outcome, PATIENCE, Process};
 
 fn lab(out: &Path, arguments: &str) -> Outcome {
     let out = ["--out", out.to_str().unwrap(), "--work", out.to_str().unwrap()];
@@ -42,6 +44,39 @@ fn a_case_is_measured_round_by_round_and_told_as_table_file_and_plot() {
         .filter(|name| name.starts_with("leveret-lab-"))
         .collect();
     assert!(left.is_empty(), "the brokers' data is removed: {left:?}");
+}
+
+#[test]
+fn a_signal_ends_what_the_laboratory_has_started() {
+    let out = tempfile::tempdir().unwrap();
+    let place = out.path().to_str().unwrap();
+    let words = format!("lab a --no-rabbitmq --seconds 600 --out {place} --work {place}");
+    let lab = Process::start(words.split(' '));
+    let children = await_children(lab.id(), 3);
+    lab.signal("TERM");
+    let outcome = lab.outcome();
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.err.ends_with("leveret: interrupted\n"), "{outcome:?}");
+    for child in children {
+        assert!(!Path::new("/proc").join(&child).exists(), "{child} goes on");
+    }
+    let left = fs::read_dir(out.path()).unwrap().count();
+    assert_eq!(left, 0, "the brokers' data is removed");
+}
+
+/// The processes below one, once there are so many: two brokers, and a load.
+fn await_children(of: u32, count: usize) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        let children = fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap();
+        let children: Vec<String> = children.split_whitespace().map(str::to_owned).collect();
+        if children.len() >= count {
+            return children;
+        }
+        assert!(begun.elapsed() < PATIENCE, "only {children:?} were started");
+        // Processes give no sign of being started.
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

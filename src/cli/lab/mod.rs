@@ -3,6 +3,7 @@
 mod broker;
 mod cases;
 mod durable;
+mod interrupt;
 mod measure;
 mod pika;
 mod plot;
@@ -19,6 +20,7 @@ use std::thread;
 
 use clap::Args;
 
+use super::output;
 use broker::{Broker, Kind};
 use cases::{Case, Procedure};
 use rabbitmq::RabbitMq;
@@ -65,18 +67,18 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     let cases = cases::selected(&options.cases)?;
     if options.list {
-        list(&cases);
-        return Ok(ExitCode::SUCCESS);
+        return list(&cases).map(|()| ExitCode::SUCCESS);
     }
     if let Some(file) = &options.from {
         let results = read(file)?;
-        println!("{}", table::table(&results, REFERENCE));
+        output::line(table::table(&results, REFERENCE))?;
         broker::make(&options.out)?;
         return write(&results, &options.out).map(|()| ExitCode::SUCCESS);
     }
     if cfg!(debug_assertions) {
         eprintln!("leveret: this is a debug build; measure with cargo run --release -- lab");
     }
+    interrupt::listen()?;
     let work = Work::new(options.work.as_deref())?;
     broker::make(&options.out)?;
     let kinds = kinds(options);
@@ -90,13 +92,13 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         cases: Vec::new(),
     };
     for case in cases {
-        let result = one_case(case, &mut brokers, options, &work.0);
+        let result = one_case(case, &mut brokers, options, &work.0)?;
         eprint!("{}", table::summary(&result, REFERENCE));
         results.cases.push(result);
         // After each case: what was measured is not lost when the rest fails.
         write(&results, &options.out)?;
     }
-    println!("{}", table::table(&results, REFERENCE));
+    output::line(table::table(&results, REFERENCE))?;
     brokers.into_iter().try_for_each(Broker::end)?;
     let failed = results.cases.iter().flat_map(|case| &case.brokers);
     let failed = failed
@@ -109,8 +111,13 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
     })
 }
 
-/// All rounds of a case, the brokers in turn within each.
-fn one_case(case: &Case, brokers: &mut [Broker], options: &Options, work: &Path) -> CaseResult {
+/// All rounds of a case, the brokers in turn within each; fails when a signal ends it.
+fn one_case(
+    case: &Case,
+    brokers: &mut [Broker],
+    options: &Options,
+    work: &Path,
+) -> Result<CaseResult, String> {
     let takes_part = |broker: &Broker| match broker.kind {
         Kind::Leveret => true,
         Kind::Limit => case.has_limit,
@@ -128,17 +135,17 @@ fn one_case(case: &Case, brokers: &mut [Broker], options: &Options, work: &Path)
         let taking_part = brokers.iter_mut().filter(|broker| takes_part(broker));
         for (broker, result) in taking_part.zip(&mut results) {
             eprintln!("{} {} round {round}", case.id, result.broker);
-            result
-                .rounds
-                .push(measure::measure(case, broker, options.seconds, work));
+            let round = measure::measure(case, broker, options.seconds, work);
+            interrupt::check()?;
+            result.rounds.push(round);
         }
     }
-    CaseResult {
+    Ok(CaseResult {
         id: case.id.to_owned(),
         title: case.title.to_owned(),
         load: load(case),
         brokers: results,
-    }
+    })
 }
 
 fn load(case: &Case) -> String {
@@ -153,10 +160,10 @@ fn load(case: &Case) -> String {
     }
 }
 
-fn list(cases: &[&Case]) {
-    for case in cases {
-        println!("{:4} {}\n     {}", case.id, case.title, load(case));
-    }
+fn list(cases: &[&Case]) -> Result<(), String> {
+    cases
+        .iter()
+        .try_for_each(|case| output::line(format_args!("{:4} {}\n     {}", case.id, case.title, load(case))))
 }
 
 fn kinds(options: &Options) -> Vec<Kind> {

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::interrupt;
 use crate::cli::perf::usage;
 
 /// How often something is looked at.
@@ -46,16 +47,26 @@ impl Process {
 
     /// Waits until it ends, `at_most` as long.
     pub(super) fn wait(&mut self, at_most: Duration) -> Result<ExitStatus, String> {
+        self.wait_while(|| Ok(()), at_most)
+    }
+
+    /// Waits until it ends, `at_most` as long and while `may_go_on`.
+    fn wait_while(
+        &mut self,
+        may_go_on: impl Fn() -> Result<(), String>,
+        at_most: Duration,
+    ) -> Result<ExitStatus, String> {
         let begun = Instant::now();
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Ok(status),
-                Ok(None) if begun.elapsed() < at_most => thread::sleep(LOOK),
+                Ok(None) if begun.elapsed() < at_most => may_go_on()?,
                 Ok(None) => {
                     return Err(format!("{} took longer than {} s", self.what, at_most.as_secs()));
                 }
                 Err(error) => return Err(format!("cannot wait for {}: {error}", self.what)),
             }
+            thread::sleep(LOOK);
         }
     }
 
@@ -107,7 +118,7 @@ pub(super) fn output(command: &mut Command, at_most: Duration) -> Result<String,
     let mut process = Process::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let out = process.child.stdout.take().map(collect);
     let err = process.child.stderr.take().map(collect);
-    process.wait(at_most)?;
+    process.wait_while(interrupt::check, at_most)?;
     let text = |reader: Option<thread::JoinHandle<String>>| {
         reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
     };
@@ -137,10 +148,12 @@ pub(super) fn start_until_ready(
     let lines = process.child.stdout.take().map(lines);
     let deadline = Instant::now() + at_most;
     while let Some(lines) = &lines {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        interrupt::check()?;
+        match lines.recv_timeout(LOOK) {
             Ok(line) if line.starts_with(sign) => return Ok((process, line)),
-            Ok(_) => {}
-            Err(_) => break,
+            Err(RecvTimeoutError::Disconnected) => break,
+            _ if Instant::now() >= deadline => break,
+            _ => {}
         }
     }
     Err(format!("{} did not become ready", process.what))

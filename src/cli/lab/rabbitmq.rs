@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::interrupt;
 use super::process::{LOOK, Process};
 
 /// The start script behind Debian's wrapper, which would use the system's directories.
@@ -55,6 +56,7 @@ impl RabbitMq {
             if server.has_ended() || begun.elapsed() > READY {
                 return Err("RabbitMQ did not become ready".to_owned());
             }
+            interrupt::check()?;
             thread::sleep(LOOK);
         }
         Ok(Self {

@@ -20,6 +20,7 @@ use std::thread::{self, Scope};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::output;
 use failure::Failure;
 use uri::Uri;
 
@@ -90,13 +91,13 @@ fn measure_throughput(load: &throughput::args::Load) -> Result<Vec<String>, Fail
 
 /// Prints a result on standard output.
 fn print(result: &(impl Display + Serialize), json: bool) -> Result<(), Failure> {
-    if json {
+    let printed = if json {
         let text = serde_json::to_string(result).map_err(|error| Failure::Run(error.to_string()))?;
-        println!("{text}");
+        output::line(text)
     } else {
-        println!("{result}");
-    }
-    Ok(())
+        output::line(result)
+    };
+    printed.map_err(Failure::Run)
 }
 
 /// A measurement that went wrong in part has a result all the same, and a code that says so.

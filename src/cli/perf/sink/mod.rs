@@ -22,6 +22,7 @@ use echo::{Echo, Subscribers};
 use super::client::frame::Arrived;
 use super::client::link::Link;
 use super::failure::Failure;
+use crate::cli::output;
 
 const HEADER_LEN: usize = 8;
 const FRAME_MAX: u32 = 128 << 10;
@@ -46,7 +47,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let (address, listener) =
         listen.map_err(|error| Failure::Run(format!("cannot listen on {}: {error}", options.listen)))?;
     let subscribers = options.echo.then(Arc::<Subscribers>::default);
-    println!("leveret sink ready amqp={address}");
+    output::line(format_args!("leveret sink ready amqp={address}")).map_err(Failure::Run)?;
     for stream in listener.incoming() {
         let stream = stream.map_err(|source| Failure::Broken {
             during: "accepting",
