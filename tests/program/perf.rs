@@ -44,6 +44,31 @@ fn a_count_of_messages_is_published_and_told_as_json() {
 }
 
 #[test]
+fn channels_take_turns_over_the_queues_and_miss_nothing() {
+    let broker = Process::start(["--listen", "127.0.0.1:0"]);
+    let uri = format!("amqp://guest:guest@{}/%2f", broker.addresses().remove(0));
+    let summary = json(&perf(
+        &uri,
+        "--channels 12 --queues 12 --count 6000 --ack-every 7 --json --quiet",
+    ));
+    assert_eq!(summary["check"]["received"], 6000, "{summary}");
+    assert_eq!(summary["check"]["repeated"], 0, "{summary}");
+}
+
+#[test]
+fn a_consumer_takes_no_more_than_its_rate() {
+    let broker = Process::start(["--listen", "127.0.0.1:0"]);
+    let uri = format!("amqp://guest:guest@{}/%2f", broker.addresses().remove(0));
+    let summary = json(&perf(
+        &uri,
+        "--rate 1000 --consume-rate 100 --prefetch 10 --duration 0.5 --drain 0 --json --quiet",
+    ));
+    let taken = summary["check"]["received"].as_u64().unwrap();
+    let published = summary["check"]["published"].as_u64().unwrap();
+    assert!((1..published / 2).contains(&taken), "{summary}");
+}
+
+#[test]
 fn every_confirmed_message_is_counted_and_timed() {
     let (_sink, uri) = sink();
     let summary = json(&perf(

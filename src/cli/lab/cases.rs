@@ -20,6 +20,12 @@ pub(super) enum Procedure {
     Perf(&'static str),
     /// The same at full speed, and then at half the rate that came of it.
     HalfRate(&'static str),
+    /// The first load, and then once more with these arguments too.
+    Compared(&'static str, &'static str),
+    /// This load with nothing waiting, and then with so many messages.
+    Waiting(&'static str, u64),
+    /// The first load alone, and then beside the second.
+    Beside(&'static str, &'static str),
     /// The memory of a broker that was just started.
     Idle,
     /// Pika with this part of its script.
@@ -43,6 +49,10 @@ pub(super) enum Figure {
     Latency,
     /// Half of the confirms took no longer.
     ConfirmLatency,
+    /// Messages a second out of the broker, as a share of what comes out without the difficulty.
+    Share,
+    /// How many times as long 99 of 100 took as without the neighbour.
+    Slowdown,
     /// Resident memory.
     Resident,
     /// Resident memory for each thing done.
@@ -54,12 +64,12 @@ pub(super) enum Figure {
 impl Figure {
     /// Whether a smaller figure is a better one.
     pub(super) fn is_cost(self) -> bool {
-        !matches!(self, Self::In | Self::Out)
+        !matches!(self, Self::In | Self::Out | Self::Share)
     }
 }
 
-use Figure::{ConfirmLatency, Disk, In, Latency, Out, Resident, ResidentEach};
-use Procedure::{Fresh, HalfRate, Idle, Perf, Pika, Recovery, Stuck};
+use Figure::{ConfirmLatency, Disk, In, Latency, Out, Resident, ResidentEach, Share, Slowdown};
+use Procedure::{Beside, Compared, Fresh, HalfRate, Idle, Perf, Pika, Recovery, Stuck, Waiting};
 
 const fn case(id: &'static str, title: &'static str, procedure: Procedure, figure: Figure) -> Case {
     Case {
@@ -130,12 +140,18 @@ pub(super) const CASES: &[Case] = &[
     case("v1", "a crash with 1,000,000 persistent messages of 100 B waiting: messages recovered a second, and drained", Recovery(1_000_000), In),
     case("v2", "likewise with 10,000,000", Recovery(10_000_000), In),
     case("w", "1 KiB persistent traffic passing one message that nobody takes: the largest data directory", Stuck("-x4 -y4 --queues 4 -s1024 -p -d --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}"), Disk),
+    case("x1", "16 B, confirms 1000, ack every 100, with 10,000,000 waiting: share of the rate with none", Waiting("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 --drain 0 -z {z}", 10_000_000), Share),
+    case("x2", "16 B, auto-ack, 1,000 channels of one connection at each end of one queue: share of the rate with one", Compared("-x1 -y1 -s16 --auto-ack -z {z}", "--channels 1000"), Share),
+    case("x3", "16 B, auto-ack, 1,000 queues, each with a channel of one connection at each end: share of the rate with one", Compared("-x1 -y1 -s16 --auto-ack -z {z}", "--channels 1000 --queues 1000"), Share),
+    case("y1", "request and reply beside 200,000 messages of 16 B a second: times as slow, by p99", Beside("rpc --requesters 1 -z {z}", "-x1 -y1 -s16 --rate 200000 --auto-ack -z {z}"), Slowdown),
+    case("y2", "likewise beside a flood of 16 B", Beside("rpc --requesters 1 -z {z}", "-x1 -y1 -s16 --auto-ack -z {z}"), Slowdown),
+    case("y3", "likewise beside a consumer that takes 1,000 of 20,000 messages of 1 KiB a second", Beside("rpc --requesters 1 -z {z}", "-x1 -y1 -s1024 --rate 20000 --consume-rate 1000 --auto-ack --drain 0 -z {z}"), Slowdown),
 ];
 
 impl Case {
     /// Whether it takes a broker that can be started again and looked into.
     pub(super) fn needs_own(&self) -> bool {
-        matches!(self.procedure, Recovery(_))
+        matches!(self.procedure, Recovery(_) | Waiting(..))
     }
 }
 

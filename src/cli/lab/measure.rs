@@ -1,6 +1,7 @@
 //! One round of one case at one broker.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,11 +16,19 @@ use crate::cli::perf::usage::Gauge;
 /// How much longer than its seconds a load may take: to declare, to fill, to drain, to tidy up.
 const EXTRA: Duration = Duration::from_secs(240);
 
+/// How much earlier a neighbour begins, and how much later it ends.
+const LEAD: Duration = Duration::from_secs(1);
+
 /// Measures `case` at `broker` for so many seconds; `work` is where brokers are started anew when it asks for that.
 pub(super) fn measure(case: &Case, broker: &mut Broker, seconds: f64, work: &Path) -> Measurement {
     let measured = match case.procedure {
         Procedure::Perf(load) => perf(broker, load, seconds, &[]),
         Procedure::HalfRate(load) => half_rate(broker, load, seconds),
+        Procedure::Compared(load, more) => compared(broker, load, more, seconds),
+        Procedure::Waiting(load, messages) => {
+            compared(broker, load, &format!("--pre-fill {messages}"), seconds)
+        }
+        Procedure::Beside(load, neighbour) => beside(broker, load, neighbour, seconds),
         Procedure::Pika(what) => pika::measure(broker, what, seconds, work),
         Procedure::Recovery(messages) => broker
             .renew(work)
@@ -70,10 +79,48 @@ fn half_rate(broker: &Broker, load: &str, seconds: f64) -> Result<Measurement, S
     )
 }
 
+/// Runs a load, and then the same with more arguments.
+fn compared(broker: &Broker, load: &str, more: &str, seconds: f64) -> Result<Measurement, String> {
+    let plain = perf(broker, load, seconds, &[])?;
+    let more: Vec<String> = more.split(' ').map(str::to_owned).collect();
+    let measured = perf(broker, load, seconds, &more)?;
+    Ok(Measurement {
+        relative: ratio(measured.out, plain.out),
+        errors: [plain.errors, measured.errors].concat(),
+        ..measured
+    })
+}
+
+/// Runs a load, and then the same while another load goes on, which is not measured.
+fn beside(broker: &Broker, load: &str, neighbour: &str, seconds: f64) -> Result<Measurement, String> {
+    let alone = perf(broker, load, seconds, &[])?;
+    let apart = ["--queue-prefix", "lab-neighbour-"].map(str::to_owned);
+    let (measured, neighbour) = thread::scope(|scope| {
+        let lasting = seconds + 2.0 * LEAD.as_secs_f64();
+        let neighbour = scope.spawn(move || perf(broker, neighbour, lasting, &apart));
+        thread::sleep(LEAD);
+        (perf(broker, load, seconds, &[]), neighbour.join())
+    });
+    let measured = measured?;
+    let neighbour = neighbour.map_err(|_| "the neighbour's thread failed".to_owned())??;
+    let p99 = |of: &Measurement| of.latency.map(|latency| latency.p99);
+    Ok(Measurement {
+        relative: ratio(p99(&measured), p99(&alone)),
+        // The processor time is that of both.
+        per_cpu_second: None,
+        errors: [alone.errors, measured.errors.clone(), neighbour.errors].concat(),
+        ..measured
+    })
+}
+
+fn ratio(of: Option<f64>, to: Option<f64>) -> Option<f64> {
+    of.zip(to.filter(|&to| to > 0.0)).map(|(of, to)| of / to)
+}
+
 fn idle(broker: &Broker) -> Result<Measurement, String> {
     let gauge = Gauge::start(broker.pid).map_err(|failure| failure.to_string())?;
     // Until what it did to start has settled.
-    std::thread::sleep(Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(1));
     Ok(Measurement {
         resident: gauge.read().map(|usage| usage.resident as f64),
         ..Measurement::default()

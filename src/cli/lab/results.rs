@@ -56,6 +56,8 @@ pub(super) struct Measurement {
     pub(super) confirm_latency: Option<Latency>,
     /// Messages, or things done, for each second of the broker's processor time.
     pub(super) per_cpu_second: Option<f64>,
+    /// What the case is about, as a multiple of the same without the difficulty.
+    pub(super) relative: Option<f64>,
     /// Resident memory of the broker at the end, in bytes.
     pub(super) resident: Option<f64>,
     /// Resident memory the load has added, for each thing done, in bytes.
@@ -118,6 +120,7 @@ impl Measurement {
             confirm_latency: latency(result.get("confirm_latency_ms")),
             per_cpu_second: number("/messages_per_cpu_second"),
             resident: number("/broker/resident"),
+            relative: None,
             resident_each: None,
             disk: None,
             written_per_byte: written.zip(bodies).map(|(written, bodies)| written / bodies),
@@ -150,6 +153,7 @@ impl Measurement {
             Figure::Out => self.out,
             Figure::Latency => self.latency.map(|latency| latency.p50),
             Figure::ConfirmLatency => self.confirm_latency.map(|latency| latency.p50),
+            Figure::Share | Figure::Slowdown => self.relative,
             Figure::Resident => self.resident,
             Figure::ResidentEach => self.resident_each,
             Figure::Disk => self.disk,

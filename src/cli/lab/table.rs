@@ -5,8 +5,8 @@ use super::results::{BrokerResult, CaseResult, Measurement, Results};
 use super::spread::Spread;
 
 const HEAD: &str = "\
-| case | broker | in /s | out /s | MB/s | p50 ms | p99 ms | per CPU-second | RSS MiB | written ÷ published | tool's CPUs | × reference (min, median, max) |
-|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+| case | broker | in /s | out /s | MB/s | p50 ms | p99 ms | per CPU-second | × without | RSS MiB | written ÷ published | tool's CPUs | × reference (min, median, max) |
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 ";
 
 /// Medians of all rounds, and how many times better each broker is than `reference`.
@@ -56,6 +56,7 @@ fn row(title: &str, case: &CaseResult, broker: &BrokerResult, reference: &str) -
         cell(median(&|m| latency(m).map(|l| l.p50)), milliseconds),
         cell(median(&|m| latency(m).map(|l| l.p99)), milliseconds),
         cell(median(&|m| m.per_cpu_second), count),
+        cell(median(&|m| m.relative), |times| format!("{times:.2}")),
         resident.unwrap_or_default(),
         cell(median(&|m| m.written_per_byte), |share| format!("{share:.2}")),
         cell(median(&|m| m.tool_share), |share| format!("{share:.2}")),

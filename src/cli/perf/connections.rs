@@ -68,9 +68,5 @@ pub(super) fn run(options: &Options) -> Result<Vec<String>, Failure> {
 }
 
 fn open(options: &Options) -> Result<Client, Failure> {
-    let mut client = Client::open(&options.broker.uri)?;
-    for channel in 1..=options.channels {
-        client.open_channel(channel)?;
-    }
-    Ok(client)
+    Client::open_with_channels(&options.broker.uri, options.channels)
 }

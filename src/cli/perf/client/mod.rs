@@ -42,8 +42,13 @@ impl Client {
 
     /// Connects and opens [`CHANNEL`].
     pub(crate) fn open_with_channel(uri: &Uri) -> Result<Self, Failure> {
+        Self::open_with_channels(uri, CHANNEL)
+    }
+
+    /// Connects and opens the channels 1 to `last`.
+    pub(crate) fn open_with_channels(uri: &Uri, last: u16) -> Result<Self, Failure> {
         let mut client = Self::open(uri)?;
-        client.open_channel(CHANNEL)?;
+        (1..=last).try_for_each(|channel| client.open_channel(channel))?;
         Ok(client)
     }
 

@@ -20,7 +20,10 @@ pub(crate) struct Load {
     /// Connections that consume
     #[arg(long, short = 'y', value_name = "N", default_value_t = 1)]
     pub(crate) consumers: usize,
-    /// Queues; publishers and consumers take turns over them
+    /// Channels of each of these connections: publishers take turns over theirs, consumers subscribe on each
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) channels: u16,
+    /// Queues; publishers and consumers, or the channels they have, take turns over them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) queues: usize,
     /// Bytes in the body of a message; from 8 on latency is measured, from 16 on losses are seen
@@ -41,6 +44,9 @@ pub(crate) struct Load {
     /// Acknowledge every so many messages, with one ack for all of them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) ack_every: u64,
+    /// Messages a second that each consumer takes at most [default: as many as possible]
+    #[arg(long, value_name = "N")]
+    pub(crate) consume_rate: Option<f64>,
     /// Consume without acknowledgements
     #[arg(long, conflicts_with = "ack_every")]
     pub(crate) auto_ack: bool,
@@ -122,6 +128,11 @@ impl Load {
         &self.broker.uri
     }
 
+    /// How many subscriptions consumers have together.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.consumers * usize::from(self.channels)
+    }
+
     /// Says what cannot work.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.queues == 0 {
@@ -136,8 +147,13 @@ impl Load {
         if self.bindings > 0 {
             self.check_bindings()?;
         }
-        if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
-            return Err("--rate must be above 0".to_owned());
+        if self.channels > 1 {
+            self.check_channels()?;
+        }
+        for (flag, rate) in [("--rate", self.rate), ("--consume-rate", self.consume_rate)] {
+            if rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
+                return Err(format!("{flag} must be above 0"));
+            }
         }
         if self.confirm == Some(0) {
             return Err("--confirm is 0: at least one message must be under way".to_owned());
@@ -171,6 +187,16 @@ impl Load {
         }
         if (1..self.queues).contains(&self.consumers) {
             return Err("--bindings reach every queue: let each have a consumer, or none".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_channels(&self) -> Result<(), String> {
+        if self.confirm.is_some() || self.bindings > 0 {
+            return Err("--channels goes with neither --confirm nor --bindings".to_owned());
+        }
+        if (1..self.queues).contains(&self.subscriptions()) {
+            return Err("--channels reach every queue: let each have a consumer, or none".to_owned());
         }
         Ok(())
     }

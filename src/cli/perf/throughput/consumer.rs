@@ -1,145 +1,213 @@
 //! A connection that consumes.
 
+use std::thread;
 use std::time::Instant;
 
 use leveret_protocol::Chunk;
-use leveret_protocol::method::basic::{Ack, Consume, ConsumeOk, Qos, QosOk};
+use leveret_protocol::method::basic::{Ack, Consume, Qos, QosOk};
 
 use super::args::Load;
 use super::intake::Intake;
 use super::meter::Meter;
+use super::pace::Pace;
 use super::run::Run;
 use super::sequences::Findings;
-use crate::cli::perf::client::{ANSWER_TIMEOUT, CHANNEL, Client};
+use crate::cli::perf::client::link::TICK;
+use crate::cli::perf::client::{ANSWER_TIMEOUT, Client, check};
 use crate::cli::perf::clock;
 use crate::cli::perf::failure::Failure;
+use crate::cli::perf::latency::Latencies;
 
-/// Takes what one subscription delivers, and acknowledges it.
+/// Takes what is delivered on its channels, and acknowledges it.
 #[derive(Debug)]
 pub(crate) struct Consumer<'r> {
     run: &'r Run,
     meter: &'r Meter,
     client: Client,
+    subscriptions: Subscriptions,
+    /// Messages taken so far.
+    taken: u64,
+    pace: Option<Pace>,
+    /// Acknowledgements, gathered for one write.
+    out: Chunk,
+}
+
+/// One for each channel, from channel 1 on.
+#[derive(Debug)]
+struct Subscriptions(Vec<Subscription>);
+
+/// What one channel receives.
+#[derive(Debug)]
+struct Subscription {
     intake: Intake,
-    /// None when the subscription needs no acknowledgements.
+    /// None when nothing is to be acknowledged.
     acks: Option<Acks>,
 }
 
 impl<'r> Consumer<'r> {
     /// Connects, and sets the prefetch.
     pub(crate) fn open(load: &Load, run: &'r Run, meter: &'r Meter) -> Result<Self, Failure> {
-        let mut client = Client::open_with_channel(load.uri())?;
-        if !load.auto_ack {
-            let qos = Qos {
-                prefetch_count: load.prefetch,
-                ..Default::default()
-            };
-            client.ask(CHANNEL, &qos, QosOk::IDS, "setting the prefetch")?;
+        let mut client = Client::open_with_channels(load.uri(), load.channels)?;
+        let mut subscriptions = Vec::new();
+        for channel in 1..=load.channels {
+            if !load.auto_ack {
+                let qos = Qos {
+                    prefetch_count: load.prefetch,
+                    ..Default::default()
+                };
+                client.ask(channel, &qos, QosOk::IDS, "setting the prefetch")?;
+            }
+            subscriptions.push(Subscription {
+                intake: Intake::new(run.id),
+                acks: (!load.auto_ack).then(|| Acks::every(load.ack_every, channel)),
+            });
         }
-        let acks = (!load.auto_ack).then(|| Acks::every(load.ack_every));
         Ok(Self {
             run,
             meter,
             client,
-            intake: Intake::new(run.id),
-            acks,
+            subscriptions: Subscriptions(subscriptions),
+            taken: 0,
+            pace: None,
+            out: Chunk::new(),
         })
     }
 
-    /// Consumes from `queue` until the run ends, and says what was found.
-    pub(crate) fn consume(mut self, queue: &str) -> Result<Findings, Failure> {
-        let no_ack = self.acks.is_none();
-        let consume = Consume {
-            queue,
-            consumer_tag: "perf",
-            no_ack,
-            ..Default::default()
-        };
-        self.client
-            .ask(CHANNEL, &consume, ConsumeOk::IDS, "subscribing")?;
+    /// Consumes as the consumer `index` until the run ends, and says what was found on each channel.
+    pub(crate) fn consume(
+        mut self,
+        load: &Load,
+        index: usize,
+        begun: Instant,
+    ) -> Result<Vec<Findings>, Failure> {
+        self.pace = load.consume_rate.map(|rate| Pace::new(rate, begun));
+        for (channel, queue) in (1..=load.channels).zip(index * usize::from(load.channels)..) {
+            let consume = Consume {
+                queue: &load.queue_name(queue),
+                consumer_tag: "perf",
+                no_ack: load.auto_ack,
+                ..Default::default()
+            };
+            // Deliveries may come before the answer of a later channel, so nobody waits for these.
+            let deadline = Instant::now() + ANSWER_TIMEOUT;
+            self.client.say(channel, &consume, deadline, "subscribing")?;
+        }
         while self.run.is_consuming() {
             self.absorb_arrived()?;
+            self.hold_back();
             if !self.client.link.receive()? {
                 self.catch_up()?;
             }
         }
         self.catch_up()?;
         self.client.close()?;
-        Ok(self.intake.sequences.findings())
+        let found = self.subscriptions.0.iter();
+        Ok(found.map(|of| of.intake.sequences.findings()).collect())
+    }
+
+    /// Lets what arrives wait, when more was taken than there should be by now.
+    fn hold_back(&self) {
+        let Some(pace) = &self.pace else { return };
+        while self.run.is_consuming() && pace.due(self.taken, Instant::now()) == 0 {
+            thread::sleep(pace.pause(self.taken, Instant::now()).min(TICK));
+        }
     }
 
     fn absorb_arrived(&mut self) -> Result<(), Failure> {
         let now = clock::now();
         let mut latencies = self.meter.latencies();
-        let before = self.intake.messages;
+        let before = self.taken;
+        let mut current = 0;
         while let Some(frame) = self.client.link.next_frame()? {
-            let delivered = self.intake.take(&frame, now, &mut latencies)?;
-            if let (Some(tag), Some(acks)) = (delivered, &mut self.acks) {
-                acks.delivered(tag);
+            if frame.channel != current {
+                self.subscriptions.record_latencies(current, now, &mut latencies);
+                current = frame.channel;
+            }
+            let Some(of) = self.subscriptions.of(current) else {
+                check(&frame)?;
+                continue;
+            };
+            if let Some(tag) = of.intake.take(&frame, now, &mut latencies)? {
+                self.taken += 1;
+                if let Some(acks) = &mut of.acks {
+                    acks.delivered(tag, &mut self.out);
+                }
             }
         }
-        self.intake.record_latencies(now, &mut latencies);
+        self.subscriptions.record_latencies(current, now, &mut latencies);
         drop(latencies);
-        let messages = self.intake.messages - before;
-        if messages > 0 {
-            self.meter.count(messages, now);
+        if self.taken > before {
+            self.meter.count(self.taken - before, now);
         }
         self.send_acks()
     }
 
     /// Acknowledges what is left, now that nothing else arrives.
     fn catch_up(&mut self) -> Result<(), Failure> {
-        if let Some(acks) = &mut self.acks {
-            acks.acknowledge();
+        for acks in self.subscriptions.0.iter_mut().filter_map(|of| of.acks.as_mut()) {
+            acks.acknowledge(&mut self.out);
         }
         self.send_acks()
     }
 
     fn send_acks(&mut self) -> Result<(), Failure> {
-        let Some(acks) = self.acks.as_mut().filter(|acks| !acks.out.is_empty()) else {
+        if self.out.is_empty() {
             return Ok(());
-        };
+        }
         let deadline = Instant::now() + ANSWER_TIMEOUT;
-        let out = std::mem::take(&mut acks.out).into_bytes();
+        let out = std::mem::take(&mut self.out).into_bytes();
         self.client.link.send_all(&out, deadline, "acknowledging")
     }
 }
 
-/// The acknowledgements of one channel, gathered for one write.
+impl Subscriptions {
+    #[inline]
+    fn of(&mut self, channel: u16) -> Option<&mut Subscription> {
+        self.0.get_mut(usize::from(channel).wrapping_sub(1))
+    }
+
+    fn record_latencies(&mut self, channel: u16, now: u64, latencies: &mut Latencies) {
+        if let Some(of) = self.of(channel) {
+            of.intake.record_latencies(now, latencies);
+        }
+    }
+}
+
+/// What one channel has not acknowledged yet.
 #[derive(Debug)]
 struct Acks {
+    channel: u16,
     every: u64,
     pending: u64,
     last_tag: u64,
-    out: Chunk,
 }
 
 impl Acks {
-    fn every(every: u64) -> Self {
+    fn every(every: u64, channel: u16) -> Self {
         Self {
+            channel,
             every,
             pending: 0,
             last_tag: 0,
-            out: Chunk::new(),
         }
     }
 
     #[inline]
-    fn delivered(&mut self, tag: u64) {
+    fn delivered(&mut self, tag: u64, out: &mut Chunk) {
         self.last_tag = tag;
         self.pending += 1;
         if self.pending >= self.every {
-            self.acknowledge();
+            self.acknowledge(out);
         }
     }
 
-    fn acknowledge(&mut self) {
+    fn acknowledge(&mut self, out: &mut Chunk) {
         if self.pending > 0 {
             let ack = Ack {
                 delivery_tag: self.last_tag,
                 multiple: self.pending > 1,
             };
-            self.out.method(CHANNEL, &ack);
+            out.method(self.channel, &ack);
             self.pending = 0;
         }
     }

@@ -109,11 +109,15 @@ fn start<'scope>(
         let found = found.clone();
         spawn(scope, format!("consumer {index}"), move || {
             let outcome = Consumer::open(load, run, meter).and_then(|consumer| match run.ready() {
-                Some(_) => consumer.consume(&load.queue_name(index)),
-                None => Ok(Findings::default()),
+                Some(begun) => consumer.consume(load, index, begun),
+                None => Ok(Vec::new()),
             });
             match outcome {
-                Ok(findings) => drop(found.send(findings)),
+                Ok(findings) => {
+                    for of_channel in findings {
+                        let _ = found.send(of_channel);
+                    }
+                }
                 Err(failure) => run.fail(format!("consumer {index}: {failure}")),
             }
         })?;

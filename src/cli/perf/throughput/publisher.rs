@@ -46,7 +46,7 @@ pub(crate) struct Publisher<'r> {
 impl<'r> Publisher<'r> {
     /// Connects and gets ready to publish what `load` says of the publisher `index`.
     pub(crate) fn open(load: &Load, run: &'r Run, meter: &'r Meter, index: usize) -> Result<Self, Failure> {
-        let mut client = Client::open_with_channel(load.uri())?;
+        let mut client = Client::open_with_channels(load.uri(), load.channels)?;
         if load.confirm.is_some() {
             client.ask(
                 CHANNEL,
@@ -87,6 +87,7 @@ impl<'r> Publisher<'r> {
         let load = Load {
             exchange: String::new(),
             bindings: 0,
+            channels: 1,
             confirm: Some(FILL_WINDOW),
             count: Some(load.pre_fill),
             ..load.clone()

@@ -14,11 +14,14 @@ impl Load {
     /// The routes a publisher takes in turn.
     pub(super) fn routes(&self, publisher: usize) -> Vec<Route> {
         if self.bindings == 0 {
-            let key = self.key(publisher);
-            return vec![Route {
-                key,
-                headers: FieldTable::new(),
-            }];
+            let own = (1..=self.channels).zip(publisher * usize::from(self.channels)..);
+            return own
+                .map(|(channel, queue)| Route {
+                    channel,
+                    key: self.key(queue),
+                    headers: FieldTable::new(),
+                })
+                .collect();
         }
         (0..self.bindings).map(|number| self.route(number)).collect()
     }
@@ -45,19 +48,15 @@ impl Load {
 
     /// What a message of this number carries: its digits always are as many.
     fn route(&self, number: usize) -> Route {
-        match self.exchange_type {
-            ExchangeType::Topic => Route {
-                key: format!("perf.{number:06}.made"),
-                headers: FieldTable::new(),
-            },
-            ExchangeType::Headers => Route {
-                key: String::new(),
-                headers: headers(number),
-            },
-            ExchangeType::Direct | ExchangeType::Fanout => Route {
-                key: format!("perf.{number:06}"),
-                headers: FieldTable::new(),
-            },
+        let (key, headers) = match self.exchange_type {
+            ExchangeType::Topic => (format!("perf.{number:06}.made"), FieldTable::new()),
+            ExchangeType::Headers => (String::new(), headers(number)),
+            ExchangeType::Direct | ExchangeType::Fanout => (format!("perf.{number:06}"), FieldTable::new()),
+        };
+        Route {
+            channel: CHANNEL,
+            key,
+            headers,
         }
     }
 

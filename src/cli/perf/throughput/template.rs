@@ -7,14 +7,15 @@ use leveret_protocol::frame::{FRAME_MIN_SIZE, FRAME_OVERHEAD};
 use leveret_protocol::{BodyRef, Chunk, FieldTable, OwnedProperties};
 
 use super::stamp::{self, Origin, STAMP_LEN};
-use crate::cli::perf::client::CHANNEL;
 
 /// What a batch is filled up to, in bytes.
 const BATCH: usize = 64 << 10;
 
 /// What a message is routed by.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Route {
+    /// Where it is published.
+    pub(crate) channel: u16,
     pub(crate) key: String,
     pub(crate) headers: FieldTable,
 }
@@ -101,7 +102,7 @@ impl Content<'_> {
         let (body, properties) = (vec![b'x'; self.size], properties.encode());
         let mut chunk = Chunk::new();
         chunk.publish(
-            CHANNEL,
+            route.channel,
             self.exchange,
             &route.key,
             &properties,
@@ -131,8 +132,9 @@ mod tests {
             frame_max: 4096,
         };
         let route = |key: &&str| Route {
+            channel: 1,
             key: (*key).to_owned(),
-            ..Route::default()
+            headers: FieldTable::new(),
         };
         Template::new(content, &keys.iter().map(route).collect::<Vec<_>>())
     }

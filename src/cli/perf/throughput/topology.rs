@@ -7,8 +7,10 @@ use crate::cli::perf::client::{CHANNEL, Client};
 use crate::cli::perf::failure::Failure;
 
 impl Load {
+    /// Names of one length, so that messages are of one length.
     pub(crate) fn queue_name(&self, index: usize) -> String {
-        format!("{}{}", self.queue_prefix, index % self.queues)
+        let digits = self.queues.saturating_sub(1).max(1).ilog10() as usize + 1;
+        format!("{}{:0digits$}", self.queue_prefix, index % self.queues)
     }
 
     /// The key a publisher, or the queue of the same number, uses.
@@ -22,11 +24,11 @@ impl Load {
 
     /// How many of the queues that have a consumer get each message of a publisher.
     pub(crate) fn consumed_copies(&self, publisher: usize) -> u64 {
-        let consumed = self.consumers.min(self.queues);
+        let consumed = self.subscriptions().min(self.queues);
         if self.reaches_every_queue() {
             return consumed as u64;
         }
-        if self.bindings > 0 {
+        if self.bindings > 0 || self.channels > 1 {
             return (consumed > 0).into();
         }
         (publisher % self.queues < consumed).into()

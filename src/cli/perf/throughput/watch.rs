@@ -138,5 +138,5 @@ pub(super) fn expected(load: &Load, run: &Run) -> u64 {
     let of_run: u64 = published
         .map(|(index, meter)| load.consumed_copies(index) * meter.messages())
         .sum();
-    of_run + load.pre_fill * load.consumers.min(load.queues) as u64
+    of_run + load.pre_fill * load.subscriptions().min(load.queues) as u64
 }
