@@ -7,13 +7,13 @@
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 
 use tracing::{debug, error, warn};
 
 use super::cleaning::Cleaning;
-use super::files::{Append, Files};
+use super::files::{Append, Files, write_all};
 use super::gather::Gather;
 use super::index::{Index, Location};
 use super::recent::Recent;
@@ -27,8 +27,6 @@ pub use super::op::{Copied, Op};
 
 /// Bytes gathered for one write.
 const WRITE: u64 = 4 * 1024 * 1024;
-/// Slices the system takes in one write.
-const MOST_SLICES: usize = 1024;
 /// Operations that no one waits for, after which they are synced anyway.
 const MOST_UNSYNCED: usize = 4096;
 
@@ -389,19 +387,4 @@ impl Log {
         }
         self.delete_dead();
     }
-}
-
-pub(super) fn write_all(file: &mut dyn Append, slices: &[&[u8]]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
-    let mut rest = slices.as_mut_slice();
-    while !rest.is_empty() {
-        let some = rest.get(..MOST_SLICES).unwrap_or(rest);
-        match file.write_vectored(some) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => IoSlice::advance_slices(&mut rest, count),
-            Err(failure) if failure.kind() == io::ErrorKind::Interrupted => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(())
 }

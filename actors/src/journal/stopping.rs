@@ -3,7 +3,8 @@
 use std::io;
 
 use super::checkpoint;
-use super::log::{Log, Op, write_all};
+use super::files::write_all;
+use super::log::{Log, Op};
 use super::recovery::lengths;
 use super::sink::Sink;
 use crate::id::StoreId;

@@ -31,12 +31,13 @@ const QUESTIONS: [(&str, &str, &str, &str); 11] = [
 ];
 
 /// Not to an actor: own methods, an event nobody answers, and the threads that keep definitions and messages.
-const NO_QUESTIONS: [&str; 9] = [
+const NO_QUESTIONS: [&str; 10] = [
     "self",
     "last_gone",
     "waiting",
     "self.orders",
     "store.orders",
+    "alive",
     "self.mail",
     "self.reader",
     "reply",

@@ -10,6 +10,9 @@ use std::io::{self, IoSlice, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
+/// Slices the system takes in one write.
+const MOST_SLICES: usize = 1024;
+
 /// The files of one directory.
 pub trait Files: Send + Sync + 'static {
     /// A new, empty file to append to. Fails when there is one of that name.
@@ -44,6 +47,22 @@ pub trait Append: Send {
 pub trait ReadAt: Send {
     /// Reads some of the bytes from `at`, and returns how many; 0 only at the end of the file.
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize>;
+}
+
+/// Writes all of the slices, in order.
+pub(super) fn write_all(file: &mut dyn Append, slices: &[&[u8]]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        let some = rest.get(..MOST_SLICES).unwrap_or(rest);
+        match file.write_vectored(some) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut rest, count),
+            Err(failure) if failure.kind() == io::ErrorKind::Interrupted => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
 }
 
 /// A directory of the file system.
