@@ -63,7 +63,7 @@ pub use volatile::Volatile;
 pub enum Safety {
     /// It is as safe as it will ever be.
     Now,
-    /// When a [`Synced`] covers this ticket. Tickets of one journal only rise.
+    /// When a [`Told::Synced`] covers this ticket. Tickets of one journal only rise.
     After(u64),
 }
 
