@@ -31,6 +31,7 @@ mod loading;
 pub mod log;
 mod op;
 mod opening;
+mod place;
 mod reader;
 mod recent;
 pub mod record;

@@ -1,10 +1,8 @@
 //! The scratch log of one queue: what memory has no room for, until the broker ends.
 
-use std::sync::Arc;
-
 use actix::prelude::*;
 
-use super::log::Op;
+use super::place::Place;
 use super::record::Positions;
 use super::writer::Writer;
 use super::{Batch, Journal, Notice, Restoring, Safety};
@@ -12,25 +10,21 @@ use crate::id::StoreId;
 
 /// Keeps messages of a queue as long as the queue lives.
 pub struct Scratch {
-    store: StoreId,
-    writer: Writer,
-    tickets: u64,
+    place: Place,
 }
 
 impl Scratch {
     /// For one queue, under an id that nothing else has in this log.
     pub(super) fn new(store: StoreId, writer: Writer) -> Self {
         Scratch {
-            store,
-            writer,
-            tickets: 0,
+            place: Place::new(store, writer),
         }
     }
 }
 
 impl Journal for Scratch {
     fn open(&mut self, queue: Recipient<Notice>) -> Option<Restoring> {
-        self.writer.open(self.store, queue);
+        self.place.open(queue);
         None
     }
 
@@ -39,29 +33,19 @@ impl Journal for Scratch {
     }
 
     fn append(&mut self, batch: Batch<'_>) -> Safety {
-        self.tickets += 1;
-        let op = Op::Append {
-            store: self.store,
-            page: Arc::clone(batch.page),
-            messages: batch.messages,
-            ticket: self.tickets,
-        };
-        self.writer.write(op, batch.permit.cloned());
-        Safety::After(self.tickets)
+        self.place.append(batch)
     }
 
     fn load(&mut self, positions: Vec<Positions>, most_bytes: u64) {
-        self.writer.load(self.store, positions, most_bytes);
+        self.place.load(positions, most_bytes);
     }
 
     fn settled(&mut self, positions: Vec<Positions>) {
-        let store = self.store;
-        self.writer.write(Op::Settled { store, positions }, None);
+        self.place.settled(positions);
     }
 
     fn deleted(&mut self) {
-        let store = self.store;
-        self.writer.write(Op::QueueDeleted { store }, None);
+        self.place.deleted();
     }
 }
 
