@@ -279,33 +279,17 @@ impl<'t> Tables<'t> {
 
     /// Whether it is new.
     fn bind(&mut self, vhost: &str, source: &str, binding: &Binding) -> Result<bool, redb::Error> {
-        let (kind, destination) = split(&binding.destination);
         let arguments = canonical::by_field(&binding.arguments);
-        let key = (
-            vhost,
-            source,
-            kind,
-            destination,
-            binding.routing_key.as_str(),
-            &arguments[..],
-        );
         let value = encoding::encode_arguments(&binding.arguments);
+        let key = binding_key(vhost, source, binding, &arguments);
         let before = self.bindings.insert(key, &value[..])?;
         Ok(before.is_none())
     }
 
     fn unbind(&mut self, vhost: &str, source: &str, binding: &Binding) -> Result<(), redb::Error> {
-        let (kind, destination) = split(&binding.destination);
         let arguments = canonical::by_field(&binding.arguments);
-        let key = (
-            vhost,
-            source,
-            kind,
-            destination,
-            binding.routing_key.as_str(),
-            &arguments[..],
-        );
-        self.bindings.remove(key)?;
+        self.bindings
+            .remove(binding_key(vhost, source, binding, &arguments))?;
         Ok(())
     }
 
@@ -332,6 +316,18 @@ impl<'t> Tables<'t> {
         }
         Ok(())
     }
+}
+
+/// The key of a binding whose arguments without order are `arguments`.
+fn binding_key<'a>(
+    vhost: &'a str,
+    source: &'a str,
+    binding: &'a Binding,
+    arguments: &'a [u8],
+) -> (&'a str, &'a str, u8, &'a str, &'a str, &'a [u8]) {
+    let (kind, destination) = split(&binding.destination);
+    let routing_key = binding.routing_key.as_str();
+    (vhost, source, kind, destination, routing_key, arguments)
 }
 
 fn split(destination: &Destination) -> (u8, &str) {
