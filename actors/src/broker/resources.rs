@@ -15,6 +15,7 @@ use super::gauges::{ProcessMemory, free_space};
 use super::watermark::{Change, Limit, Watermark};
 use crate::node::{Alarm, FreeSpace, Observer};
 use crate::publication::{others_exceed, pages_in_memory, room_taken};
+use crate::queue::MemoryBudget;
 use crate::queue::messages::Reclaim;
 
 /// How often memory is looked at.
@@ -108,7 +109,7 @@ impl Watch {
     fn reclaim(&mut self) {
         self.reclaim_pause = self.reclaim_pause.saturating_sub(1);
         let node = &self.broker.node;
-        let over = room_taken() > node.settings.memory_limit / 2;
+        let over = MemoryBudget::of(node.settings.memory_limit).strained(room_taken());
         if !over || self.reclaim_pause > 0 || node.journals.is_none() {
             return;
         }

@@ -64,7 +64,7 @@ impl MemoryBudget {
     }
 
     /// Whether messages come faster than they go to the disk: those who publish have to wait.
-    pub(super) fn strained(self, used: u64) -> bool {
+    pub fn strained(self, used: u64) -> bool {
         used > self.all
     }
 }
