@@ -103,9 +103,7 @@ impl QueueState {
         let mut look = |position: u64, entry: &mut Entry| {
             let is_safe = (entry.kept && position < synced_below) || (entry.scratched && is_written);
             if is_safe {
-                // Nothing happens to one that has left already.
-                pages.release(entry);
-                entry.page = Entry::ABSENT;
+                pages.let_go(entry);
             } else if !entry.kept && write {
                 entry.scratched = true;
                 to_write.push((position, *entry));
@@ -299,9 +297,8 @@ impl QueueState {
     fn let_scratched_go(&mut self) {
         let held = self.holders.iter_mut().map(|held| &mut held.entry);
         for entry in held.chain(self.ready.returned_mut().values_mut()) {
-            if entry.scratched && !entry.is_absent() {
-                self.pages.release(entry);
-                entry.page = Entry::ABSENT;
+            if entry.scratched {
+                self.pages.let_go(entry);
             }
         }
     }

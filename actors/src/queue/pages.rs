@@ -109,6 +109,12 @@ impl Pages {
         }
     }
 
+    /// A message leaves memory; nothing happens to one that has left already.
+    pub(super) fn let_go(&mut self, entry: &mut Entry) {
+        self.release(entry);
+        entry.page = Entry::ABSENT;
+    }
+
     /// Bytes of the live messages.
     pub(super) fn live(&self) -> u64 {
         self.live
