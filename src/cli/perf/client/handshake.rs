@@ -91,21 +91,15 @@ impl Client {
         during: &'static str,
         take: impl Fn(connection::Method<'_>) -> Option<T>,
     ) -> Result<T, Failure> {
-        loop {
-            while let Some(frame) = self.link.next_frame()? {
-                super::check(&frame)?;
-                if frame.method_ids().is_none() {
-                    continue;
-                }
-                if let Method::Connection(method) = Method::decode(frame.payload)?
-                    && let Some(taken) = take(method)
-                {
-                    return Ok(taken);
-                }
+        self.await_frame(deadline, during, |frame| {
+            if frame.method_ids().is_none() {
+                return Ok(None);
             }
-            link::in_time(deadline, during)?;
-            self.link.receive()?;
-        }
+            Ok(match Method::decode(frame.payload)? {
+                Method::Connection(method) => take(method),
+                _ => None,
+            })
+        })
     }
 }
 

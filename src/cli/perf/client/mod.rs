@@ -118,10 +118,23 @@ impl Client {
         deadline: Instant,
         during: &'static str,
     ) -> Result<(), Failure> {
+        self.await_frame(deadline, during, |frame| {
+            let answers = frame.channel == channel && frame.method_ids() == Some(answer);
+            Ok(answers.then_some(()))
+        })
+    }
+
+    /// What `take` makes of the first frame that it wants, past whatever else arrives but a refusal.
+    fn await_frame<T>(
+        &mut self,
+        deadline: Instant,
+        during: &'static str,
+        take: impl Fn(&Arrived<'_>) -> Result<Option<T>, Failure>,
+    ) -> Result<T, Failure> {
         loop {
             while let Some(frame) = self.link.next_frame()? {
-                if frame.channel == channel && frame.method_ids() == Some(answer) {
-                    return Ok(());
+                if let Some(taken) = take(&frame)? {
+                    return Ok(taken);
                 }
                 check(&frame)?;
             }
