@@ -37,6 +37,7 @@ impl Journal for Durable {
                 waiting,
                 next_position: start.next_position.max(above),
                 handed_out_below: start.handed_out_below,
+                ..Kept::default()
             }
         }))
     }

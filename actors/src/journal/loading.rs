@@ -209,6 +209,7 @@ impl Pages {
         self.done.push(Restored {
             page: self.builder.finish(),
             messages: std::mem::take(&mut self.messages),
+            deadlines: Vec::new(),
         });
     }
 }

@@ -111,6 +111,8 @@ pub struct Restored {
     pub page: Arc<Page>,
     /// The messages' positions, which rise, and the places of their publications in the page.
     pub messages: Vec<(u64, u32)>,
+    /// As [`Batch::deadlines`].
+    pub deadlines: Vec<u64>,
 }
 
 /// Messages for a journal.
@@ -120,6 +122,8 @@ pub struct Batch<'a> {
     pub page: &'a Arc<Page>,
     /// The messages' positions, which rise, and the places of their publications in the page.
     pub messages: Vec<(u64, u32)>,
+    /// When each of the messages expires, in milliseconds since the Unix epoch; 0 when it does not. Empty when none does.
+    pub deadlines: Vec<u64>,
     /// Covers the batch until it is safe.
     pub permit: Option<&'a Permit>,
 }
@@ -133,6 +137,17 @@ pub struct Run {
     pub messages: u64,
 }
 
+/// A message that came back to its queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Return {
+    /// Its place in the queue.
+    pub position: u64,
+    /// How often it has come back.
+    pub attempts: u32,
+    /// It is not handed out before, in milliseconds since the Unix epoch; 0 when it may be at once.
+    pub due: u64,
+}
+
 /// What a queue starts with.
 #[derive(Debug, Default)]
 pub struct Kept {
@@ -142,6 +157,10 @@ pub struct Kept {
     pub next_position: u64,
     /// Messages below this position may have been handed out before.
     pub handed_out_below: u64,
+    /// One of the waiting messages has a deadline, or has come back.
+    pub timed: bool,
+    /// The waiting messages whose return was [noted](Journal::returned), by position, each with its last one.
+    pub returned: Vec<Return>,
 }
 
 /// Resolves to what a queue starts with.
@@ -167,6 +186,10 @@ pub trait Journal: Send + 'static {
 
     /// Messages are gone.
     fn settled(&mut self, _positions: Vec<Positions>) {}
+
+    /// Messages have come back. Of each the latest return counts, until it is settled; it is safe as soon as what is
+    /// settled is.
+    fn returned(&mut self, _returns: Vec<Return>) {}
 
     /// The broker stops in order; messages up to this position have been handed out.
     fn handed_out(&mut self, _upto: u64) {}

@@ -226,7 +226,10 @@ impl QueueState {
             return;
         }
         let mut count = 0;
-        for Restored { page, mut messages } in read {
+        for Restored {
+            page, mut messages, ..
+        } in read
+        {
             messages.retain(|&(position, _)| (run.first..=upto).contains(&position));
             count += self.append_read(page, messages);
         }
@@ -264,7 +267,10 @@ impl QueueState {
     /// Returned messages that were read are in memory again. Those that could not be read are gone.
     fn fill_returned(&mut self, asked: &[u64], read: Vec<Restored>, upto: u64) {
         let returned = self.ready.returned_mut();
-        for Restored { page, mut messages } in read {
+        for Restored {
+            page, mut messages, ..
+        } in read
+        {
             messages.retain(|(position, _)| returned.get(position).is_some_and(Entry::is_absent));
             let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
             let mut positions = positions.iter();

@@ -38,6 +38,7 @@ impl Queue {
         let safety = self.journal.append(Batch {
             page,
             messages,
+            deadlines: Vec::new(),
             permit,
         });
         let below = self.state.next_position() + offsets.len() as u64;

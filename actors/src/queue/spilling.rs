@@ -69,6 +69,7 @@ impl Queue {
             let safety = self.scratch.append(Batch {
                 page: &page,
                 messages,
+                deadlines: Vec::new(),
                 permit: None,
             });
             last = last.max(Some(match safety {

@@ -101,7 +101,11 @@ impl Shelf {
         let messages = messages.collect();
         let page = builder.finish();
         let told = Told::Loaded {
-            messages: vec![Restored { page, messages }],
+            messages: vec![Restored {
+                page,
+                messages,
+                deadlines: Vec::new(),
+            }],
             upto: if part.len() < found.len() { last } else { end },
         };
         Notice {

@@ -132,6 +132,10 @@ impl Disk {
         };
         let messages = positions.iter().map(&mut push).collect();
         let page: std::sync::Arc<Page> = builder.finish();
-        Restored { page, messages }
+        Restored {
+            page,
+            messages,
+            deadlines: Vec::new(),
+        }
     }
 }

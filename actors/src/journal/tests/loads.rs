@@ -279,6 +279,7 @@ async fn transient_messages_come_back_transient_and_go_with_their_queue() {
     scratch.append(Batch {
         page: &builder.finish(),
         messages,
+        deadlines: Vec::new(),
         permit: None,
     });
     assert!(matches!(bench.hear().await, Told::Synced { upto: 1 }));

@@ -42,6 +42,7 @@ fn publish(journal: &mut dyn Journal, position: u64) {
     journal.append(Batch {
         page: &page,
         messages: vec![(position, offset)],
+        deadlines: Vec::new(),
         permit: None,
     });
 }
