@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use leveret_actors::{
     name::Name,
-    queue::options::{Overflow, QueueOptions, locked},
+    queue::{
+        options::{QueueKind, QueueOptions, locked},
+        terms::{DeliveryLimit, Overflow, RetryKind, RetryType, Terms},
+    },
 };
 use leveret_protocol::{FieldTable, FieldValue, method::queue::Declare};
 
@@ -62,27 +65,46 @@ fn every_argument_is_read() {
         ("x-queue-type", "classic".into()),
         ("x-queue-mode", "lazy".into()),
         ("x-queue-version", 2.into()),
+        ("x-delivery-limit", FieldValue::I32(-1)),
+        ("x-delayed-retry-type", "failed".into()),
+        ("x-delayed-retry-min", 10.into()),
+        ("x-delayed-retry-max", 100.into()),
+        ("x-consumer-timeout", 60_000.into()),
+        ("x-message-deduplication", true.into()),
+        ("x-deduplication-header", "id".into()),
+        ("x-cache-size", 7.into()),
+        ("x-cache-ttl", 1_000.into()),
     ]);
-    assert_eq!(options.message_ttl, Some(Duration::ZERO));
-    assert_eq!(options.expires, Some(Duration::from_millis(1)));
-    assert_eq!(
-        (options.max_length, options.max_length_bytes),
-        (Some(0), Some(1_000))
-    );
+    let expected = Terms {
+        message_ttl: Some(Duration::ZERO),
+        expires: Some(Duration::from_millis(1)),
+        max_length: Some(0),
+        max_length_bytes: Some(1_000),
+        overflow: Some(Overflow::RejectPublish),
+        dead_letter_exchange: Some(Name::from("dlx")),
+        dead_letter_routing_key: Some(Name::from("dead")),
+        delivery_limit: Some(DeliveryLimit::Unlimited),
+        retry: Some(RetryType::Delayed(RetryKind::Failed)),
+        retry_min: Some(Duration::from_millis(10)),
+        retry_max: Some(Duration::from_millis(100)),
+        consumer_timeout: Some(Duration::from_secs(60)),
+    };
+    assert_eq!(options.terms, expected);
     assert_eq!(options.max_priority, Some(255));
-    assert_eq!(options.overflow, Overflow::RejectPublish);
-    assert_eq!(options.dead_letter_exchange, Some(Name::from("dlx")));
-    assert_eq!(options.dead_letter_routing_key, Some(Name::from("dead")));
     assert!(options.single_active_consumer);
+    assert_eq!(options.kind, QueueKind::Classic);
+    let deduplication = options.deduplication.unwrap();
+    assert_eq!(deduplication.header, Name::from("id"));
+    assert_eq!(deduplication.cache_size, 7);
+    assert_eq!(deduplication.ttl, Some(Duration::from_secs(1)));
 }
 
 #[test]
 fn without_arguments_nothing_is_limited() {
     let options = parsed::<FieldValue, 0>([]);
-    assert_eq!((options.message_ttl, options.expires), (None, None));
-    assert_eq!(options.overflow, Overflow::DropHead);
+    assert_eq!(options.terms, Terms::default());
+    assert_eq!((options.max_priority, options.deduplication), (None, None));
     assert!(!options.single_active_consumer);
-    assert!(options.unenforced().is_empty());
 }
 
 #[test]
@@ -103,6 +125,11 @@ fn numbers_of_the_wrong_type_are_refused() {
         "x-max-length",
         "x-max-length-bytes",
         "x-max-priority",
+        "x-delayed-retry-min",
+        "x-delayed-retry-max",
+        "x-consumer-timeout",
+        "x-cache-size",
+        "x-cache-ttl",
     ] {
         assert_eq!(refusal(key, "5"), ": \"expected integer, got longstr\"");
         assert_eq!(refusal(key, 1.5), ": \"expected integer, got double\"");
@@ -112,20 +139,37 @@ fn numbers_of_the_wrong_type_are_refused() {
 
 #[test]
 fn numbers_out_of_range_are_refused() {
-    assert_eq!(refusal("x-expires", 0), ": {value_zero,0}");
+    for key in ["x-expires", "x-consumer-timeout", "x-cache-size", "x-cache-ttl"] {
+        assert_eq!(refusal(key, 0), ": {value_zero,0}");
+    }
+    assert_eq!(
+        refusal("x-delivery-limit", "5"),
+        ": \"expected integer, got longstr\""
+    );
     assert_eq!(
         refusal("x-message-ttl", 315_360_000_001_i64),
         ": {value_too_big,315360000001}"
     );
     assert_eq!(refusal("x-max-priority", 256), ": {max_value_exceeded,256}");
     let longest = parsed([("x-message-ttl", 315_360_000_000_i64)]);
-    assert_eq!(longest.message_ttl, Some(Duration::from_millis(315_360_000_000)));
+    assert_eq!(
+        longest.terms.message_ttl,
+        Some(Duration::from_millis(315_360_000_000))
+    );
 }
 
 #[test]
 fn words_are_checked() {
     assert_eq!(refusal("x-overflow", "drop-tail"), ": invalid_overflow");
     assert_eq!(refusal("x-overflow", 1), ": {unacceptable_type,signedint}");
+    assert_eq!(
+        refusal("x-delayed-retry-type", "some"),
+        ": invalid_delayed_retry_type"
+    );
+    assert_eq!(
+        refusal("x-message-deduplication", "yes"),
+        ": {unacceptable_type,longstr}"
+    );
     assert_eq!(
         refusal("x-single-active-consumer", "yes"),
         ": {unacceptable_type,longstr}"
@@ -162,13 +206,11 @@ fn a_dead_letter_key_needs_a_dead_letter_exchange() {
 }
 
 #[test]
-fn only_classic_queues_are_to_be_had() {
-    for kind in ["quorum", "stream"] {
-        assert_eq!(
-            refusal("x-queue-type", kind),
-            format!(": \"queue type '{kind}' is not available yet\"")
-        );
-    }
+fn streams_and_unknown_types_are_not_to_be_had() {
+    assert_eq!(
+        refusal("x-queue-type", "stream"),
+        ": \"queue type 'stream' is not available yet\""
+    );
     assert_eq!(
         refusal("x-queue-type", "mirrored"),
         ": \"unsupported queue type 'mirrored'\""
@@ -178,12 +220,98 @@ fn only_classic_queues_are_to_be_had() {
 
 #[test]
 fn arguments_of_other_queue_types_are_refused_and_unknown_ones_kept() {
-    assert_eq!(
-        refusal("x-delivery-limit", 5),
-        " of queue type rabbit_classic_queue"
-    );
+    for key in [
+        "x-max-age",
+        "x-dead-letter-strategy",
+        "x-quorum-initial-group-size",
+    ] {
+        assert_eq!(refusal(key, 5), " of queue type rabbit_classic_queue");
+    }
     let options = parsed([("x-mine", 5)]);
     assert_eq!(options.arguments.get("x-mine"), Some(&FieldValue::I32(5)));
+}
+
+/// The text with which a quorum queue is refused that is declared so and with one more argument.
+fn quorum_refusal(mut declare: Declare<'_>, further: Option<(&str, FieldValue)>) -> String {
+    let arguments = [("x-queue-type", "quorum".into())].into_iter().chain(further);
+    declare.arguments = FieldTable::from_iter(arguments);
+    QueueOptions::parse(&declare, "/").unwrap_err().text
+}
+
+#[test]
+fn a_quorum_queue_is_durable_shared_lasting_and_named() {
+    let refused = |declare| quorum_refusal(declare, None);
+    let plain = || declare(FieldTable::new());
+    assert_eq!(
+        refused(Declare {
+            durable: false,
+            ..plain()
+        }),
+        "invalid property 'non-durable' for queue 'q' in vhost '/'"
+    );
+    assert_eq!(
+        refused(Declare {
+            exclusive: true,
+            ..plain()
+        }),
+        "invalid property 'exclusive-owner' for queue 'q' in vhost '/'"
+    );
+    assert_eq!(
+        refused(Declare {
+            auto_delete: true,
+            ..plain()
+        }),
+        "invalid property 'auto-delete' for queue 'q' in vhost '/'"
+    );
+    assert_eq!(
+        refused(Declare { queue: "", ..plain() }),
+        "Cannot declare a server-named queue for type rabbit_quorum_queue"
+    );
+}
+
+#[test]
+fn a_quorum_queue_has_arguments_of_its_own() {
+    let options = parsed([
+        ("x-queue-type", FieldValue::from("quorum")),
+        ("x-dead-letter-strategy", "at-least-once".into()),
+        ("x-quorum-initial-group-size", 3.into()),
+        ("x-quorum-target-group-size", 3.into()),
+        ("x-max-in-memory-length", 0.into()),
+        ("x-max-in-memory-bytes", 0.into()),
+        ("x-consumer-disconnected-timeout", 60_000.into()),
+        ("x-queue-master-locator", "min-masters".into()),
+        ("x-delivery-limit", 5.into()),
+    ]);
+    assert_eq!(options.kind, QueueKind::Quorum);
+    assert_eq!(options.terms.delivery_limit, Some(DeliveryLimit::Returns(5)));
+}
+
+#[test]
+fn a_quorum_queue_lacks_arguments_of_classic_ones() {
+    let refused = |key, value| quorum_refusal(declare(FieldTable::new()), Some((key, value)));
+    for (key, value) in [
+        ("x-max-priority", FieldValue::I32(5)),
+        ("x-queue-mode", "lazy".into()),
+        ("x-queue-version", 2.into()),
+        ("x-max-age", "1D".into()),
+    ] {
+        assert_eq!(
+            refused(key, value),
+            format!("invalid arg '{key}' for queue 'q' in vhost '/' of queue type rabbit_quorum_queue")
+        );
+    }
+    assert_eq!(
+        refused("x-overflow", "reject-publish-dlx".into()),
+        "invalid arg 'x-overflow' with value 'reject-publish-dlx' for queue 'q' in vhost '/'"
+    );
+    assert_eq!(
+        refused("x-dead-letter-strategy", "never".into()),
+        "invalid arg 'x-dead-letter-strategy' for queue 'q' in vhost '/': invalid_dlx_strategy"
+    );
+    assert_eq!(
+        refused("x-quorum-initial-group-size", 0.into()),
+        "invalid arg 'x-quorum-initial-group-size' for queue 'q' in vhost '/': {value_zero,0}"
+    );
 }
 
 #[test]
@@ -235,12 +363,18 @@ fn leaving_out_the_type_means_classic() {
     let classic = parsed([("x-queue-type", "classic")]);
     assert!(plain.check_equivalent(&classic, "q", "/").is_ok());
     assert!(classic.check_equivalent(&plain, "q", "/").is_ok());
-}
-
-#[test]
-fn what_is_not_acted_on_yet_is_told() {
-    let options = parsed([("x-max-length", 5), ("x-queue-version", 2), ("x-mine", 1)]);
-    assert_eq!(options.unenforced(), ["x-max-length"]);
+    let quorum = parsed([("x-queue-type", "quorum")]);
+    let begin = "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received";
+    assert_eq!(
+        mismatch(&quorum, &classic),
+        format!("{begin} 'classic' but current is 'quorum'")
+    );
+    assert_eq!(
+        mismatch(&quorum, &plain),
+        format!("{begin} none but current is the value 'quorum' of type 'longstr'")
+    );
+    let alias = parsed([("x-queue-type", "rabbit_quorum_queue")]);
+    assert!(quorum.check_equivalent(&alias, "q", "/").is_ok());
 }
 
 #[test]

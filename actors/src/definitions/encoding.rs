@@ -226,7 +226,10 @@ mod tests {
             ("x-dead-letter-exchange", FieldValue::from("dead")),
         ]));
         let (_, decoded) = decode_queue("q", "/", &encode_queue(ID, &options)).unwrap();
-        assert_eq!(decoded.message_ttl, Some(std::time::Duration::from_millis(1500)));
+        assert_eq!(
+            decoded.terms.message_ttl,
+            Some(std::time::Duration::from_millis(1500))
+        );
         assert_eq!(decoded, options);
     }
 

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use rustc_hash::FxHashMap;
 use tracing::trace;
 
+use super::effective::Effective;
 use super::gets::WaitingGet;
 use super::messages::*;
 use super::options::QueueOptions;
@@ -39,6 +40,8 @@ pub struct QueueSeed {
     pub name: Name,
     /// What it was declared with.
     pub options: Arc<QueueOptions>,
+    /// What that means under the policies of this moment.
+    pub effective: Arc<Effective>,
     /// What its messages are kept under, if it is durable.
     pub store_id: Option<StoreId>,
     /// Keeps its messages.
@@ -58,6 +61,8 @@ pub struct Queue {
     pub(super) id: QueueId,
     pub(super) name: Name,
     pub(super) state: QueueState,
+    /// What holds now.
+    pub(super) effective: Arc<Effective>,
     pub(super) journal: Box<dyn Journal>,
     pub(super) scratch: Box<dyn Journal>,
     pub(super) memory: MemoryBudget,
@@ -101,6 +106,7 @@ impl Queue {
             id: seed.id,
             name: seed.name,
             state: QueueState::new(settings),
+            effective: seed.effective,
             journal: seed.journal,
             scratch: seed.scratch,
             memory: seed.memory,
@@ -315,6 +321,15 @@ impl Handler<LendOnOffer> for Queue {
 
     fn handle(&mut self, LendOnOffer { consumer, on }: LendOnOffer, ctx: &mut Context<Self>) {
         self.state.set_on_offer(consumer, on);
+        self.absorbed(1, ctx);
+    }
+}
+
+impl Handler<Amend> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, Amend(effective): Amend, ctx: &mut Context<Self>) {
+        self.effective = effective;
         self.absorbed(1, ctx);
     }
 }

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode};
 
-use crate::{name::Name, vhost::names};
+use crate::{
+    name::Name,
+    queue::deduplication::{self, Deduplication},
+    vhost::names,
+};
 
 /// Ten years: the longest time a queue or a message may be given to live.
 const LONGEST: i64 = 315_360_000_000;
@@ -14,6 +18,29 @@ pub(super) struct Arguments<'d> {
     pub(super) table: &'d FieldTable,
     pub(super) queue: &'d str,
     pub(super) vhost: &'d str,
+}
+
+/// Why a queue of one type does not have an argument, a property or a value.
+impl Arguments<'_> {
+    /// 406: queues of this type, named as clients know it, do not have the argument `key`.
+    pub(super) fn foreign(&self, key: &str, queue_type: &str) -> Exception {
+        unmet(format!(
+            "invalid arg '{key}' for {} of queue type {queue_type}",
+            names::queue(self.queue, self.vhost)
+        ))
+    }
+
+    /// 406: queues of this type do not have the property `name`.
+    pub(super) fn unfit_property(&self, name: &str) -> Exception {
+        let queue = names::queue(self.queue, self.vhost);
+        unmet(format!("invalid property '{name}' for {queue}"))
+    }
+
+    /// 406: queues of this type have the argument `key`, but not with this value.
+    pub(super) fn unfit_value(&self, key: &str, value: &str) -> Exception {
+        let queue = names::queue(self.queue, self.vhost);
+        unmet(format!("invalid arg '{key}' with value '{value}' for {queue}"))
+    }
 }
 
 impl<'d> Arguments<'d> {
@@ -78,6 +105,34 @@ impl<'d> Arguments<'d> {
             .ok_or_else(|| self.unacceptable_type(key, value))
     }
 
+    /// One word of a few, which `parse` knows; any other is refused for `reason`.
+    pub(super) fn word<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Option<T>,
+        reason: &str,
+    ) -> Result<Option<T>, Exception> {
+        let word = self.text(key)?;
+        word.map(|word| parse(word).ok_or_else(|| self.invalid(key, reason)))
+            .transpose()
+    }
+
+    /// Which messages are dropped because they were here before.
+    pub(super) fn deduplication(&self) -> Result<Option<Deduplication>, Exception> {
+        let wanted = self.truth("x-message-deduplication")?;
+        let cache_size = self.number("x-cache-size")?;
+        let ttl = self.time_above_zero("x-cache-ttl")?;
+        let header = self.text(deduplication::HEADER)?;
+        if cache_size == Some(0) {
+            return Err(self.invalid("x-cache-size", "{value_zero,0}"));
+        }
+        Ok(wanted.unwrap_or_default().then(|| Deduplication {
+            header: Name::from(header.unwrap_or(deduplication::HEADER)),
+            cache_size: cache_size.unwrap_or(deduplication::CACHE_SIZE),
+            ttl,
+        }))
+    }
+
     /// The name of an exchange, which clients see refused in words of their own.
     pub(super) fn exchange(&self, key: &str) -> Result<Option<Name>, Exception> {
         let Some(value) = self.table.get(key) else {
@@ -100,15 +155,8 @@ impl<'d> Arguments<'d> {
         ))
     }
 
-    /// 406: queues of this type do not have the argument `key`.
-    pub(super) fn foreign(&self, key: &str) -> Exception {
-        unmet(format!(
-            "invalid arg '{key}' for {} of queue type rabbit_classic_queue",
-            names::queue(self.queue, self.vhost)
-        ))
-    }
-
-    fn integer(&self, key: &str) -> Result<Option<i64>, Exception> {
+    /// An integer of any width.
+    pub(super) fn integer(&self, key: &str) -> Result<Option<i64>, Exception> {
         let Some(value) = self.table.get(key) else {
             return Ok(None);
         };

@@ -9,6 +9,7 @@ use actix::prelude::*;
 
 use crate::id::{ChannelId, ConsumerId, QueueId};
 use crate::publication::{Handout, Page};
+use crate::queue::effective::Effective;
 pub use crate::queue::subscribers::InExclusiveUse;
 use crate::queue::{Grant, Outcome, Subscription};
 use crate::return_address::ReturnAddress;
@@ -127,6 +128,11 @@ pub struct Get {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Result<u32, Deleted>")]
 pub struct Purge;
+
+/// Policies have changed: this holds for the queue from now on. Messages that are in it keep the deadlines they got.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Amend(pub Arc<Effective>);
 
 /// The counts of queue.declare-ok.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -1,65 +1,26 @@
 //! What a queue was declared as.
 
-use std::time::Duration;
-
 use leveret_protocol::{Exception, FieldTable, ReplyCode, method::queue::Declare};
 
+pub use crate::queue::kind::QueueKind;
 use crate::{
     name::Name,
-    queue::arguments::Arguments,
+    queue::{
+        arguments::Arguments,
+        deduplication::Deduplication,
+        terms::{DeliveryLimit, Overflow, RetryType, Terms},
+    },
     vhost::{
         equivalence::{check_argument, check_attribute},
         names,
     },
 };
 
-/// The arguments of a classic queue, in the order in which two declarations are compared.
-const COMPARED: [&str; 14] = [
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-queue-mode",
-    "x-queue-version",
-    "x-single-active-consumer",
-    "x-queue-type",
-    "x-queue-master-locator",
-    "x-queue-leader-locator",
-];
-
-/// Arguments that only quorum queues or streams have.
-const FOREIGN: [&str; 10] = [
-    "x-delivery-limit",
-    "x-dead-letter-strategy",
-    "x-quorum-initial-group-size",
-    "x-quorum-target-group-size",
-    "x-max-in-memory-length",
-    "x-max-in-memory-bytes",
-    "x-max-age",
-    "x-stream-max-segment-size-bytes",
-    "x-stream-filter-size-bytes",
-    "x-initial-cluster-size",
-];
-
-/// Arguments that are read but change nothing yet.
-const UNENFORCED: [&str; 8] = [
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-];
-
 /// The attributes of a queue, read once from its declaration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueOptions {
+    /// Its type.
+    pub kind: QueueKind,
     /// Whether it survives a restart; an exclusive queue never does.
     pub durable: bool,
     /// Whether only the declaring connection may use it, and it goes with that connection.
@@ -70,34 +31,12 @@ pub struct QueueOptions {
     pub single_active_consumer: bool,
     /// The highest priority a message can have; `None` for a queue without priorities.
     pub max_priority: Option<u8>,
-    /// How long a message may wait.
-    pub message_ttl: Option<Duration>,
-    /// How long the queue lives unused; never zero.
-    pub expires: Option<Duration>,
-    /// How many ready messages it holds.
-    pub max_length: Option<u64>,
-    /// How many bytes the bodies of its ready messages may be together.
-    pub max_length_bytes: Option<u64>,
-    /// What happens to the message that would be one too many.
-    pub overflow: Overflow,
-    /// Where messages go that expire, are rejected or are one too many; it need not exist.
-    pub dead_letter_exchange: Option<Name>,
-    /// The routing key they get; `None` keeps theirs.
-    pub dead_letter_routing_key: Option<Name>,
+    /// How it keeps its messages, as far as the declaration says.
+    pub terms: Terms,
+    /// Which messages are dropped because they were here before.
+    pub deduplication: Option<Deduplication>,
     /// The arguments, as declared.
     pub arguments: FieldTable,
-}
-
-/// What happens when a queue of limited length is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
-    /// The oldest message makes room.
-    #[default]
-    DropHead,
-    /// The new message is refused.
-    RejectPublish,
-    /// The new message is refused and dead-lettered.
-    RejectPublishDlx,
 }
 
 impl QueueOptions {
@@ -105,39 +44,35 @@ impl QueueOptions {
     ///
     /// # Errors
     ///
-    /// 406 when an argument has the wrong type or value, or belongs to another type of queue. Arguments
-    /// this broker does not know are kept and mean nothing.
+    /// 406 when an argument has the wrong type or value, or belongs to another type of queue, or when a queue of this type
+    /// can't be what else was asked for. Arguments this broker does not know are kept and mean nothing.
     pub fn parse(declare: &Declare<'_>, vhost: &str) -> Result<Self, Exception> {
-        let table = &declare.arguments;
         let arguments = Arguments {
-            table,
+            table: &declare.arguments,
             queue: declare.queue,
             vhost,
         };
-        check_type(&arguments)?;
-        let expires = arguments.time_above_zero("x-expires")?;
-        let message_ttl = arguments.time("x-message-ttl")?;
-        let dead_letter_exchange = arguments.exchange("x-dead-letter-exchange")?;
+        let kind = kind(&arguments)?;
+        check_named(declare, kind)?;
         let options = Self {
+            kind,
             durable: declare.durable && !declare.exclusive,
             exclusive: declare.exclusive,
             auto_delete: declare.auto_delete,
-            expires,
-            message_ttl,
-            dead_letter_routing_key: dead_letter_key(&arguments, dead_letter_exchange.is_some())?,
-            dead_letter_exchange,
-            max_length: arguments.number("x-max-length")?,
-            max_length_bytes: arguments.number("x-max-length-bytes")?,
+            terms: terms(&arguments)?,
             max_priority: arguments.small_number("x-max-priority", u8::MAX)?,
-            overflow: overflow(&arguments)?,
             single_active_consumer: arguments.truth("x-single-active-consumer")?.unwrap_or_default(),
-            arguments: table.clone(),
+            deduplication: arguments.deduplication()?,
+            arguments: declare.arguments.clone(),
         };
         check_without_effect(&arguments)?;
-        match FOREIGN.iter().find(|key| table.get(key).is_some()) {
-            Some(key) => Err(arguments.foreign(key)),
-            None => Ok(options),
+        if let Some(key) = kind.foreign().find(|key| arguments.table.get(key).is_some()) {
+            return Err(arguments.foreign(key, kind.long_name()));
         }
+        if kind == QueueKind::Quorum {
+            check_quorum(&arguments, declare, &options)?;
+        }
+        Ok(options)
     }
 
     /// Whether a declaration with the attributes `wanted` may stand for this existing queue. Whose an
@@ -145,26 +80,18 @@ impl QueueOptions {
     ///
     /// # Errors
     ///
-    /// 406 that names the first attribute that differs: durable, auto_delete, then the arguments this
+    /// 406 that names the first attribute that differs: durable, auto_delete, the type, then the arguments this
     /// type of queue has. Integers are equal by value; leaving out `x-queue-type` means classic.
     pub fn check_equivalent(&self, wanted: &Self, name: &str, vhost: &str) -> Result<(), Exception> {
         let entity = names::queue(name, vhost);
         check_attribute("durable", &entity, wanted.durable, self.durable)?;
         check_attribute("auto_delete", &entity, wanted.auto_delete, self.auto_delete)?;
-        COMPARED
-            .iter()
-            // Both are classic, said or unsaid: other types are refused when they are declared.
-            .filter(|key| **key != "x-queue-type")
+        if wanted.kind != self.kind {
+            check_argument("x-queue-type", &entity, &wanted.arguments, &self.arguments)?;
+        }
+        self.kind
+            .compared()
             .try_for_each(|key| check_argument(key, &entity, &wanted.arguments, &self.arguments))
-    }
-
-    /// The arguments given that this broker accepts and does not act on yet.
-    #[must_use]
-    pub fn unenforced(&self) -> Vec<&'static str> {
-        UNENFORCED
-            .into_iter()
-            .filter(|key| self.arguments.get(key).is_some())
-            .collect()
     }
 }
 
@@ -181,15 +108,50 @@ pub fn locked(name: &str, vhost: &str) -> Exception {
     )
 }
 
-fn check_type(arguments: &Arguments<'_>) -> Result<(), Exception> {
+fn kind(arguments: &Arguments<'_>) -> Result<QueueKind, Exception> {
     let key = "x-queue-type";
-    match arguments.text(key)? {
-        None | Some("classic") => Ok(()),
-        Some(kind @ ("quorum" | "stream")) => {
-            Err(arguments.invalid(key, &format!("\"queue type '{kind}' is not available yet\"")))
+    let Some(name) = arguments.text(key)? else {
+        return Ok(QueueKind::Classic);
+    };
+    QueueKind::parse(name).ok_or_else(|| match name {
+        "stream" | "rabbit_stream_queue" => {
+            arguments.invalid(key, &format!("\"queue type '{name}' is not available yet\""))
         }
-        Some(other) => Err(arguments.invalid(key, &format!("\"unsupported queue type '{other}'\""))),
+        other => arguments.invalid(key, &format!("\"unsupported queue type '{other}'\"")),
+    })
+}
+
+fn check_named(declare: &Declare<'_>, kind: QueueKind) -> Result<(), Exception> {
+    if declare.queue.is_empty() && kind != QueueKind::Classic {
+        let kind = kind.long_name();
+        let text = format!("Cannot declare a server-named queue for type {kind}");
+        return Err(Exception::new(ReplyCode::PreconditionFailed, text));
     }
+    Ok(())
+}
+
+fn terms(arguments: &Arguments<'_>) -> Result<Terms, Exception> {
+    let expires = arguments.time_above_zero("x-expires")?;
+    let message_ttl = arguments.time("x-message-ttl")?;
+    let dead_letter_exchange = arguments.exchange("x-dead-letter-exchange")?;
+    Ok(Terms {
+        message_ttl,
+        expires,
+        dead_letter_routing_key: dead_letter_key(arguments, dead_letter_exchange.is_some())?,
+        dead_letter_exchange,
+        max_length: arguments.number("x-max-length")?,
+        max_length_bytes: arguments.number("x-max-length-bytes")?,
+        overflow: arguments.word("x-overflow", Overflow::parse, "invalid_overflow")?,
+        delivery_limit: arguments.integer("x-delivery-limit")?.map(DeliveryLimit::of),
+        retry: arguments.word(
+            "x-delayed-retry-type",
+            RetryType::parse,
+            "invalid_delayed_retry_type",
+        )?,
+        retry_min: arguments.time("x-delayed-retry-min")?,
+        retry_max: arguments.time("x-delayed-retry-max")?,
+        consumer_timeout: arguments.time_above_zero("x-consumer-timeout")?,
+    })
 }
 
 fn dead_letter_key(arguments: &Arguments<'_>, has_exchange: bool) -> Result<Option<Name>, Exception> {
@@ -197,16 +159,6 @@ fn dead_letter_key(arguments: &Arguments<'_>, has_exchange: bool) -> Result<Opti
     match arguments.text(key)? {
         Some(_) if !has_exchange => Err(arguments.invalid(key, "routing_key_but_no_dlx_defined")),
         routing_key => Ok(routing_key.map(Name::from)),
-    }
-}
-
-fn overflow(arguments: &Arguments<'_>) -> Result<Overflow, Exception> {
-    let key = "x-overflow";
-    match arguments.text(key)? {
-        None | Some("drop-head") => Ok(Overflow::DropHead),
-        Some("reject-publish") => Ok(Overflow::RejectPublish),
-        Some("reject-publish-dlx") => Ok(Overflow::RejectPublishDlx),
-        Some(_) => Err(arguments.invalid(key, "invalid_overflow")),
     }
 }
 
@@ -230,4 +182,36 @@ fn check_without_effect(arguments: &Arguments<'_>) -> Result<(), Exception> {
         Some(_) => return Err(arguments.invalid("x-queue-leader-locator", "invalid_queue_locator_arg")),
     }
     arguments.text("x-queue-master-locator").map(|_| ())
+}
+
+/// What a quorum queue does not do, and the arguments only it has. They tell how it is kept on several nodes and
+/// change nothing on one; dead letters never leave before they are safe, whatever the strategy.
+fn check_quorum(
+    arguments: &Arguments<'_>,
+    declare: &Declare<'_>,
+    options: &QueueOptions,
+) -> Result<(), Exception> {
+    let strategy = |word: &str| matches!(word, "at-most-once" | "at-least-once").then_some(());
+    arguments.word("x-dead-letter-strategy", strategy, "invalid_dlx_strategy")?;
+    for key in ["x-quorum-initial-group-size", "x-quorum-target-group-size"] {
+        if arguments.number(key)? == Some(0) {
+            return Err(arguments.invalid(key, "{value_zero,0}"));
+        }
+    }
+    for key in ["x-max-in-memory-length", "x-max-in-memory-bytes"] {
+        arguments.number(key)?;
+    }
+    arguments.time("x-consumer-disconnected-timeout")?;
+    if options.terms.overflow == Some(Overflow::RejectPublishDlx) {
+        return Err(arguments.unfit_value("x-overflow", "reject-publish-dlx"));
+    }
+    let unfit = [
+        (declare.auto_delete, "auto-delete"),
+        (declare.exclusive, "exclusive-owner"),
+        (!declare.durable, "non-durable"),
+    ];
+    match unfit.into_iter().find(|(unfit, _)| *unfit) {
+        Some((_, property)) => Err(arguments.unfit_property(property)),
+        None => Ok(()),
+    }
 }

@@ -10,7 +10,6 @@ use futures_util::FutureExt;
 use leveret_protocol::Exception;
 use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
-use tracing::warn;
 
 use super::actor::{Answer, VirtualHost};
 use super::definitions::Change;
@@ -78,10 +77,6 @@ impl VirtualHost {
 
     fn declare_new_queue(&mut self, mail: DeclareQueue, ctx: &mut Context<Self>) -> Answer<Declared> {
         let (name, options) = (mail.name, Arc::new(mail.options));
-        let unenforced = options.unenforced();
-        if !unenforced.is_empty() {
-            warn!(queue = %name, arguments = ?unenforced, "declared with arguments that have no effect yet");
-        }
         if options.exclusive {
             let queue = self.create_queue(name, options, Some(mail.connection), None, mail.worker, ctx);
             return Box::pin(fut::ready(Ok(Declared { queue, new: true })));

@@ -29,6 +29,7 @@ use crate::name::Name;
 use crate::node::WorkerId;
 use crate::queue::MemoryBudget;
 use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
+use crate::queue::effective::Effective;
 use crate::queue::options::QueueOptions;
 
 impl VirtualHost {
@@ -94,6 +95,7 @@ impl VirtualHost {
         let seed = QueueSeed {
             id,
             name: name.clone(),
+            effective: Arc::new(Effective::of(&options, None, None)),
             options: Arc::clone(&options),
             store_id,
             journal: self.journal(options.durable, store_id),

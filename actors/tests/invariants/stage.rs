@@ -11,6 +11,7 @@ use leveret_actors::lease::{Gone, Lease};
 use leveret_actors::publication::{Page, PageBuilder};
 use leveret_actors::queue::MemoryBudget;
 use leveret_actors::queue::actor::{Queue, QueueEnded, QueueSeed};
+use leveret_actors::queue::effective::Effective;
 use leveret_actors::queue::messages::{Attach, Enqueue, QueueNotice};
 use leveret_actors::queue::options::QueueOptions;
 use leveret_actors::return_address::ReturnAddress;
@@ -68,10 +69,12 @@ impl Stage {
     ) -> Subject {
         let id = QueueId::next();
         let (ended, gone) = (Probe::new(&self.worker), Probe::new(&self.worker));
+        let options = Arc::new(QueueOptions::parse(&Declare::default(), "/").unwrap());
         let seed = QueueSeed {
             id,
             name: "q".into(),
-            options: Arc::new(QueueOptions::parse(&Declare::default(), "/").unwrap()),
+            effective: Arc::new(Effective::of(&options, None, None)),
+            options,
             store_id: None,
             journal: Box::new(journal),
             scratch: Box::new(scratch),

@@ -119,7 +119,7 @@ impl Channel {
 
     fn check_queue_access(&self, name: &str, options: &QueueOptions) -> Result<(), Exception> {
         self.session.check(Access::Configure, Resource::Queue(name))?;
-        if let Some(exchange) = &options.dead_letter_exchange {
+        if let Some(exchange) = &options.terms.dead_letter_exchange {
             self.session.check(Access::Read, Resource::Queue(name))?;
             self.session.check(Access::Write, Resource::Exchange(exchange))?;
         }
