@@ -195,6 +195,7 @@ impl<'a> Record<'a> {
                     properties: fields.take(properties)?,
                     body: Body::Slice(fields.0),
                     persistent: flags & TRANSIENT == 0,
+                    dead_lettered: false,
                     body_len: u32::try_from(fields.0.len()).ok()?,
                 };
                 Record::Publication {
@@ -262,6 +263,7 @@ mod tests {
             body_len: body.len() as u32,
             body,
             persistent: true,
+            dead_lettered: false,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use leveret_protocol::Body;
+use leveret_protocol::properties::{flag, flags};
 
 use super::memory::Room;
 use super::page::{FLAG, Header, Page, Publication, ROUTE_HEADER, route_lengths};
@@ -15,13 +16,14 @@ const KEPT: usize = 16 * 1024;
 
 /// Writes a page.
 ///
-/// Bounds: the part of a page that is not large bodies must stay below 4 GiB, properties and body of one
+/// Bounds: the part of a page that is not large bodies must stay below 2 GiB, properties and body of one
 /// publication below 2 GiB each. A batch is far smaller than that.
 #[derive(Debug, Default)]
 pub struct PageBuilder {
     records: Vec<u8>,
     large: Vec<Bytes>,
     large_bytes: u64,
+    timed: bool,
     /// Where the last route is.
     route: Option<u32>,
     /// Size of the page before, and likely of this one.
@@ -46,26 +48,42 @@ impl PageBuilder {
         persistent: bool,
         body: Body<'_>,
     ) -> u32 {
-        self.push_raw(
-            short(exchange.as_bytes()),
-            short(routing_key.as_bytes()),
+        self.copy(Publication {
+            exchange: exchange.as_bytes(),
+            routing_key: routing_key.as_bytes(),
             properties,
             persistent,
+            dead_lettered: false,
+            body_len: 0,
             body,
-        )
+        })
     }
 
-    /// Adds a copy of a publication of another page and returns its offset here.
+    /// Adds a publication like this one, be it of another page or made anew, and returns its offset here. Its
+    /// `body_len` is not looked at, and what of a name exceeds 255 bytes is cut off.
     pub fn copy(&mut self, publication: Publication<'_>) -> u32 {
-        let Publication {
-            exchange,
-            routing_key,
-            properties,
-            persistent,
-            body,
-            ..
-        } = publication;
-        self.push_raw(exchange, routing_key, properties, persistent, body)
+        let Publication { properties, body, .. } = publication;
+        let route = self.write_route(short(publication.exchange), short(publication.routing_key));
+        let offset = self.here();
+        let bytes = body.as_slice();
+        let large = bytes.len() > LARGE;
+        let header = Header {
+            route,
+            dead_lettered: publication.dead_lettered,
+            properties_len: properties.len() as u32 & !FLAG,
+            persistent: publication.persistent,
+            body_len: bytes.len() as u32 & !FLAG,
+            large,
+        };
+        header.write(&mut self.records);
+        self.timed |= flags(properties) & flag::EXPIRATION != 0;
+        self.records.extend_from_slice(properties);
+        if large {
+            self.push_large(own(body));
+        } else {
+            self.records.extend_from_slice(bytes);
+        }
+        offset
     }
 
     /// Bytes written so far, large bodies included.
@@ -87,6 +105,7 @@ impl PageBuilder {
         Arc::new(Page {
             records: self.take_records(),
             large,
+            timed: std::mem::take(&mut self.timed),
             bytes: Room::take(bytes),
         })
     }
@@ -106,35 +125,6 @@ impl PageBuilder {
             self.records = Vec::new();
         }
         records
-    }
-
-    fn push_raw(
-        &mut self,
-        exchange: &[u8],
-        routing_key: &[u8],
-        properties: &[u8],
-        persistent: bool,
-        body: Body<'_>,
-    ) -> u32 {
-        let route = self.write_route(exchange, routing_key);
-        let offset = self.here();
-        let bytes = body.as_slice();
-        let large = bytes.len() > LARGE;
-        let header = Header {
-            route,
-            properties_len: properties.len() as u32 & !FLAG,
-            persistent,
-            body_len: bytes.len() as u32 & !FLAG,
-            large,
-        };
-        header.write(&mut self.records);
-        self.records.extend_from_slice(properties);
-        if large {
-            self.push_large(own(body));
-        } else {
-            self.records.extend_from_slice(bytes);
-        }
-        offset
     }
 
     fn push_large(&mut self, body: Bytes) {
@@ -195,6 +185,8 @@ fn short(bytes: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use leveret_protocol::OwnedProperties;
+
     use super::*;
     use crate::publication::page::HEADER;
 
@@ -222,6 +214,36 @@ mod tests {
         );
         assert!(!publication.persistent);
         assert_eq!(publication.body_len, 0);
+    }
+
+    #[test]
+    fn a_page_knows_whether_something_in_it_expires() {
+        let mut builder = PageBuilder::new();
+        builder.push("", "q", &[0, 0], true, small(b""));
+        assert!(!builder.finish().timed());
+        let properties = OwnedProperties::new().with_expiration("1").encode();
+        builder.push("", "q", &properties, true, small(b""));
+        builder.push("", "q", &[0, 0], true, small(b""));
+        assert!(builder.finish().timed());
+        builder.push("", "q", &[0, 0], true, small(b""));
+        assert!(!builder.finish().timed(), "that was the page before");
+    }
+
+    #[test]
+    fn a_copy_is_dead_lettered_if_its_original_is() {
+        let mut builder = PageBuilder::new();
+        let plain = builder.push("x", "k", &[0, 0], true, small(b"plain"));
+        let page = builder.finish();
+        let dead = builder.copy(Publication {
+            dead_lettered: true,
+            ..page.get(plain)
+        });
+        let page = builder.finish();
+        let original = page.get(dead);
+        assert!(original.dead_lettered && original.persistent);
+        let copy = builder.copy(original.clone());
+        let (page, cost) = (builder.finish(), page.cost(dead));
+        assert_eq!((page.get(copy), page.cost(copy)), (original, cost));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! route    exchange length u8 | routing key length u8 | exchange | routing key
-//! record   route offset u32 | properties length u32 | body length u32 | properties | body
-//!                             top bit: persistent     top bit: large
+//! record   route offset u32       | properties length u32 | body length u32 | properties | body
+//!          top bit: dead-lettered   top bit: persistent     top bit: large
 //! ```
 //!
 //! A route is written once per run of records that share it, just before the first of them. A large body
@@ -19,7 +19,7 @@ use leveret_protocol::Body;
 
 use super::memory::Room;
 
-/// The top bit of a length: persistent, or large.
+/// The top bit of an offset or a length: dead-lettered, persistent, or large.
 pub(super) const FLAG: u32 = 1 << 31;
 /// Bytes of a record before its properties.
 pub(super) const HEADER: usize = 12;
@@ -32,6 +32,7 @@ const LONGEST_ROUTE: usize = ROUTE_HEADER + 2 * 255;
 pub struct Page {
     pub(super) records: Vec<u8>,
     pub(super) large: Vec<Bytes>,
+    pub(super) timed: bool,
     pub(super) bytes: Room,
 }
 
@@ -48,6 +49,8 @@ pub struct Publication<'a> {
     pub body: Body<'a>,
     /// Whether it was published with delivery mode 2.
     pub persistent: bool,
+    /// Whether a queue dead-lettered it: its `x-death` was written by the broker, not by a client.
+    pub dead_lettered: bool,
     /// Length of the body in bytes.
     pub body_len: u32,
 }
@@ -77,8 +80,15 @@ impl Page {
             properties: self.slice(properties_at, header.properties_len as usize),
             body,
             persistent: header.persistent,
+            dead_lettered: header.dead_lettered,
             body_len: header.body_len,
         }
+    }
+
+    /// Whether any of its publications has an `expiration`.
+    #[inline]
+    pub fn timed(&self) -> bool {
+        self.timed
     }
 
     /// Whether the publication at `offset` was published with delivery mode 2.
@@ -165,6 +175,7 @@ impl fmt::Debug for Page {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Header {
     pub(super) route: u32,
+    pub(super) dead_lettered: bool,
     pub(super) properties_len: u32,
     pub(super) persistent: bool,
     pub(super) body_len: u32,
@@ -175,10 +186,12 @@ impl Header {
     #[inline]
     fn read(bytes: &[u8; HEADER]) -> Self {
         let [r0, r1, r2, r3, p0, p1, p2, p3, b0, b1, b2, b3] = *bytes;
+        let route = u32::from_le_bytes([r0, r1, r2, r3]);
         let properties = u32::from_le_bytes([p0, p1, p2, p3]);
         let body = u32::from_le_bytes([b0, b1, b2, b3]);
         Self {
-            route: u32::from_le_bytes([r0, r1, r2, r3]),
+            route: route & !FLAG,
+            dead_lettered: route & FLAG != 0,
             properties_len: properties & !FLAG,
             persistent: properties & FLAG != 0,
             body_len: body & !FLAG,
@@ -188,10 +201,11 @@ impl Header {
 
     #[inline]
     pub(super) fn write(self, to: &mut Vec<u8>) {
+        let route = self.route | if self.dead_lettered { FLAG } else { 0 };
         let properties = self.properties_len | if self.persistent { FLAG } else { 0 };
         let body = self.body_len | if self.large { FLAG } else { 0 };
         let mut bytes = [0; HEADER];
-        for (field, value) in bytes.chunks_exact_mut(4).zip([self.route, properties, body]) {
+        for (field, value) in bytes.chunks_exact_mut(4).zip([route, properties, body]) {
             field.copy_from_slice(&value.to_le_bytes());
         }
         to.extend_from_slice(&bytes);
