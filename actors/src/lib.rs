@@ -41,6 +41,7 @@
 
 pub mod broker;
 pub mod channel;
+pub mod clock;
 pub mod connection;
 pub mod consumer;
 pub mod definitions;

@@ -261,6 +261,16 @@ impl Handler<QueueNotice> for Channel {
                     self.stored(key, upto, ctx);
                 }
             }
+            QueueNotice::Refused {
+                queue,
+                upto,
+                of,
+                refused,
+            } => {
+                if let Some(key) = self.attachments.key_of(queue) {
+                    self.refused(key, upto, of, &refused, ctx);
+                }
+            }
             QueueNotice::Gone { queue, crashed } => {
                 debug!(channel = self.number, crashed, "a queue is gone");
                 if let Some(key) = self.attachments.key_of(queue) {

@@ -5,6 +5,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub use super::answers::Answer;
+use super::answers::answer;
+
 /// In the ring: it was refused, other queues don't matter any more.
 const REFUSED: u32 = u32::MAX;
 /// Answered places the ring may hold behind one that is open.
@@ -17,17 +20,6 @@ pub enum Verdict {
     Ack,
     /// The queue crashed: they may be lost.
     Nack,
-}
-
-/// One `basic.ack` or `basic.nack` to the publisher.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// A `basic.nack`.
-    pub nack: bool,
-    /// The delivery tag: the number of the publication.
-    pub tag: u64,
-    /// All unanswered up to the tag are meant.
-    pub multiple: bool,
 }
 
 /// The ledger of unanswered publications, numbered from 1.
@@ -101,6 +93,22 @@ impl Confirms {
                 self.refused_one(seq);
             }
         }
+    }
+
+    /// A queue refused some of a batch: those at these places of it. `upto` is its last publication, and it was so many.
+    pub fn refused_of_batch(&mut self, queue: u32, upto: u64, of: u32, places: &[u32]) {
+        let Some(runs) = self.queues.get(queue as usize) else {
+            return;
+        };
+        let latest_first = runs
+            .iter()
+            .rev()
+            .flat_map(|&(first, last)| (first..=last.min(upto)).rev());
+        let batch: Vec<u64> = latest_first.take(of as usize).collect();
+        let from_last = |place: u32| of.checked_sub(place)?.checked_sub(1);
+        let at = |&place: &u32| batch.get(from_last(place)? as usize).copied();
+        let seqs: Vec<u64> = places.iter().filter_map(at).collect();
+        self.refused(queue, &seqs);
     }
 
     /// A queue is gone, and this is what becomes of all that it did not answer for. Its number may be used again.
@@ -240,35 +248,6 @@ impl Confirms {
     }
 }
 
-/// Answers for runs of publications: with one method for those below `limit`, and one each for the others.
-/// No run crosses the limit, which is itself open or answered differently.
-fn answer(nack: bool, runs: &mut Vec<(u64, u64)>, limit: u64, sink: &mut impl FnMut(Answer)) {
-    runs.sort_unstable();
-    let below = runs.partition_point(|&(first, _)| first < limit);
-    let mut covered = 0;
-    let mut tag = 0;
-    for (first, last) in runs.drain(..below) {
-        covered += last - first + 1;
-        tag = last;
-    }
-    if covered > 0 {
-        sink(Answer {
-            nack,
-            tag,
-            multiple: covered > 1,
-        });
-    }
-    for (first, last) in runs.drain(..) {
-        (first..=last).for_each(|tag| {
-            sink(Answer {
-                nack,
-                tag,
-                multiple: false,
-            })
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,6 +325,18 @@ mod tests {
         ledger.refused(0, &[2]);
         ledger.stored(0, 4);
         assert_eq!(answers(&mut ledger), [ack(1), ack(3), ack(4), nack(2)]);
+    }
+
+    #[test]
+    fn a_batch_is_what_the_queue_was_sent_last() {
+        let mut ledger = sent(&[&[0], &[1], &[0], &[1], &[0], &[0], &[0]]);
+        ledger.refused_of_batch(0, 6, 3, &[0, 2, 3]);
+        assert_eq!(answers(&mut ledger), [nack(3), nack(6)]);
+        ledger.stored(0, 6);
+        ledger.stored(1, 4);
+        assert_eq!(answers(&mut ledger), [ack_all(5)]);
+        ledger.refused_of_batch(0, 7, 2, &[0, 1]);
+        assert_eq!(answers(&mut ledger), [nack(7)], "the first had no number");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! The ledgers are pure; [`actor`] and the files that add methods to it post the mail.
 
 pub(crate) mod actor;
+mod answers;
 mod attachments;
 pub mod confirms;
 mod deliver;

@@ -66,6 +66,21 @@ impl Channel {
         self.check_commit(ctx);
     }
 
+    /// A queue refused some of a batch.
+    pub(super) fn refused(
+        &mut self,
+        queue: u32,
+        upto: u64,
+        of: u32,
+        places: &[u32],
+        ctx: &mut Context<Self>,
+    ) {
+        if let Some(confirms) = &mut self.confirms {
+            confirms.refused_of_batch(queue, upto, of, places);
+        }
+        self.check_commit(ctx);
+    }
+
     /// A queue is gone, and with it the chance to hear of what it was sent.
     pub(super) fn queue_gone(&mut self, queue: u32, verdict: Verdict, ctx: &mut Context<Self>) {
         if let Some(confirms) = &mut self.confirms {

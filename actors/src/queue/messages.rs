@@ -194,6 +194,17 @@ pub enum QueueNotice {
         /// The highest number that is covered.
         upto: u64,
     },
+    /// Some of a batch that this channel sent are refused, since the queue is full. Comes before what covers the others.
+    Refused {
+        /// The queue.
+        queue: QueueId,
+        /// The batch's `confirm` number.
+        upto: u64,
+        /// How many publications the batch had.
+        of: u32,
+        /// The refused ones, by their places in the batch.
+        refused: Vec<u32>,
+    },
     /// The queue is no more.
     Gone {
         /// The queue.

@@ -27,10 +27,11 @@ const PURE_BUT: [(&str, &[&str]); 4] = [
 ];
 
 /// Further pure files.
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
     "node/alarms.rs",
     "node/authority.rs",
     "node/settings.rs",
+    "channel/answers.rs",
     "channel/confirms.rs",
     "channel/expiration.rs",
     "channel/global_prefetch.rs",

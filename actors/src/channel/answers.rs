@@ -1,0 +1,41 @@
+//! How a publisher is answered with as few methods as can be. Pure.
+
+/// One `basic.ack` or `basic.nack` to the publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// A `basic.nack`.
+    pub nack: bool,
+    /// The delivery tag: the number of the publication.
+    pub tag: u64,
+    /// All unanswered up to the tag are meant.
+    pub multiple: bool,
+}
+
+/// Answers for runs of publications: with one method for those below `limit`, and one each for the others.
+/// No run crosses the limit, which is itself open or answered differently.
+pub(super) fn answer(nack: bool, runs: &mut Vec<(u64, u64)>, limit: u64, sink: &mut impl FnMut(Answer)) {
+    runs.sort_unstable();
+    let below = runs.partition_point(|&(first, _)| first < limit);
+    let mut covered = 0;
+    let mut tag = 0;
+    for (first, last) in runs.drain(..below) {
+        covered += last - first + 1;
+        tag = last;
+    }
+    if covered > 0 {
+        sink(Answer {
+            nack,
+            tag,
+            multiple: covered > 1,
+        });
+    }
+    for (first, last) in runs.drain(..) {
+        (first..=last).for_each(|tag| {
+            sink(Answer {
+                nack,
+                tag,
+                multiple: false,
+            })
+        });
+    }
+}
