@@ -29,6 +29,7 @@ mod permissions;
 mod prefetch;
 mod publishing;
 mod queue;
+mod queue_arguments;
 mod reply_to;
 mod routing;
 mod settings;

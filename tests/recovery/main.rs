@@ -23,6 +23,7 @@ mod killed;
 mod load;
 mod many;
 mod model;
+mod quorum;
 mod restart;
 mod stop;
 

@@ -10,7 +10,7 @@ use tracing::trace;
 use super::effective::Effective;
 use super::gets::WaitingGet;
 use super::messages::*;
-use super::options::QueueOptions;
+use super::options::{QueueKind, QueueOptions};
 use super::unsynced::Unsynced;
 use super::{MemoryBudget, QueueSettings, QueueState};
 use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
@@ -101,6 +101,7 @@ impl Queue {
             single_active_consumer: seed.options.single_active_consumer,
             auto_delete: seed.options.auto_delete,
             journaled: seed.journal.keeps(),
+            transient_too: seed.options.kind == QueueKind::Quorum,
         };
         Queue {
             id: seed.id,

@@ -206,8 +206,9 @@ impl QueueState {
         let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
         let (ready, mut positions) = (&mut self.ready, positions.into_iter());
         let mut read = 0;
-        let journaled = self.settings.journaled;
-        self.pages.insert(page, &offsets, journaled, |entry| {
+        let settings = self.settings;
+        let kept = |page: &Page, offset| settings.keeps(page, offset);
+        self.pages.insert(page, &offsets, kept, |entry| {
             if let Some(position) = positions.next() {
                 ready.push_read(position, entry);
                 read += 1;
@@ -274,16 +275,21 @@ impl QueueState {
             messages.retain(|(position, _)| returned.get(position).is_some_and(Entry::is_absent));
             let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
             let mut positions = positions.iter();
-            self.pages.insert(page, &offsets, false, |entry| {
-                if let Some(old) = positions.next().and_then(|position| returned.get_mut(position)) {
-                    *old = Entry {
-                        redelivered: old.redelivered,
-                        kept: old.kept,
-                        scratched: old.scratched,
-                        ..entry
-                    };
-                }
-            });
+            self.pages.insert(
+                page,
+                &offsets,
+                |_, _| false,
+                |entry| {
+                    if let Some(old) = positions.next().and_then(|position| returned.get_mut(position)) {
+                        *old = Entry {
+                            redelivered: old.redelivered,
+                            kept: old.kept,
+                            scratched: old.scratched,
+                            ..entry
+                        };
+                    }
+                },
+            );
         }
         for position in asked.iter().take_while(|&&position| position <= upto) {
             if returned.get(position).is_some_and(Entry::is_absent) {

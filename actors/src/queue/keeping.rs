@@ -30,7 +30,7 @@ impl Queue {
         }
         let messages: Vec<(u64, u32)> = (self.state.next_position()..)
             .zip(offsets.iter().copied())
-            .filter(|&(_, offset)| page.is_persistent(offset))
+            .filter(|&(_, offset)| self.state.keeps(page, offset))
             .collect();
         if messages.is_empty() {
             return Safety::Now;

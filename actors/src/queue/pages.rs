@@ -56,12 +56,12 @@ impl Slot {
 impl Pages {
     /// Takes a page in, and gives `admit` an entry for each of its messages in `offsets`.
     ///
-    /// `journaled`: the journal keeps the persistent ones.
+    /// `kept` says which of them the journal keeps.
     pub(super) fn insert(
         &mut self,
         page: Arc<Page>,
         offsets: &[u32],
-        journaled: bool,
+        kept: impl Fn(&Page, u32) -> bool,
         mut admit: impl FnMut(Entry),
     ) {
         if offsets.is_empty() {
@@ -77,7 +77,7 @@ impl Pages {
                 offset,
                 cost,
                 redelivered: false,
-                kept: journaled && page.is_persistent(offset),
+                kept: kept(&page, offset),
                 scratched: false,
             });
         }
@@ -226,7 +226,7 @@ mod tests {
         let mut pages = Pages::default();
         let mut builder = PageBuilder::new();
         builder.push("x", "key", &[0, 0], false, Body::Slice(b"for another queue"));
-        pages.insert(builder.finish(), &[], false, |_| panic!("there is none"));
+        pages.insert(builder.finish(), &[], |_, _| false, |_| panic!("there is none"));
         assert_eq!(pages.bytes(), 0);
     }
 
@@ -261,7 +261,7 @@ mod tests {
                 .collect();
             let page = builder.finish();
             others.extend(vec![Arc::clone(&page); 99]);
-            pages.insert(page, &offsets[..1], false, |entry| entries.push(entry));
+            pages.insert(page, &offsets[..1], |_, _| false, |entry| entries.push(entry));
         }
         assert!(pages.wasteful());
         let pinned = pages.bytes();

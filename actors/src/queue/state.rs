@@ -27,6 +27,15 @@ pub struct QueueSettings {
     pub auto_delete: bool,
     /// Its persistent messages are in a journal, which is to hear when they are gone.
     pub journaled: bool,
+    /// So are its transient ones, as a quorum queue promises.
+    pub transient_too: bool,
+}
+
+impl QueueSettings {
+    /// Whether the journal keeps the message at this offset of a page.
+    pub(super) fn keeps(self, page: &Page, offset: u32) -> bool {
+        self.journaled && (page.is_persistent(offset) || self.transient_too)
+    }
 }
 
 /// What becomes of a settled message.
@@ -85,9 +94,13 @@ impl QueueState {
     /// Takes the messages at `offsets` of a page, in that order.
     pub fn enqueue(&mut self, page: Arc<Page>, offsets: &[u32]) {
         let ready = &mut self.ready;
-        let journaled = self.settings.journaled;
-        self.pages
-            .insert(page, offsets, journaled, |entry| ready.push(entry));
+        let settings = self.settings;
+        self.pages.insert(
+            page,
+            offsets,
+            |page, offset| settings.keeps(page, offset),
+            |entry| ready.push(entry),
+        );
         self.compact_pages();
     }
 
@@ -207,6 +220,11 @@ impl QueueState {
         self.backlog.forget_loading();
         self.compact_pages();
         purged
+    }
+
+    /// Whether a journal keeps this message of a page.
+    pub fn keeps(&self, page: &Page, offset: u32) -> bool {
+        self.settings.keeps(page, offset)
     }
 
     /// Whether a journal keeps persistent messages.

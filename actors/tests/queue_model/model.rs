@@ -58,6 +58,7 @@ impl Model {
             single_active_consumer,
             auto_delete: true,
             journaled,
+            transient_too: false,
         };
         let mut queue = QueueState::new(settings);
         let channels = std::array::from_fn(|_| ChannelId::next());

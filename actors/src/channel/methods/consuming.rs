@@ -16,6 +16,7 @@ use crate::name::Name;
 use crate::node::{Access, Resource};
 use crate::queue::Subscription;
 use crate::queue::messages::{Subscribe, Supply};
+use crate::queue::options::QueueKind;
 use crate::return_address::ReturnAddress;
 use crate::vhost::names;
 
@@ -33,6 +34,13 @@ impl Channel {
         self.session.check(Access::Read, Resource::Queue(&name))?;
         let priority = priority(&consume.arguments)?;
         let tag = self.new_consumer_tag(consume.consumer_tag)?;
+        if self.budget.is_some() && handle.options.kind == QueueKind::Quorum {
+            let text = format!(
+                "{} does not support global qos",
+                names::queue(&name, &self.session.vhost.name)
+            );
+            return Err(Exception::new(ReplyCode::NotImplemented, text));
+        }
         if handle.options.auto_delete {
             self.session.will_end_queues();
         }
