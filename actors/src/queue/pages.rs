@@ -205,7 +205,7 @@ mod tests {
             let offsets: Vec<u32> = (0..count)
                 .map(|_| builder.push("x", "key", &[0, 0], false, Body::Slice(&body)))
                 .collect();
-            filled.insert(builder.finish(), &offsets, false, |entry| entries.push(entry));
+            filled.insert(builder.finish(), &offsets, |_, _| false, |entry| entries.push(entry));
         }
         (filled, entries)
     }
