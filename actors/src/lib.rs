@@ -48,6 +48,7 @@ pub mod definitions;
 pub mod exchange;
 #[cfg(feature = "faults")]
 pub mod fault;
+mod forwarder;
 pub mod id;
 pub mod journal;
 pub mod lease;

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use tracing::trace;
 
 use super::effective::Effective;
+use super::forwarding::StartForwarder;
 use super::gets::WaitingGet;
 use super::messages::*;
 use super::options::{QueueKind, QueueOptions};
@@ -50,6 +51,8 @@ pub struct QueueSeed {
     pub scratch: Box<dyn Journal>,
     /// When messages leave memory.
     pub memory: MemoryBudget,
+    /// Starts what carries dead messages away.
+    pub start_forwarder: StartForwarder,
     /// Told when it deletes itself.
     pub ended: Recipient<QueueEnded>,
     /// Tells its virtual host when it is gone.
@@ -82,6 +85,8 @@ pub struct Queue {
     /// Held until the act, so that publishers can't outrun the consumers of a busy queue.
     pub(super) permits: Vec<Permit>,
     pub(super) deleted: bool,
+    #[allow(dead_code, reason = "nothing dies yet")]
+    pub(super) start_forwarder: StartForwarder,
     turn: Turn,
     pub(super) ended: Recipient<QueueEnded>,
     _lease: Lease<QueueId>,
@@ -120,6 +125,7 @@ impl Queue {
             syncing: VecDeque::new(),
             permits: Vec::new(),
             deleted: false,
+            start_forwarder: seed.start_forwarder,
             turn: Turn::default(),
             ended: seed.ended,
             _lease: seed.lease,

@@ -11,7 +11,7 @@ use crate::id::{ChannelId, ConsumerId, QueueId};
 use crate::publication::{Handout, Page};
 use crate::queue::effective::Effective;
 pub use crate::queue::subscribers::InExclusiveUse;
-use crate::queue::{Grant, Outcome, Reason, Subscription};
+use crate::queue::{Grant, Outcome, Subscription};
 use crate::return_address::ReturnAddress;
 use crate::window::Permit;
 
@@ -233,16 +233,6 @@ pub enum Supply {
         /// It was not deleted, but crashed.
         crashed: bool,
     },
-}
-
-/// Dead messages on their way to their queue's forwarder, which settles them once their targets have them safely.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Forward {
-    /// The messages, held for the forwarder.
-    pub handout: Handout,
-    /// Why each of them died.
-    pub reasons: Vec<Reason>,
 }
 
 /// A reply on its way to the channel that consumes `amq.rabbitmq.reply-to`.

@@ -19,6 +19,7 @@ mod dispatch;
 pub mod effective;
 mod ending;
 mod fifo;
+pub mod forwarding;
 mod gets;
 mod holders;
 mod keeping;

@@ -22,6 +22,7 @@ use crate::exchange::actor::{Exchange, ExchangeEnded, ExchangeSeed};
 use crate::exchange::bindings::{Bindings, Destination};
 use crate::exchange::options::ExchangeOptions;
 use crate::exchange::walk::Routing;
+use crate::forwarder::actor::Forwarder;
 use crate::id::{ConnectionId, QueueId, StoreId};
 use crate::journal::{Journal, Volatile};
 use crate::lease::{Gone, Lease};
@@ -101,6 +102,7 @@ impl VirtualHost {
             journal: self.journal(options.durable, store_id),
             scratch: self.scratch(),
             memory: MemoryBudget::of(self.node.settings.memory_limit),
+            start_forwarder: Forwarder::starting(&self.directory),
             ended: ctx.address().recipient(),
             lease: Lease::new(ctx.address().recipient(), id),
         };

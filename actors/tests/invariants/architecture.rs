@@ -17,6 +17,7 @@ const PURE_BUT: [(&str, &[&str]); 4] = [
         &[
             "actor.rs",
             "ending.rs",
+            "forwarding.rs",
             "gets.rs",
             "keeping.rs",
             "messages.rs",

@@ -79,6 +79,7 @@ impl Stage {
             journal: Box::new(journal),
             scratch: Box::new(scratch),
             memory,
+            start_forwarder: Box::new(|_| unreachable!("nothing dies")),
             ended: ended.recipient(),
             lease: Lease::new(gone.recipient(), id),
         };

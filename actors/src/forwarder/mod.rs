@@ -1,0 +1,6 @@
+//! A forwarder: carries the dead messages of one queue to where its dead-letter exchange leads.
+//!
+//! It is to the targets what a publishing channel is, confirms included, and to its queue a channel that holds the
+//! messages and settles them. A message leaves its queue only when every target has it safely.
+
+pub(crate) mod actor;
