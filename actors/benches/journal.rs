@@ -46,6 +46,7 @@ fn bench(bencher: Bencher<'_, '_>, size: usize, durability: Durability) {
             store,
             page: Arc::clone(&page),
             messages: (first..position).zip(offsets.iter().copied()).collect(),
+            deadlines: Vec::new(),
             ticket: position,
         });
         log.take(Op::Settled {

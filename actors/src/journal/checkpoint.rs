@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use super::block::Block;
 use super::fields::Fields;
 use super::index::{Index, Location, Segment};
+use super::notes::{Notes, OfQueue};
 use super::recovery::{Recovered, RecoveredQueue};
 use crate::id::StoreId;
 
@@ -19,7 +20,9 @@ pub const FILE: &str = "checkpoint";
 pub const UNFINISHED: &str = "checkpoint.new";
 
 const MAGIC: [u8; 8] = *b"LEVERETC";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// Told nothing of single messages.
+const WITHOUT_NOTES: u16 = 1;
 /// Bytes before what is checked.
 const HEADER: usize = 16;
 
@@ -63,6 +66,7 @@ pub fn encode(
         last = out.location(last, *location);
         out.number(u64::from(*holders));
     }
+    out.notes(&index.notes);
     out.finish()
 }
 
@@ -80,13 +84,14 @@ pub fn decode(bytes: &[u8], lengths: &Lengths) -> Result<Recovered, Invalid> {
     if magic != MAGIC {
         return Err(Invalid::Damaged);
     }
-    if version != VERSION {
+    if !(WITHOUT_NOTES..=VERSION).contains(&version) {
         return Err(Invalid::Version(version));
     }
     if bytes.get(10..12) != Some(&[0; 2]) || crc32fast::hash(fields.0) != check {
         return Err(Invalid::Damaged);
     }
-    let mut read = In(fields);
+    let has_notes = version > WITHOUT_NOTES;
+    let mut read = In { fields, has_notes };
     let next_segment = read.small().ok_or(Invalid::Damaged)?;
     if read.lengths().ok_or(Invalid::Damaged)? != *lengths {
         return Err(Invalid::Segments);
@@ -142,6 +147,7 @@ impl Out {
             self.number(store.0);
             self.number(queue.next_position);
             self.number(queue.handed_out_below);
+            self.number(queue.timed_below);
         }
     }
 
@@ -157,6 +163,24 @@ impl Out {
         }
     }
 
+    fn notes(&mut self, notes: &Notes) {
+        self.number(notes.stores.len() as u64);
+        for (store, queue) in &notes.stores {
+            self.number(store.0);
+            self.number(queue.deadlines.len() as u64);
+            for (&position, &deadline) in &queue.deadlines {
+                self.number(position);
+                self.number(deadline);
+            }
+            self.number(queue.returns.len() as u64);
+            for (&position, &(attempts, due)) in &queue.returns {
+                self.number(position);
+                self.number(attempts.into());
+                self.number(due);
+            }
+        }
+    }
+
     fn finish(mut self) -> Vec<u8> {
         let check = crc32fast::hash(self.0.get(HEADER..).unwrap_or_default());
         let mut header = MAGIC.to_vec();
@@ -168,13 +192,17 @@ impl Out {
     }
 }
 
-struct In<'a>(Fields<'a>);
+struct In<'a> {
+    fields: Fields<'a>,
+    /// The version tells of single messages.
+    has_notes: bool,
+}
 
 impl In<'_> {
     fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
-            let byte = *self.0.take(1)?.first()?;
+            let byte = *self.fields.take(1)?.first()?;
             number |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Some(number);
@@ -220,11 +248,17 @@ impl In<'_> {
             last = self.location(last)?;
             shared.insert(last, self.small()?);
         }
+        let notes = if self.has_notes {
+            self.notes()?
+        } else {
+            Notes::default()
+        };
         Some(Recovered {
             index: Index {
                 stores,
                 shared,
                 segments,
+                notes,
             },
             queues,
             stopped_in_order: true,
@@ -246,8 +280,27 @@ impl In<'_> {
         let queue = RecoveredQueue {
             next_position: self.number()?,
             handed_out_below: self.number()?,
+            timed_below: if self.has_notes { self.number()? } else { 0 },
         };
         Some((store, queue))
+    }
+
+    fn notes(&mut self) -> Option<Notes> {
+        let stores = (0..self.number()?)
+            .map(|_| Some((StoreId(self.number()?), self.notes_of_queue()?)))
+            .collect::<Option<_>>()?;
+        Some(Notes { stores })
+    }
+
+    fn notes_of_queue(&mut self) -> Option<OfQueue> {
+        Some(OfQueue {
+            deadlines: (0..self.number()?)
+                .map(|_| Some((self.number()?, self.number()?)))
+                .collect::<Option<_>>()?,
+            returns: (0..self.number()?)
+                .map(|_| Some((self.number()?, (self.small()?, self.number()?))))
+                .collect::<Option<_>>()?,
+        })
     }
 
     fn blocks(&mut self) -> Option<BTreeMap<u64, Box<Block>>> {
@@ -255,7 +308,7 @@ impl In<'_> {
         let mut blocks = BTreeMap::new();
         for _ in 0..self.number()? {
             let number = self.number()?;
-            let live = self.0.u64()?;
+            let live = self.fields.u64()?;
             let mut block = Block::empty();
             for slot in (0..64).filter(|slot| live >> slot & 1 == 1) {
                 last = self.location(last)?;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use tracing::error;
 
+use super::header::SEGMENT_HEADER;
 use super::index::{Location, MessageId};
 use super::log::{Copied, Log, Op};
-use super::record::{Record, SEGMENT_HEADER};
+use super::record::Record;
 use super::segment::{Step, Walk, file_name};
 use crate::publication::PageBuilder;
 
@@ -133,21 +134,15 @@ impl Log {
             let Step::Record(offset, record) = step else {
                 continue;
             };
-            let (store, position, offset) = match record {
-                Record::Publication { store, position, .. } => (store, position, offset),
-                Record::Reference {
-                    store,
-                    position,
-                    offset,
-                } => (store, position, offset),
-                _ => continue,
+            let Some((message, offset, deadline)) = record.message(offset) else {
+                continue;
             };
             let location = Location {
                 segment: current.number,
                 offset,
             };
-            if self.index().get(store, position) == Some(location) {
-                copies.add(&walk, MessageId { store, position }, location);
+            if self.index().get(message.store, message.position) == Some(location) {
+                copies.add(&walk, message, deadline, location);
             }
         }
         current.at = walk.offset();
@@ -178,7 +173,7 @@ struct Copies {
 }
 
 impl Copies {
-    fn add(&mut self, walk: &Walk<'_>, message: MessageId, from: Location) {
+    fn add(&mut self, walk: &Walk<'_>, message: MessageId, deadline: u64, from: Location) {
         let copied = self.copied.get(&from.offset).copied().or_else(|| {
             let Some(Record::Publication { publication, .. }) = walk.at(from.offset) else {
                 return None;
@@ -190,6 +185,7 @@ impl Copies {
         self.messages.extend(copied.map(|offset| Copied {
             message,
             offset,
+            deadline,
             from,
         }));
     }

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::record::Positions;
 use super::recovery::RecoveredQueue;
 use super::writer::Writer;
-use super::{Batch, Journal, Kept, Notice, Restoring, Run, Safety};
+use super::{Batch, Journal, Kept, Notice, Restoring, Return, Safety};
 use crate::id::StoreId;
 
 /// Keeps the persistent messages of a queue.
@@ -31,13 +31,11 @@ impl Journal for Durable {
         self.place.open(queue);
         let (store, writer, start) = (self.place.store, self.place.writer.clone(), self.start);
         Some(Box::pin(async move {
-            let waiting = look_up(store, &writer).await;
-            let above = waiting.map_or(0, |run| run.positions.last.saturating_add(1));
+            let kept = look_up(store, &writer).await;
             Kept {
-                waiting,
-                next_position: start.next_position.max(above),
+                next_position: kept.next_position.max(start.next_position),
                 handed_out_below: start.handed_out_below,
-                ..Kept::default()
+                ..kept
             }
         }))
     }
@@ -58,6 +56,10 @@ impl Journal for Durable {
         self.place.settled(positions);
     }
 
+    fn returned(&mut self, returns: Vec<Return>) {
+        self.place.returned(returns);
+    }
+
     fn handed_out(&mut self, upto: u64) {
         self.place.handed_out(upto);
     }
@@ -68,9 +70,9 @@ impl Journal for Durable {
 }
 
 /// What the log has of a queue, its last append included.
-async fn look_up(store: StoreId, writer: &Writer) -> Option<Run> {
-    if let Ok(waiting) = writer.waiting(store).await {
-        return waiting;
+async fn look_up(store: StoreId, writer: &Writer) -> Kept {
+    if let Ok(kept) = writer.kept(store).await {
+        return kept;
     }
     // A queue without its messages would confuse everyone.
     error!(store = store.0, "the journal has ended; a queue waits for ever");

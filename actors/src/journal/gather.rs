@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use leveret_protocol::Body;
 
+use super::Return;
 use super::record::{
-    HANDED_OUT, PUBLICATION, PUBLICATION_FIXED, Positions, QUEUE_DELETED, RECORD_HEADER, REFERENCE, SETTLED,
-    STOPPED, TRANSIENT, head_check, payload_check,
+    DEAD_LETTERED, DEADLINE, HANDED_OUT, PUBLICATION, PUBLICATION_FIXED, Positions, QUEUE_DELETED,
+    RECORD_HEADER, REFERENCE, RETURNED, SETTLED, STOPPED, TRANSIENT, head_check, payload_check,
 };
 use crate::id::StoreId;
 use crate::publication::Publication;
@@ -50,21 +51,30 @@ impl Gather {
         slices
     }
 
-    /// Adds a publication and returns where its record begins.
-    pub(super) fn publication(&mut self, store: StoreId, position: u64, publication: Publication<'_>) -> u64 {
+    /// Adds a publication and returns where its record begins. A deadline of 0 is none.
+    pub(super) fn publication(
+        &mut self,
+        store: StoreId,
+        position: u64,
+        deadline: u64,
+        publication: Publication<'_>,
+    ) -> u64 {
         let at = self.open(PUBLICATION);
         self.numbers(&[store.0, position]);
         // Both come from short strings.
         let lengths_and_flags = [
             publication.exchange.len() as u8,
             publication.routing_key.len() as u8,
-            if publication.persistent { 0 } else { TRANSIENT },
+            flags(&publication, deadline),
             0,
         ];
         self.bytes.extend_from_slice(&lengths_and_flags);
         let properties = publication.properties.len() as u32;
         self.bytes.extend_from_slice(&properties.to_le_bytes());
         debug_assert_eq!(self.bytes.len(), at.start + RECORD_HEADER + PUBLICATION_FIXED);
+        if deadline != 0 {
+            self.numbers(&[deadline]);
+        }
         self.bytes.extend_from_slice(publication.exchange);
         self.bytes.extend_from_slice(publication.routing_key);
         self.bytes.extend_from_slice(publication.properties);
@@ -77,11 +87,14 @@ impl Gather {
         }
     }
 
-    /// Adds a further queue of a publication that is in the same segment.
-    pub(super) fn reference(&mut self, store: StoreId, position: u64, offset: u32) {
+    /// Adds a further queue of a publication that is in the same segment. A deadline of 0 is none.
+    pub(super) fn reference(&mut self, store: StoreId, position: u64, deadline: u64, offset: u32) {
         let at = self.open(REFERENCE);
         self.numbers(&[store.0, position]);
         self.bytes.extend_from_slice(&offset.to_le_bytes());
+        if deadline != 0 {
+            self.numbers(&[deadline]);
+        }
         self.close(at, Bytes::new());
     }
 
@@ -91,6 +104,23 @@ impl Gather {
         self.numbers(&[store.0]);
         for range in positions {
             self.numbers(&[range.first, range.last]);
+        }
+        self.close(at, Bytes::new());
+    }
+
+    /// Adds messages that came back.
+    pub(super) fn returned(&mut self, store: StoreId, returns: &[Return]) {
+        let at = self.open(RETURNED);
+        self.numbers(&[store.0]);
+        for &Return {
+            position,
+            attempts,
+            due,
+        } in returns
+        {
+            self.numbers(&[position]);
+            self.bytes.extend_from_slice(&attempts.to_le_bytes());
+            self.numbers(&[due]);
         }
         self.close(at, Bytes::new());
     }
@@ -151,6 +181,17 @@ impl Gather {
             self.bytes.extend_from_slice(&number.to_le_bytes());
         }
     }
+}
+
+fn flags(publication: &Publication<'_>, deadline: u64) -> u8 {
+    let transient = if publication.persistent { 0 } else { TRANSIENT };
+    let dead_lettered = if publication.dead_lettered {
+        DEAD_LETTERED
+    } else {
+        0
+    };
+    let deadline = if deadline == 0 { 0 } else { DEADLINE };
+    transient | dead_lettered | deadline
 }
 
 /// A record that is being written.

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::Restored;
 use super::files::{Files, ReadAt};
+use super::header::{SEGMENT_HEADER, SegmentHeader};
 use super::index::Location;
-use super::record::{RECORD_HEADER, Record, SEGMENT_HEADER, SegmentHeader};
+use super::record::{RECORD_HEADER, Record};
 use super::segment::file_name;
 use crate::publication::{PageBuilder, Publication};
 
@@ -66,8 +67,9 @@ impl Source {
         }
     }
 
-    /// The message at the first of these places; the others are likely to be asked for next.
-    pub(super) fn read(&mut self, places: &[(u64, Location)]) -> Result<Publication<'_>, Unread> {
+    /// The message at the first of these places, and the deadline of the queue that had it first; the others are likely
+    /// to be asked for next.
+    pub(super) fn read(&mut self, places: &[(u64, Location)]) -> Result<(Publication<'_>, u64), Unread> {
         let Some(&(_, Location { segment, offset })) = places.first() else {
             return Err(Unread::Damaged);
         };
@@ -81,7 +83,14 @@ impl Source {
         let len = RECORD_HEADER + u32::from_le_bytes(*head.ok_or(Unread::Damaged)?) as usize;
         self.load(at, len, places)?;
         match Record::read_from(&self.bytes, self.from, salt, at) {
-            Some((Record::Publication { publication, .. }, _)) => Ok(publication),
+            Some((
+                Record::Publication {
+                    publication,
+                    deadline,
+                    ..
+                },
+                _,
+            )) => Ok((publication, deadline)),
             _ => Err(Unread::Damaged),
         }
     }
@@ -176,6 +185,8 @@ pub(super) fn fill(file: &dyn ReadAt, into: &mut [u8], at: u64) -> io::Result<us
 pub(super) struct Pages {
     builder: PageBuilder,
     messages: Vec<(u64, u32)>,
+    /// Those of the messages, up to the last that has one.
+    deadlines: Vec<u64>,
     done: Vec<Restored>,
     bytes: u64,
 }
@@ -186,8 +197,13 @@ impl Pages {
         self.bytes + self.builder.len()
     }
 
-    pub(super) fn add(&mut self, position: u64, publication: Publication<'_>) {
+    /// Adds a message. A deadline of 0 is none.
+    pub(super) fn add(&mut self, position: u64, publication: Publication<'_>, deadline: u64) {
         let offset = self.builder.copy(publication);
+        if deadline != 0 {
+            self.deadlines.resize(self.messages.len(), 0);
+            self.deadlines.push(deadline);
+        }
         self.messages.push((position, offset));
         if self.builder.len() >= PAGE {
             self.close();
@@ -206,10 +222,13 @@ impl Pages {
             return;
         }
         self.bytes += self.builder.len();
+        if !self.deadlines.is_empty() {
+            self.deadlines.resize(self.messages.len(), 0);
+        }
         self.done.push(Restored {
             page: self.builder.finish(),
             messages: std::mem::take(&mut self.messages),
-            deadlines: Vec::new(),
+            deadlines: std::mem::take(&mut self.deadlines),
         });
     }
 }

@@ -15,9 +15,9 @@ use tracing::{debug, error, warn};
 use super::cleaning::Cleaning;
 use super::files::{Append, Files, write_all};
 use super::gather::Gather;
+use super::header::{SEGMENT_HEADER, SegmentHeader, VERSION};
 use super::index::{Index, Location};
 use super::recent::Recent;
-use super::record::{SEGMENT_HEADER, SegmentHeader};
 use super::recovery::{Defect, Recovered};
 use super::segment::file_name;
 use super::sink::Sink;
@@ -252,8 +252,12 @@ impl Log {
         self.next_segment = number.checked_add(1).ok_or(io::ErrorKind::FileTooLarge)?;
         let salt = RandomState::new().build_hasher().finish();
         let mut file = self.files.create(&file_name(number))?;
-        let header = SegmentHeader { number, salt }.encode();
-        let made = write_all(&mut *file, &[&header]).and_then(|()| self.sync_dir());
+        let header = SegmentHeader {
+            version: VERSION,
+            number,
+            salt,
+        };
+        let made = write_all(&mut *file, &[&header.encode()]).and_then(|()| self.sync_dir());
         if let Err(failure) = made {
             let _ = self.files.delete(&file_name(number));
             return Err(failure);

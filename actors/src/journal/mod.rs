@@ -8,8 +8,9 @@
 //! The log on this machine, from the disk upwards:
 //!
 //! - [`files`]: the few things it needs of a file system
-//! - [`record`], [`segment`]: the format, byte by byte; see `docs/storage.md`
-//! - [`index`], `block`: where the unsettled messages are, and how much of each segment lives
+//! - [`header`], [`record`], [`segment`]: the format, byte by byte; see `docs/storage.md`
+//! - [`index`], `block`, `notes`: where the unsettled messages are, what else is known of them, and how much of each
+//!   segment lives
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
 //! - [`recovery`], [`checkpoint`]: what was there before
 //! - [`writer`], `reader`: the threads of the log
@@ -23,12 +24,14 @@ pub mod durable;
 mod fields;
 pub mod files;
 mod gather;
+pub mod header;
 mod health;
 mod homes;
 pub mod index;
 pub mod inspect;
 mod loading;
 pub mod log;
+mod notes;
 mod op;
 mod opening;
 mod place;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Return;
 use super::index::{Location, MessageId};
 use super::record::Positions;
 use crate::id::StoreId;
@@ -18,6 +19,8 @@ pub enum Op {
         page: Arc<Page>,
         /// The messages' positions, and the places of their publications in the page.
         messages: Vec<(u64, u32)>,
+        /// As [`Batch::deadlines`](super::Batch::deadlines).
+        deadlines: Vec<u64>,
         /// Answered when the messages are safe.
         ticket: u64,
     },
@@ -34,6 +37,13 @@ pub enum Op {
         store: StoreId,
         /// Which.
         positions: Vec<Positions>,
+    },
+    /// Messages have come back.
+    Returned {
+        /// The queue.
+        store: StoreId,
+        /// Which.
+        returns: Vec<Return>,
     },
     /// Messages up to a position may have been delivered.
     HandedOut {
@@ -58,6 +68,8 @@ pub struct Copied {
     pub message: MessageId,
     /// The place of its publication in the page of the copies.
     pub offset: u32,
+    /// When it expires, in milliseconds since the Unix epoch; 0 when it does not.
+    pub deadline: u64,
     /// Where it was copied from.
     pub from: Location,
 }
@@ -68,18 +80,19 @@ impl Op {
         match self {
             Op::Append { store, .. }
             | Op::Settled { store, .. }
+            | Op::Returned { store, .. }
             | Op::HandedOut { store, .. }
             | Op::QueueDeleted { store } => Some(*store),
             Op::Moved { .. } | Op::Stopped => None,
         }
     }
 
-    /// Whether it must soon be durable. Losing the others costs a redelivery, or nothing: which queues there are, the
-    /// definitions say.
+    /// Whether it must soon be durable. Losing the others costs a redelivery, a count that is too low, or nothing: which
+    /// queues there are, the definitions say.
     pub(super) fn is_urgent(&self) -> bool {
         !matches!(
             self,
-            Op::Settled { .. } | Op::HandedOut { .. } | Op::QueueDeleted { .. }
+            Op::Settled { .. } | Op::Returned { .. } | Op::HandedOut { .. } | Op::QueueDeleted { .. }
         )
     }
 }

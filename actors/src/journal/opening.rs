@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use super::files::{Directory, Files};
+use super::header::Unreadable;
 use super::log::{Log, LogSettings};
-use super::record::Unreadable;
 use super::recovery::{DefectKind, Progress, Recovered, RecoveredQueue, read_checkpoint, repair, scan_with};
 use crate::id::StoreId;
 

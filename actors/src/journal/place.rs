@@ -7,7 +7,7 @@ use actix::prelude::*;
 use super::log::Op;
 use super::record::Positions;
 use super::writer::Writer;
-use super::{Batch, Notice, Safety};
+use super::{Batch, Notice, Return, Safety};
 use crate::id::StoreId;
 
 /// What a queue says to the log that has its messages.
@@ -39,6 +39,7 @@ impl Place {
             store: self.store,
             page: Arc::clone(batch.page),
             messages: batch.messages,
+            deadlines: batch.deadlines,
             ticket: self.tickets,
         };
         self.writer.write(op, batch.permit.cloned());
@@ -54,6 +55,12 @@ impl Place {
     pub(super) fn settled(&self, positions: Vec<Positions>) {
         let store = self.store;
         self.writer.write(Op::Settled { store, positions }, None);
+    }
+
+    /// As [`Journal::returned`](super::Journal::returned).
+    pub(super) fn returned(&self, returns: Vec<Return>) {
+        let store = self.store;
+        self.writer.write(Op::Returned { store, returns }, None);
     }
 
     /// As [`Journal::handed_out`](super::Journal::handed_out).

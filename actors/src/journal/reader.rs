@@ -60,22 +60,32 @@ impl Load {
     pub(super) fn look_up(self, index: &Index) -> Found {
         let left = self.most_bytes.saturating_sub(self.read);
         let mut most = (left / LEAST).clamp(1, MOST_PLACES) as usize;
-        let mut places = Vec::new();
+        let (mut places, mut deadlines) = (Vec::new(), Vec::new());
         for &Positions { first, last } in &self.positions {
             let first = first.max(self.from);
+            let noted = index.notes.deadlines(self.store, Positions { first, last });
+            deadlines.extend(noted.take(most - places.len()));
             for (position, location) in index.among(self.store, Positions { first, last }) {
                 if places.is_empty() {
                     most = most.min(index.messages_in(location.segment, left).saturating_add(1));
                 }
                 if places.len() >= most {
-                    let (load, all) = (self, false);
-                    return Found { load, places, all };
+                    return Found {
+                        load: self,
+                        places,
+                        deadlines,
+                        all: false,
+                    };
                 }
                 places.push((position, location));
             }
         }
-        let (load, all) = (self, true);
-        Found { load, places, all }
+        Found {
+            load: self,
+            places,
+            deadlines,
+            all: true,
+        }
     }
 
     fn last(&self) -> u64 {
@@ -87,6 +97,8 @@ impl Load {
 pub(super) struct Found {
     load: Load,
     places: Vec<(u64, Location)>,
+    /// The deadlines that are not as the records at the places tell, by position.
+    deadlines: Vec<(u64, u64)>,
     /// There are no more than these.
     all: bool,
 }
@@ -105,6 +117,8 @@ pub(super) struct Reader {
     keeper: Keeper,
     source: Source,
     pages: Pages,
+    /// As in [`Found`], of the question that is being answered.
+    deadlines: Vec<(u64, u64)>,
     /// Messages that could not be read.
     defects: Arc<AtomicU64>,
     /// Segments that the system can't read: no time is spent on them again.
@@ -124,6 +138,7 @@ impl Reader {
             keeper,
             source: Source::new(files),
             pages: Pages::default(),
+            deadlines: Vec::new(),
             defects,
             given_up: HashSet::new(),
         }
@@ -150,8 +165,10 @@ impl Reader {
         let Found {
             mut load,
             places,
+            deadlines,
             all,
         } = found;
+        self.deadlines = deadlines;
         let outcome = self.read(&mut load, &places, all);
         load.loaded.extend(self.pages.finish());
         match outcome {
@@ -171,12 +188,15 @@ impl Reader {
         let mut done = None;
         for (at, &(position, location)) in places.iter().enumerate() {
             match self.source.read(places.get(at..).unwrap_or_default()) {
-                Ok(publication) => {
+                Ok((publication, told)) => {
                     let with_it = load.read.saturating_add(publication.body_len.into());
                     if load.read > 0 && with_it > load.most_bytes {
                         return Outcome::Upto(position - 1);
                     }
-                    self.pages.add(position, publication);
+                    let noted = self.deadlines.binary_search_by_key(&position, |noted| noted.0);
+                    let noted = noted.ok().and_then(|at| self.deadlines.get(at));
+                    let deadline = noted.map_or(told, |(_, deadline)| *deadline);
+                    self.pages.add(position, publication, deadline);
                     load.read = before + self.pages.bytes();
                 }
                 Err(unread) => {

@@ -35,6 +35,8 @@ struct Written {
 pub(super) struct Place {
     /// Where in the segment its record begins.
     pub(super) at: u32,
+    /// The deadline that its record tells.
+    pub(super) deadline: u64,
     /// The message it was written for.
     pub(super) origin: MessageId,
 }

@@ -7,23 +7,25 @@
 use crc32fast::Hasher;
 use leveret_protocol::Body;
 
+use super::Return;
 use super::fields::Fields;
+use super::index::MessageId;
 use crate::id::StoreId;
 use crate::publication::Publication;
 
-/// The version of the format that is written; the only one so far.
-pub const VERSION: u16 = 1;
-/// Bytes of a segment before its first record.
-pub const SEGMENT_HEADER: usize = 32;
 /// Bytes of a record before its payload.
 pub(super) const RECORD_HEADER: usize = 16;
-/// The first bytes of every segment.
-const MAGIC: [u8; 8] = *b"LEVERETJ";
 /// Bytes of a publication's payload before its exchange.
 pub(super) const PUBLICATION_FIXED: usize = 24;
+/// Bytes of one message in the record of those that came back.
+const RETURN: usize = 20;
 
 /// Flag of a publication: it was not published with delivery mode 2.
 pub(super) const TRANSIENT: u8 = 1;
+/// Flag of a publication: the deadline of its first queue's message follows what all publications have.
+pub(super) const DEADLINE: u8 = 2;
+/// Flag of a publication: the broker has dead-lettered it.
+pub(super) const DEAD_LETTERED: u8 = 4;
 
 pub(super) const PUBLICATION: u8 = 1;
 pub(super) const REFERENCE: u8 = 2;
@@ -31,6 +33,7 @@ pub(super) const SETTLED: u8 = 3;
 pub(super) const HANDED_OUT: u8 = 4;
 pub(super) const QUEUE_DELETED: u8 = 5;
 pub(super) const STOPPED: u8 = 6;
+pub(super) const RETURNED: u8 = 7;
 
 /// Positions of a queue, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,68 +52,6 @@ impl Positions {
     };
 }
 
-/// What the header of a segment says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SegmentHeader {
-    /// Counts the segments of a journal.
-    pub number: u32,
-    /// Random; part of every check of the segment.
-    pub salt: u64,
-}
-
-/// Why a segment can't be read at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// It ends within its header.
-    #[error("the file ends within its header")]
-    Short,
-    /// Its header is damaged, or it is something else.
-    #[error("the header is damaged")]
-    Header,
-    /// A later version of Leveret wrote it.
-    #[error("the format version {0} is not known")]
-    Version(u16),
-}
-
-impl SegmentHeader {
-    /// The header as it is written.
-    pub fn encode(self) -> [u8; SEGMENT_HEADER] {
-        let mut bytes = Vec::with_capacity(SEGMENT_HEADER);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&[0; 2]);
-        bytes.extend_from_slice(&self.number.to_le_bytes());
-        bytes.extend_from_slice(&self.salt.to_le_bytes());
-        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
-        let mut header = [0; SEGMENT_HEADER];
-        header.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        header
-    }
-
-    /// Reads the header at the start of a segment.
-    pub fn decode(segment: &[u8]) -> Result<Self, Unreadable> {
-        let mut fields = Fields(segment.get(..SEGMENT_HEADER).ok_or(Unreadable::Short)?);
-        let checked = fields.0.get(..24).ok_or(Unreadable::Short)?;
-        let (Some(magic), Some(version), Some(_), Some(number), Some(salt), Some(check)) = (
-            fields.take(8),
-            fields.u16(),
-            fields.u16(),
-            fields.u32(),
-            fields.u64(),
-            fields.u32(),
-        ) else {
-            return Err(Unreadable::Short);
-        };
-        if magic != MAGIC || crc32fast::hash(checked) != check {
-            return Err(Unreadable::Header);
-        }
-        if version != VERSION {
-            return Err(Unreadable::Version(version));
-        }
-        Ok(SegmentHeader { number, salt })
-    }
-}
-
 /// A record as it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record<'a> {
@@ -120,6 +61,8 @@ pub enum Record<'a> {
         store: StoreId,
         /// Its place in the queue.
         position: u64,
+        /// When it expires there, in milliseconds since the Unix epoch; 0 when it does not.
+        deadline: u64,
         /// The message.
         publication: Publication<'a>,
     },
@@ -131,6 +74,8 @@ pub enum Record<'a> {
         position: u64,
         /// Where in the segment the publication's record begins.
         offset: u32,
+        /// When it expires there, in milliseconds since the Unix epoch; 0 when it does not.
+        deadline: u64,
     },
     /// Messages of a queue are gone.
     Settled {
@@ -150,6 +95,13 @@ pub enum Record<'a> {
     QueueDeleted {
         /// The queue.
         store: StoreId,
+    },
+    /// Messages of a queue have come back.
+    Returned {
+        /// The queue.
+        store: StoreId,
+        /// Which messages.
+        returns: Vec<Return>,
     },
     /// The broker stopped in order: nothing is missing.
     Stopped,
@@ -181,6 +133,26 @@ impl<'a> Record<'a> {
         Some((record, at + RECORD_HEADER + len))
     }
 
+    /// The message it tells of, where its publication's record begins, and its deadline; `at` is where this one does.
+    pub(super) fn message(&self, at: u32) -> Option<(MessageId, u32, u64)> {
+        let (store, position, offset, deadline) = match *self {
+            Record::Publication {
+                store,
+                position,
+                deadline,
+                ..
+            } => (store, position, at, deadline),
+            Record::Reference {
+                store,
+                position,
+                offset,
+                deadline,
+            } => (store, position, offset, deadline),
+            _ => return None,
+        };
+        Some((MessageId { store, position }, offset, deadline))
+    }
+
     fn decode(kind: u8, payload: &'a [u8]) -> Option<Self> {
         let mut fields = Fields(payload);
         Some(match kind {
@@ -189,18 +161,23 @@ impl<'a> Record<'a> {
                 let lengths = fields.take(4)?;
                 let properties = fields.u32()? as usize;
                 let (exchange, key, flags) = (*lengths.first()?, *lengths.get(1)?, *lengths.get(2)?);
+                let deadline = match flags & DEADLINE {
+                    0 => 0,
+                    _ => fields.u64()?,
+                };
                 let publication = Publication {
                     exchange: fields.take(exchange.into())?,
                     routing_key: fields.take(key.into())?,
                     properties: fields.take(properties)?,
                     body: Body::Slice(fields.0),
                     persistent: flags & TRANSIENT == 0,
-                    dead_lettered: false,
+                    dead_lettered: flags & DEAD_LETTERED != 0,
                     body_len: u32::try_from(fields.0.len()).ok()?,
                 };
                 Record::Publication {
                     store,
                     position,
+                    deadline,
                     publication,
                 }
             }
@@ -208,6 +185,7 @@ impl<'a> Record<'a> {
                 store: StoreId(fields.u64()?),
                 position: fields.u64()?,
                 offset: fields.u32()?,
+                deadline: fields.u64().unwrap_or_default(),
             },
             SETTLED => {
                 let store = StoreId(fields.u64()?);
@@ -224,6 +202,20 @@ impl<'a> Record<'a> {
             QUEUE_DELETED => Record::QueueDeleted {
                 store: StoreId(fields.u64()?),
             },
+            RETURNED => {
+                let store = StoreId(fields.u64()?);
+                let mut returns = Vec::with_capacity(fields.0.len() / RETURN);
+                while let (Some(position), Some(attempts), Some(due)) =
+                    (fields.u64(), fields.u32(), fields.u64())
+                {
+                    returns.push(Return {
+                        position,
+                        attempts,
+                        due,
+                    });
+                }
+                Record::Returned { store, returns }
+            }
             STOPPED => Record::Stopped,
             _ => return None,
         })
@@ -251,6 +243,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::super::gather::Gather;
+    use super::super::header::SegmentHeader;
     use super::*;
 
     const SALT: u64 = 0x1234_5678_9abc_def0;
@@ -267,6 +260,14 @@ mod tests {
         }
     }
 
+    fn back(position: u64, attempts: u32, due: u64) -> Return {
+        Return {
+            position,
+            attempts,
+            due,
+        }
+    }
+
     fn gathered(write: impl FnOnce(&mut Gather)) -> Vec<u8> {
         let mut gather = Gather::default();
         gather.begin(SALT, 0);
@@ -279,17 +280,21 @@ mod tests {
     #[test]
     fn every_kind_of_record_reads_back() {
         let ranges = vec![Positions { first: 1, last: 5 }, Positions { first: 9, last: 9 }];
+        let returns = vec![back(1, 2, 3), back(4, u32::MAX, 0)];
         let large = Bytes::from(vec![7; 100_000]);
+        let special = Publication {
+            persistent: false,
+            dead_lettered: true,
+            ..publication(Body::Slice(b"gone tomorrow"))
+        };
         let bytes = gathered(|gather| {
-            gather.publication(StoreId(1), 2, publication(Body::Slice(b"hello")));
-            gather.publication(StoreId(1), 3, publication(Body::Shared(large.clone())));
-            let transient = Publication {
-                persistent: false,
-                ..publication(Body::Slice(b"gone tomorrow"))
-            };
-            gather.publication(StoreId(1), 4, transient);
-            gather.reference(StoreId(4), 5, 6);
+            gather.publication(StoreId(1), 2, 0, publication(Body::Slice(b"hello")));
+            gather.publication(StoreId(1), 3, 1 << 40, publication(Body::Shared(large.clone())));
+            gather.publication(StoreId(1), 4, 7, special.clone());
+            gather.reference(StoreId(4), 5, 0, 6);
+            gather.reference(StoreId(4), 6, 99, 6);
             gather.settled(StoreId(1), &ranges);
+            gather.returned(StoreId(1), &returns);
             gather.handed_out(StoreId(1), 77);
             gather.queue_deleted(StoreId(1));
             gather.stopped();
@@ -306,30 +311,38 @@ mod tests {
             Record::Publication {
                 store,
                 position: 2,
+                deadline: 0,
                 publication: publication(Body::Slice(b"hello")),
             },
             Record::Publication {
                 store,
                 position: 3,
+                deadline: 1 << 40,
                 publication: publication(Body::Slice(&large)),
             },
             Record::Publication {
                 store,
                 position: 4,
-                publication: Publication {
-                    persistent: false,
-                    ..publication(Body::Slice(b"gone tomorrow"))
-                },
+                deadline: 7,
+                publication: special.clone(),
             },
             Record::Reference {
                 store: StoreId(4),
                 position: 5,
                 offset: 6,
+                deadline: 0,
+            },
+            Record::Reference {
+                store: StoreId(4),
+                position: 6,
+                offset: 6,
+                deadline: 99,
             },
             Record::Settled {
                 store,
                 positions: ranges,
             },
+            Record::Returned { store, returns },
             Record::HandedOut { store, upto: 77 },
             Record::QueueDeleted { store },
             Record::Stopped,
@@ -340,7 +353,7 @@ mod tests {
     #[test]
     fn no_flipped_bit_goes_unnoticed() {
         let good = gathered(|gather| {
-            gather.publication(StoreId(1), 2, publication(Body::Slice(b"hello")));
+            gather.publication(StoreId(1), 2, 3, publication(Body::Slice(b"hello")));
         });
         for bit in 0..good.len() * 8 {
             let mut bad = good.clone();
@@ -358,32 +371,29 @@ mod tests {
         assert_eq!(Record::read(&moved, SALT, 8), None);
     }
 
-    #[test]
-    fn a_segment_header_reads_back_or_says_what_is_wrong() {
-        let header = SegmentHeader {
-            number: 7,
-            salt: SALT,
-        };
-        let bytes = header.encode();
-        assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
-        assert_eq!(SegmentHeader::decode(&bytes[..31]), Err(Unreadable::Short));
-        let mut damaged = bytes;
-        damaged[20] ^= 1;
-        assert_eq!(SegmentHeader::decode(&damaged), Err(Unreadable::Header));
-        let mut later = bytes;
-        later[8] = 2;
-        let check = crc32fast::hash(&later[..24]).to_le_bytes();
-        later[24..28].copy_from_slice(&check);
-        assert_eq!(SegmentHeader::decode(&later), Err(Unreadable::Version(2)));
-    }
-
     /// What is on disks now must be readable for ever.
     #[test]
-    fn the_first_version_of_the_format_is_as_documented() {
-        let header = SegmentHeader { number: 1, salt: 2 }.encode();
+    fn the_format_is_as_documented() {
+        let header = SegmentHeader {
+            version: 2,
+            number: 1,
+            salt: 2,
+        };
+        let header = header.encode();
         let record = gathered(|gather| gather.handed_out(StoreId(3), 4));
-        assert_eq!(header[..24], *b"LEVERETJ\x01\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0");
+        assert_eq!(header[..24], *b"LEVERETJ\x02\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0");
         assert_eq!(record[..8], *b"\x10\0\0\0\x04\0\0\0");
         assert_eq!(record[16..], *b"\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0");
+    }
+
+    #[test]
+    fn a_plain_message_takes_forty_bytes_besides_what_was_published_and_a_deadline_eight() {
+        let size = |deadline| {
+            let record = |gather: &mut Gather| {
+                gather.publication(StoreId(1), 2, deadline, publication(Body::Slice(b"hello")));
+            };
+            gathered(record).len() - "orderseu.new".len() - 3 - "hello".len()
+        };
+        assert_eq!((size(0), size(1)), (40, 48));
     }
 }

@@ -13,9 +13,10 @@ use rustc_hash::FxHashMap;
 
 use super::checkpoint::{self, Invalid, Lengths};
 use super::files::Files;
+use super::header::{SegmentHeader, Unreadable};
 use super::index::{Index, Location, MessageId};
 use super::loading::fill;
-use super::record::{Record, SegmentHeader, Unreadable};
+use super::record::Record;
 use super::segment::{Step, Walk, file_name, file_number};
 use crate::id::StoreId;
 
@@ -41,12 +42,19 @@ pub struct RecoveredQueue {
     pub next_position: u64,
     /// Messages below this position may have been handed out before, if the broker stopped in order.
     pub handed_out_below: u64,
+    /// No message from this position on has a deadline.
+    pub timed_below: u64,
 }
 
 impl RecoveredQueue {
     /// It had a message at this position.
     pub(super) fn seen(&mut self, position: u64) {
         self.next_position = self.next_position.max(position.saturating_add(1));
+    }
+
+    /// Its message at this position has a deadline.
+    pub(super) fn timed(&mut self, position: u64) {
+        self.timed_below = self.timed_below.max(position.saturating_add(1));
     }
 
     /// Messages up to this position may have been handed out.
@@ -257,33 +265,47 @@ impl Recovered {
         &mut self,
         location: Location,
         record: Record<'_>,
-        publications: &mut FxHashMap<u32, MessageId>,
+        publications: &mut FxHashMap<u32, First>,
     ) -> bool {
         self.stopped_in_order = record == Record::Stopped;
         match record {
-            Record::Publication { store, position, .. } => {
+            Record::Publication {
+                store,
+                position,
+                deadline,
+                ..
+            } => {
                 let message = MessageId { store, position };
-                publications.insert(location.offset, message);
-                self.seen(store, position);
+                publications.insert(location.offset, First { message, deadline });
+                self.seen(message, deadline);
                 self.index.insert(message, location);
             }
             Record::Reference {
                 store,
                 position,
                 offset,
+                deadline,
             } => {
-                self.seen(store, position);
-                let Some(&origin) = publications.get(&offset) else {
+                let message = MessageId { store, position };
+                self.seen(message, deadline);
+                let Some(first) = publications.get(&offset) else {
                     return false;
                 };
-                let message = MessageId { store, position };
-                self.index
-                    .insert_further(message, Location { offset, ..location }, origin);
+                let location = Location { offset, ..location };
+                self.index.insert_further(message, location, first.message);
+                if deadline != first.deadline {
+                    self.index.notes.expires(message, deadline);
+                }
             }
             Record::Settled { store, positions } => {
                 for range in positions {
-                    self.seen(store, range.last);
+                    self.queues.entry(store).or_default().seen(range.last);
                     self.index.settle(store, range);
+                }
+            }
+            Record::Returned { store, returns } => {
+                for back in returns {
+                    self.index.returned(store, back);
                 }
             }
             Record::HandedOut { store, upto } => {
@@ -298,8 +320,12 @@ impl Recovered {
         true
     }
 
-    fn seen(&mut self, store: StoreId, position: u64) {
-        self.queues.entry(store).or_default().seen(position);
+    fn seen(&mut self, message: MessageId, deadline: u64) {
+        let queue = self.queues.entry(message.store).or_default();
+        queue.seen(message.position);
+        if deadline != 0 {
+            queue.timed(message.position);
+        }
     }
 
     fn defect(&mut self, file: &str, bytes: Range<usize>, kind: DefectKind) {
@@ -310,6 +336,12 @@ impl Recovered {
             kind,
         });
     }
+}
+
+/// The first message of a publication.
+struct First {
+    message: MessageId,
+    deadline: u64,
 }
 
 fn is_number(segment: &[u8], number: u32) -> bool {

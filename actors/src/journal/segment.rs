@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::record::{Record, SEGMENT_HEADER, SegmentHeader, Unreadable};
+use super::header::{SEGMENT_HEADER, SegmentHeader, Unreadable};
+use super::record::Record;
 
 const SUFFIX: &str = ".journal";
 
@@ -98,7 +99,11 @@ mod tests {
 
     /// Three records, and where they begin.
     fn segment() -> (Vec<u8>, [usize; 3]) {
-        let header = SegmentHeader { number: 1, salt: 99 };
+        let header = SegmentHeader {
+            version: 2,
+            number: 1,
+            salt: 99,
+        };
         let mut bytes = header.encode().to_vec();
         let mut gather = Gather::default();
         gather.begin(99, bytes.len() as u64);

@@ -17,7 +17,7 @@ use tracing::{error, info, warn};
 use super::log::{Log, Op};
 use super::reader::{Load, Question, Reader};
 use super::record::Positions;
-use super::{Keeper, Notice, Run, Told};
+use super::{Keeper, Kept, Notice, Told};
 use crate::id::StoreId;
 use crate::window::Permit;
 
@@ -57,9 +57,9 @@ enum Mail {
         /// To look up more, or again.
         again: Writer,
     },
-    Waiting {
+    Kept {
         store: StoreId,
-        reply: oneshot::Sender<Option<Run>>,
+        reply: oneshot::Sender<Kept>,
     },
     Stop {
         reply: oneshot::Sender<io::Result<()>>,
@@ -132,10 +132,10 @@ impl Writer {
         self.send(Mail::Load { load, again });
     }
 
-    /// The unsettled messages of a store, once all that was sent before is safe.
-    pub fn waiting(&self, store: StoreId) -> oneshot::Receiver<Option<Run>> {
+    /// What the log knows of a store and its unsettled messages, once all that was sent before is safe.
+    pub fn kept(&self, store: StoreId) -> oneshot::Receiver<Kept> {
         let (reply, answer) = oneshot::channel();
-        self.send(Mail::Waiting { store, reply });
+        self.send(Mail::Kept { store, reply });
         answer
     }
 
@@ -185,7 +185,7 @@ struct WriterThread {
     queues: FxHashMap<StoreId, Recipient<Notice>>,
     permits: Vec<Permit>,
     loads: Vec<(Load, Writer)>,
-    waiting: Vec<(StoreId, oneshot::Sender<Option<Run>>)>,
+    waiting: Vec<(StoreId, oneshot::Sender<Kept>)>,
     stop: Option<oneshot::Sender<io::Result<()>>>,
     ended: bool,
     failing: bool,
@@ -267,7 +267,7 @@ impl WriterThread {
                 self.permits.extend(permit);
             }
             Mail::Load { load, again } => self.loads.push((load, again)),
-            Mail::Waiting { store, reply } => self.waiting.push((store, reply)),
+            Mail::Kept { store, reply } => self.waiting.push((store, reply)),
             Mail::Stop { reply } => self.stop = Some(reply),
             Mail::End => self.ended = true,
         }
@@ -330,7 +330,7 @@ impl WriterThread {
                 self.waiting.push((store, reply));
                 continue;
             }
-            let _ = reply.send(self.log.index().waiting(store));
+            let _ = reply.send(self.log.sink.kept(store));
         }
     }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use leveret_actors::definitions::{self, StoreError};
 use leveret_actors::id::StoreId;
 use leveret_actors::journal::checkpoint::{self, Invalid};
+use leveret_actors::journal::header::Unreadable;
 use leveret_actors::journal::inspect::{self as journal, Checkpoint, Defect, DefectKind};
-use leveret_actors::journal::record::Unreadable;
 use leveret_actors::journal::store::FOLDER;
 use serde::Serialize;
 
@@ -73,6 +73,7 @@ pub(super) struct Records {
     pub(super) publications: u64,
     pub(super) references: u64,
     pub(super) settled: u64,
+    pub(super) returned: u64,
     pub(super) handed_out: u64,
     pub(super) queues_deleted: u64,
     pub(super) stopped: u64,
@@ -350,6 +351,7 @@ impl From<journal::Segment> for Segment {
                 publications: records.publications,
                 references: records.references,
                 settled: records.settled,
+                returned: records.returned,
                 handed_out: records.handed_out,
                 queues_deleted: records.queues_deleted,
                 stopped: records.stopped,

@@ -59,7 +59,7 @@ fn journal(journal: &Journal, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "  {} ({format}, {} bytes): {} messages, {} of them waiting; \
-             records: {} publications, {} references, {} settled, {} handed out, {} queue deleted, {} stopped",
+             records: {} publications, {} references, {} settled, {} returned, {} handed out, {} queue deleted, {} stopped",
             segment.file,
             segment.bytes,
             segment.messages,
@@ -67,6 +67,7 @@ fn journal(journal: &Journal, out: &mut impl Write) -> io::Result<()> {
             records.publications,
             records.references,
             records.settled,
+            records.returned,
             records.handed_out,
             records.queues_deleted,
             records.stopped,

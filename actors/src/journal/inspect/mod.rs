@@ -12,7 +12,8 @@ use rustc_hash::FxHashMap;
 
 use super::checkpoint::{self, Lengths};
 use super::files::{Directory, Files};
-use super::record::{Record, SegmentHeader, Unreadable, VERSION};
+use super::header::{SegmentHeader, Unreadable};
+use super::record::Record;
 use super::segment::{Step, Walk, file_name, file_number};
 use crate::id::StoreId;
 use waiting::Waiting;
@@ -72,6 +73,8 @@ pub struct Records {
     pub references: u64,
     /// Messages that are gone.
     pub settled: u64,
+    /// Messages that came back.
+    pub returned: u64,
     /// How far a queue had delivered.
     pub handed_out: u64,
     /// Queues that are gone.
@@ -186,11 +189,11 @@ impl Inspection {
             records: Records::default(),
             waiting: 0,
         };
-        let own = |header: SegmentHeader| (header.number == number).then_some(());
-        let header = SegmentHeader::decode(bytes).and_then(|header| own(header).ok_or(Unreadable::Header));
-        match header.and_then(|()| Walk::new(bytes)) {
-            Ok(walk) => {
-                segment.format = Some(VERSION);
+        let own = |header: SegmentHeader| (header.number == number).then_some(header.version);
+        let version = SegmentHeader::decode(bytes).and_then(|header| own(header).ok_or(Unreadable::Header));
+        match version.and_then(|version| Ok((version, Walk::new(bytes)?))) {
+            Ok((version, walk)) => {
+                segment.format = Some(version);
                 walk.for_each(|step| self.step(number, last, &mut segment, step));
             }
             Err(why) => {
@@ -230,6 +233,7 @@ impl Inspection {
                 store,
                 position,
                 offset,
+                ..
             } => {
                 if self.publications.binary_search(&offset).is_err() {
                     self.dangling.insert(store, position, number);
@@ -247,7 +251,7 @@ impl Inspection {
                 self.waiting.delete(store);
                 self.dangling.delete(store);
             }
-            Record::HandedOut { .. } | Record::Stopped => {}
+            Record::Returned { .. } | Record::HandedOut { .. } | Record::Stopped => {}
         }
         None
     }
@@ -284,6 +288,7 @@ impl Records {
             Record::Publication { .. } => &mut self.publications,
             Record::Reference { .. } => &mut self.references,
             Record::Settled { .. } => &mut self.settled,
+            Record::Returned { .. } => &mut self.returned,
             Record::HandedOut { .. } => &mut self.handed_out,
             Record::QueueDeleted { .. } => &mut self.queues_deleted,
             Record::Stopped => &mut self.stopped,

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::journal::Return;
 use crate::journal::checkpoint::{FILE, Invalid, UNFINISHED};
 use crate::journal::recovery::{Recovered, read_checkpoint};
 
@@ -28,9 +29,17 @@ fn filled() -> (Faulty, Log) {
                 store: StoreId(store),
                 page: Arc::clone(&page),
                 messages: vec![(position * store, offset)],
+                deadlines: vec![position % 3 * store],
                 ticket: position,
             });
         }
+        let returns = vec![Return {
+            position: position / 2,
+            attempts: position as u32,
+            due: position % 2,
+        }];
+        let store = StoreId(position % 4);
+        log.take(Op::Returned { store, returns });
         if position % 7 == 0 {
             settle(&mut log, position % 4, position / 2, position + 9);
         }
@@ -69,6 +78,9 @@ fn assert_same(files: &Faulty) {
     for (store, queue) in &slow.queues {
         let known = quick.queues[store];
         assert_eq!(known.handed_out_below, queue.handed_out_below);
+        assert!(known.timed_below >= queue.timed_below);
+        let returns = |recovered: &Recovered| recovered.index.notes.returns(*store);
+        assert_eq!(returns(&quick), returns(&slow));
         assert!(known.next_position >= queue.next_position);
     }
 }

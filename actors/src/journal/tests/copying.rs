@@ -16,6 +16,7 @@ fn wasteful() -> (Faulty, Log) {
                 store: StoreId(store),
                 page: Arc::clone(&page),
                 messages: vec![(position, offset)],
+                deadlines: Vec::new(),
                 ticket: position,
             });
         }

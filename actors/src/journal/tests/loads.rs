@@ -71,6 +71,7 @@ impl Bench {
                 store: STORE,
                 page,
                 messages: vec![(position, offset)],
+                deadlines: Vec::new(),
                 ticket: self.tickets,
             };
             self.writer.write(op, None);

@@ -4,6 +4,7 @@ mod checkpoints;
 mod copying;
 mod loads;
 mod model;
+mod notes;
 mod several;
 mod writing;
 
@@ -50,6 +51,7 @@ fn append(log: &mut Log, store: u64, position: u64, body: &[u8]) {
         store: StoreId(store),
         page,
         messages: vec![(position, offset)],
+        deadlines: Vec::new(),
         ticket: position,
     });
 }
@@ -63,13 +65,30 @@ fn settle(log: &mut Log, store: u64, first: u64, last: u64) {
 
 /// The messages of a queue, read back.
 fn held(files: &Faulty, log: &Log, store: u64) -> BTreeMap<u64, Vec<u8>> {
-    let mut source = Source::new(Arc::new(files.clone()));
-    let places: Vec<_> = log.index().messages(StoreId(store)).collect();
-    let read = (0..places.len()).map(|at| {
-        let publication = source.read(&places[at..]).expect("it can be read");
-        (places[at].0, publication.body.as_slice().to_vec())
-    });
-    read.collect()
+    let held = held_until(files, log, store).into_iter();
+    held.map(|(position, (body, _))| (position, body)).collect()
+}
+
+/// The messages of a queue and their deadlines, read back.
+fn held_until(files: &Faulty, log: &Log, store: u64) -> BTreeMap<u64, (Vec<u8>, u64)> {
+    let (mut source, store) = (Source::new(Arc::new(files.clone())), StoreId(store));
+    let positions = log.index().messages(store).map(|(position, _)| position);
+    positions
+        .map(|position| (position, read(&mut source, log, store, position)))
+        .collect()
+}
+
+/// The body and the deadline of a message.
+fn read(source: &mut Source, log: &Log, store: StoreId, position: u64) -> (Vec<u8>, u64) {
+    let place = log.index().get(store, position).expect("it is in the index");
+    let (publication, told) = source.read(&[(position, place)]).expect("it can be read");
+    let only = Positions {
+        first: position,
+        last: position,
+    };
+    let noted = log.index().notes.deadlines(store, only).next();
+    let deadline = noted.map_or(told, |(_, deadline)| deadline);
+    (publication.body.as_slice().to_vec(), deadline)
 }
 
 fn total(files: &Faulty) -> usize {
@@ -87,6 +106,7 @@ fn a_message_to_many_queues_is_written_once() {
             store: StoreId(store),
             page: Arc::clone(&page),
             messages: vec![(0, offset)],
+            deadlines: Vec::new(),
             ticket: 0,
         });
         if store % 10 == 0 {

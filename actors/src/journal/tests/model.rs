@@ -6,12 +6,29 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::journal::{Kept, Return};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Publish { queues: u8, size: u16 },
-    Settle { queue: u64, from: u16, count: u8 },
-    Delete { queue: u64 },
+    Publish {
+        queues: u8,
+        size: u16,
+        deadlines: u8,
+    },
+    Return {
+        queue: u64,
+        from: u16,
+        count: u8,
+        due: u64,
+    },
+    Settle {
+        queue: u64,
+        from: u16,
+        count: u8,
+    },
+    Delete {
+        queue: u64,
+    },
     Commit,
     Flush,
     Clean,
@@ -19,13 +36,20 @@ enum Step {
     FailWrites(usize),
     Full(u16),
     Heal,
-    PowerCut { kept: usize },
-    Stop { checkpoint: bool },
+    PowerCut {
+        kept: usize,
+    },
+    Stop {
+        checkpoint: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (1u8..8, 0u16..300).prop_map(|(queues, size)| Step::Publish { queues, size }),
+        12 => (1u8..8, 0u16..300, 0u8..64)
+            .prop_map(|(queues, size, deadlines)| Step::Publish { queues, size, deadlines }),
+        4 => (0u64..3, any::<u16>(), 1u8..6, 0u64..3)
+            .prop_map(|(queue, from, count, due)| Step::Return { queue, from, count, due }),
         10 => (0u64..3, any::<u16>(), 1u8..12).prop_map(|(queue, from, count)| Step::Settle { queue, from, count }),
         1 => (0u64..3).prop_map(|queue| Step::Delete { queue }),
         8 => Just(Step::Commit),
@@ -40,6 +64,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The body and the deadline of a message.
+type Held = (Vec<u8>, u64);
+
 /// What a queue of the model knows of its messages.
 #[derive(Debug, Default)]
 struct Model {
@@ -47,11 +74,13 @@ struct Model {
     store: u64,
     next: u64,
     /// Unsettled, and confirmed as safe.
-    safe: BTreeMap<u64, Vec<u8>>,
+    safe: BTreeMap<u64, Held>,
     /// Unsettled, and not confirmed.
-    unsafe_: BTreeMap<u64, Vec<u8>>,
+    unsafe_: BTreeMap<u64, Held>,
     /// Settled, which may be forgotten.
-    settled: BTreeMap<u64, Vec<u8>>,
+    settled: BTreeMap<u64, Held>,
+    /// Of the messages that came back, the returns that may be known after a crash: the last, or an earlier one.
+    returns: BTreeMap<u64, Vec<Option<Return>>>,
     /// Settled for good.
     gone: BTreeSet<u64>,
 }
@@ -63,6 +92,29 @@ struct World {
     queues: Vec<Model>,
     stores: u64,
     bodies: u64,
+}
+
+impl Model {
+    /// What is told of its messages besides what they are.
+    fn restart(&mut self, kept: &Kept, held: &BTreeMap<u64, Held>) {
+        let returned = kept.returned.iter().map(|back| (back.position, *back));
+        let returned: BTreeMap<u64, Return> = returned.collect();
+        for position in held.keys() {
+            let back = returned.get(position).copied();
+            let known = self.returns.get(position).map_or(&[None][..], Vec::as_slice);
+            assert!(
+                known.contains(&back),
+                "{position} came back as {back:?}, not {known:?}"
+            );
+        }
+        assert!(returned.keys().all(|position| held.contains_key(position)));
+        let is_timed = !returned.is_empty() || held.values().any(|(_, deadline)| *deadline != 0);
+        assert!(kept.timed || !is_timed);
+        let returns = returned
+            .into_iter()
+            .map(|(position, back)| (position, vec![Some(back)]));
+        self.returns = returns.collect();
+    }
 }
 
 impl World {
@@ -86,7 +138,17 @@ impl World {
     fn step(&mut self, step: Step) {
         let writes = matches!(step, Step::Commit | Step::Flush | Step::Clean);
         match step {
-            Step::Publish { queues, size } => self.publish(queues, size),
+            Step::Publish {
+                queues,
+                size,
+                deadlines,
+            } => self.publish(queues, size, deadlines),
+            Step::Return {
+                queue,
+                from,
+                count,
+                due,
+            } => self.give_back(queue, from, count, due),
             Step::Settle { queue, from, count } => self.settle(queue, from, count),
             Step::Delete { queue } => self.delete(queue),
             Step::Commit => drop(self.log.commit()),
@@ -122,11 +184,9 @@ impl World {
     fn load_all(&self) {
         for queue in &self.queues {
             let mut source = Source::new(Arc::new(self.files.clone()));
-            for (&position, body) in &queue.safe {
-                let place = self.log.index().get(StoreId(queue.store), position);
-                let place = place.expect("it is in the index");
-                let read = source.read(&[(position, place)]).expect("it can be read");
-                assert_eq!(read.body.as_slice(), body.as_slice());
+            for (&position, message) in &queue.safe {
+                let read = read(&mut source, &self.log, StoreId(queue.store), position);
+                assert_eq!(read, *message);
             }
         }
     }
@@ -138,7 +198,8 @@ impl World {
         disk.space = None;
     }
 
-    fn publish(&mut self, queues: u8, size: u16) {
+    /// Two bits of `deadlines` say for each queue whether the message expires in it, and when.
+    fn publish(&mut self, queues: u8, size: u16, deadlines: u8) {
         self.bodies += 1;
         let mut body = self.bodies.to_le_bytes().to_vec();
         body.resize(8 + usize::from(size), self.bodies as u8);
@@ -148,15 +209,46 @@ impl World {
             .iter_mut()
             .filter(|queue| queues >> (queue.store % 3) & 1 == 1)
         {
+            let deadline = u64::from(deadlines >> (2 * (queue.store % 3)) & 3);
             self.log.take(Op::Append {
                 store: StoreId(queue.store),
                 page: Arc::clone(&page),
                 messages: vec![(queue.next, offset)],
+                deadlines: if deadline == 0 { Vec::new() } else { vec![deadline] },
                 ticket: queue.next,
             });
-            queue.unsafe_.insert(queue.next, body.clone());
+            queue.unsafe_.insert(queue.next, (body.clone(), deadline));
             queue.next += 1;
         }
+    }
+
+    fn give_back(&mut self, queue: u64, from: u16, count: u8, due: u64) {
+        let queue = &mut self.queues[queue as usize];
+        if queue.next == 0 {
+            return;
+        }
+        let first = u64::from(from) % queue.next;
+        let mut returns = Vec::new();
+        for position in first..=first + u64::from(count) {
+            if !queue.safe.contains_key(&position) && !queue.unsafe_.contains_key(&position) {
+                continue;
+            }
+            let known = queue.returns.entry(position).or_insert_with(|| vec![None]);
+            let attempts = known
+                .last()
+                .copied()
+                .flatten()
+                .map_or(1, |last| last.attempts + 1);
+            let back = Return {
+                position,
+                attempts,
+                due,
+            };
+            known.push(Some(back));
+            returns.push(back);
+        }
+        let store = StoreId(queue.store);
+        self.log.take(Op::Returned { store, returns });
     }
 
     fn settle(&mut self, queue: u64, from: u16, count: u8) {
@@ -169,8 +261,8 @@ impl World {
         settle(&mut self.log, queue.store, first, last);
         for position in first..=last {
             for unsettled in [&mut queue.safe, &mut queue.unsafe_] {
-                let body = unsettled.remove(&position);
-                queue.settled.extend(body.map(|body| (position, body)));
+                let message = unsettled.remove(&position);
+                queue.settled.extend(message.map(|message| (position, message)));
             }
         }
     }
@@ -198,6 +290,10 @@ impl World {
         if !self.log.is_dirty() {
             for queue in &mut self.queues {
                 queue.gone.extend(std::mem::take(&mut queue.settled).into_keys());
+                queue.returns.retain(|position, _| !queue.gone.contains(position));
+                for known in queue.returns.values_mut() {
+                    known.drain(..known.len() - 1);
+                }
             }
         }
     }
@@ -208,16 +304,17 @@ impl World {
         self.log = open(&self.files, self.settings);
         self.log.begin().unwrap();
         for queue in &mut self.queues {
-            let held = held(&self.files, &self.log, queue.store);
-            for (position, body) in &queue.safe {
-                assert_eq!(held.get(position), Some(body), "{position} was safe");
+            let held = held_until(&self.files, &self.log, queue.store);
+            for (position, message) in &queue.safe {
+                assert_eq!(held.get(position), Some(message), "{position} was safe");
             }
-            for (position, body) in &held {
+            for (position, message) in &held {
                 let known = [&queue.safe, &queue.unsafe_, &queue.settled];
                 let known = known.iter().find_map(|known| known.get(position));
-                assert_eq!(known, Some(body), "{position}");
+                assert_eq!(known, Some(message), "{position}");
                 assert!(!queue.gone.contains(position), "{position} was settled");
             }
+            queue.restart(&self.log.sink.kept(StoreId(queue.store)), &held);
             // What is not there any more was never confirmed; its position may be given again.
             let next = held.keys().next_back().map_or(0, |last| last + 1);
             queue.next = next.max(queue.next);

@@ -33,6 +33,7 @@ fn append(position: u64) -> Op {
         store: StoreId(1),
         page: builder.finish(),
         messages: vec![(position, offset)],
+        deadlines: Vec::new(),
         ticket: position,
     }
 }
@@ -61,13 +62,13 @@ async fn a_queue_hears_when_its_messages_are_safe_and_how_many_wait() {
     let positions = vec![Positions { first: 2, last: 99 }];
     let store = StoreId(1);
     writer.write(Op::Settled { store, positions }, None);
-    let waiting = writer.waiting(store).await.unwrap();
+    let kept = writer.kept(store).await.unwrap();
     let run = Run {
         positions: Positions { first: 1, last: 100 },
         messages: 2,
     };
-    assert_eq!(waiting, Some(run));
-    assert_eq!(writer.waiting(StoreId(2)).await.unwrap(), None);
+    assert_eq!((kept.waiting, kept.next_position), (Some(run), 101));
+    assert_eq!(writer.kept(StoreId(2)).await.unwrap().waiting, None);
     writer.stop().await.unwrap().unwrap();
     thread.join().unwrap();
     assert!(scan(&files).unwrap().stopped_in_order);
