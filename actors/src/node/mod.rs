@@ -3,6 +3,7 @@
 mod alarms;
 mod authority;
 mod settings;
+mod worker;
 mod workers;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::vhost::VhostHandle;
 pub use alarms::{Alarm, Alarms, Observer, Raised};
 pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
 pub use settings::{FreeSpace, Settings};
+pub use worker::Worker;
 pub use workers::{WorkerId, Workers};
 
 /// One broker's settings, threads, alarms and virtual hosts.

@@ -98,7 +98,7 @@ impl Subscribed {
             windows: Windows::default(),
             lease: Lease::new(gone.recipient(), 0),
         };
-        let addr = Consumer::start_in_arbiter(&stage.worker, move |_| Consumer::new(seed));
+        let addr = stage.worker.place(move || Consumer::new(seed));
         subscribe(queue, channel, id, addr.clone().recipient(), no_ack);
         Subscribed {
             addr,

@@ -30,8 +30,8 @@ const QUESTIONS: [(&str, &str, &str, &str); 11] = [
     ("vhost", "host", "channel", "vhost"),
 ];
 
-/// Not to an actor: own methods, an event nobody answers, and the threads that keep definitions and messages.
-const NO_QUESTIONS: [&str; 10] = [
+/// Not to an actor: own methods, an event nobody answers, the threads that keep definitions and messages, and workers.
+const NO_QUESTIONS: [&str; 12] = [
     "self",
     "last_gone",
     "waiting",
@@ -42,6 +42,8 @@ const NO_QUESTIONS: [&str; 10] = [
     "self.reader",
     "reply",
     "done",
+    "report",
+    "self.work",
 ];
 
 /// To whom a file `send`s, as it is written there.

@@ -78,7 +78,7 @@ fn a_flooded_queue_lets_its_neighbours_have_their_turns() {
         at: Vec::new(),
         seen,
     };
-    let watcher = Watcher::start_in_arbiter(&stage.worker, |_| watcher);
+    let watcher = stage.worker.place(|| watcher);
 
     let held = stage.hold();
     let (page, offsets) = page(&["m"], true);

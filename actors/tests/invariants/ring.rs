@@ -6,13 +6,12 @@ use std::sync::{Arc, Once, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use actix_rt::ArbiterHandle;
 use leveret_actors::broker::{Broker, Failure, Stopped, Stores};
 use leveret_actors::definitions::DefinitionStore;
 use leveret_actors::fault::{Fault, Gate};
 use leveret_actors::journal::log::LogSettings;
 use leveret_actors::journal::store::JournalStore;
-use leveret_actors::node::{Settings, WorkerId};
+use leveret_actors::node::{Settings, Worker, WorkerId};
 use leveret_actors::vhost::directory::QueueHandle;
 use tokio::sync::oneshot;
 
@@ -117,8 +116,8 @@ impl Ring {
     }
 
     /// The thread of a worker.
-    pub(crate) fn worker(&self, worker: WorkerId) -> &ArbiterHandle {
-        self.broker.node().workers.arbiter(worker)
+    pub(crate) fn worker(&self, worker: WorkerId) -> &Worker {
+        self.broker.node().workers.worker(worker)
     }
 
     /// Lets a worker stand still until the answer is dropped.

@@ -4,10 +4,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use actix::prelude::*;
-use actix_rt::ArbiterHandle;
 use leveret_actors::id::{ChannelId, QueueId};
 use leveret_actors::journal::{Journal, Volatile};
 use leveret_actors::lease::{Gone, Lease};
+use leveret_actors::node::Worker;
 use leveret_actors::publication::{Page, PageBuilder};
 use leveret_actors::queue::MemoryBudget;
 use leveret_actors::queue::actor::{Queue, QueueEnded, QueueSeed};
@@ -23,7 +23,7 @@ use super::support::PATIENCE;
 
 /// A system with one worker, which ends when dropped.
 pub(crate) struct Stage {
-    pub(crate) worker: ArbiterHandle,
+    pub(crate) worker: Worker,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -36,7 +36,7 @@ impl Stage {
         let thread = std::thread::spawn(move || {
             let system = System::new();
             system.block_on(async move {
-                report.send(Arbiter::new().handle()).unwrap();
+                report.send(Worker::start(0).unwrap()).unwrap();
                 let _ = ended.await;
             });
             System::current().stop();
@@ -85,7 +85,7 @@ impl Stage {
         };
         Subject {
             id,
-            addr: Queue::start_in_arbiter(&self.worker, move |_| Queue::new(seed)),
+            addr: self.worker.place(move || Queue::new(seed)),
             _ended: ended,
             gone,
         }
@@ -118,7 +118,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// A channel that has attached to a queue.
-    pub(crate) fn of(queue: &Addr<Queue>, id: QueueId, worker: &ArbiterHandle) -> Peer {
+    pub(crate) fn of(queue: &Addr<Queue>, id: QueueId, worker: &Worker) -> Peer {
         let notices = Probe::new(worker);
         let peer = Peer {
             id: ChannelId::next(),
@@ -163,10 +163,10 @@ pub(crate) struct Hold(#[expect(dead_code, reason = "its end is what counts")] m
 
 /// Lets a worker stand still, with whatever it is sent lined up behind that.
 #[track_caller]
-pub(crate) fn hold(worker: &ArbiterHandle) -> Hold {
+pub(crate) fn hold(worker: &Worker) -> Hold {
     let (reach, reached) = mpsc::channel();
     let (hold, held) = mpsc::channel::<()>();
-    worker.spawn_fn(move || {
+    worker.run(move || {
         let _ = reach.send(());
         let _ = held.recv_timeout(PATIENCE);
     });
@@ -191,9 +191,9 @@ pub(crate) struct Probe<M: Send + Unpin + 'static> {
 struct Sink<M>(mpsc::Sender<M>);
 
 impl<M: Message<Result = ()> + Send + Unpin + 'static> Probe<M> {
-    pub(crate) fn new(worker: &ArbiterHandle) -> Probe<M> {
+    pub(crate) fn new(worker: &Worker) -> Probe<M> {
         let (sink, mail) = mpsc::channel();
-        let addr = Sink::start_in_arbiter(worker, move |_| Sink(sink));
+        let addr = worker.place(move || Sink(sink));
         Probe { addr, mail }
     }
 

@@ -1,0 +1,96 @@
+//! A thread that runs actors.
+//!
+//! It does what an actix arbiter does, on a runtime that takes tasks which stay on their thread as they are. An arbiter has
+//! a list of its own for these between the runtime and the tasks, which costs a look at all sockets every 61 turns, and takes
+//! tasks that another thread woke one at a time: each then runs to its end, down to a write of its own, before the next.
+//! Here all that other threads woke go first, so that what many consumers of a connection have is written together.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use actix::dev::channel::channel;
+use actix::prelude::*;
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::{mpsc, oneshot};
+
+/// Something to be done on the thread.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// One thread.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    work: mpsc::UnboundedSender<Work>,
+}
+
+impl Worker {
+    /// Starts a thread. It ends with the actix system it is started in.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread or no descriptor left.
+    ///
+    /// # Panics
+    ///
+    /// Outside an actix system.
+    pub fn start(number: usize) -> io::Result<Self> {
+        let (work, brought) = mpsc::unbounded_channel();
+        let (running, end) = oneshot::channel::<()>();
+        let (report, started) = std::sync::mpsc::channel();
+        std::thread::Builder::new()
+            .name(format!("worker {number}"))
+            .spawn(move || match runtime() {
+                Ok(runtime) => {
+                    let _ = report.send(Ok(()));
+                    runtime.block_on(run(brought, end));
+                }
+                Err(error) => drop(report.send(Err(error))),
+            })?;
+        started
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))?;
+        // The system drops its tasks when it ends, and this one with them.
+        actix_rt::spawn(async move {
+            let _running = running;
+            std::future::pending::<()>().await;
+        });
+        Ok(Worker { work })
+    }
+
+    /// Runs something on the thread. Nothing happens if it has ended.
+    pub fn run(&self, work: impl FnOnce() + Send + 'static) {
+        let _ = self.work.send(Box::new(work));
+    }
+
+    /// Starts an actor on the thread. Its mailbox has no bound: in a bounded one a question that finds it full steps
+    /// aside, and what is sent later goes past it.
+    pub fn place<A>(&self, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        let (road, mailbox) = channel(0);
+        self.run(move || {
+            actix_rt::spawn(Context::with_receiver(mailbox).into_future(make()));
+        });
+        Addr::new(road)
+    }
+}
+
+fn runtime() -> io::Result<LocalRuntime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .global_queue_interval(1)
+        .build_local(LocalOptions::default())
+}
+
+async fn run(mut brought: mpsc::UnboundedReceiver<Work>, mut end: oneshot::Receiver<()>) {
+    loop {
+        tokio::select! {
+            work = brought.recv() => match work {
+                // What panics is told by its leases; the thread has others to carry.
+                Some(work) => drop(catch_unwind(AssertUnwindSafe(work))),
+                None => return,
+            },
+            _ = &mut end => return,
+        }
+    }
+}
