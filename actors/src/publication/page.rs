@@ -91,6 +91,13 @@ impl Page {
         self.timed
     }
 
+    /// The properties of the publication at `offset`, as they came: flags and values.
+    #[inline]
+    pub fn properties(&self, offset: u32) -> &[u8] {
+        let len = self.header(offset).properties_len;
+        self.slice(offset as usize + HEADER, len as usize)
+    }
+
     /// Whether the publication at `offset` was published with delivery mode 2.
     #[inline]
     pub fn is_persistent(&self, offset: u32) -> bool {

@@ -107,6 +107,7 @@ impl Queue {
             auto_delete: seed.options.auto_delete,
             journaled: seed.journal.keeps(),
             transient_too: seed.options.kind == QueueKind::Quorum,
+            max_priority: seed.options.max_priority.unwrap_or_default(),
         };
         Queue {
             id: seed.id,

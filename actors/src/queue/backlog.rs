@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::absent::positions;
 use super::fifo::Entry;
 use super::holders::Held;
+use super::ready::Ready;
 use super::settlements::Ranges;
 use super::state::QueueState;
 use crate::journal::{Keeper, Positions, Restored};
@@ -46,10 +47,20 @@ pub(super) struct Backlog {
 #[derive(Debug)]
 struct Loading {
     keeper: Keeper,
-    /// Positions of returned messages; otherwise it is the first of those behind the front.
-    returned: Option<Vec<u64>>,
+    wanted: Wanted,
     /// What was asked for is gone meanwhile.
     forgotten: bool,
+}
+
+/// What is asked of a journal.
+#[derive(Debug)]
+enum Wanted {
+    /// Messages of unknown levels.
+    Review,
+    /// The returned messages of a level at these positions.
+    Returned(u8, Vec<u64>),
+    /// The first absent messages of a level.
+    First(u8),
 }
 
 impl Backlog {
@@ -79,10 +90,7 @@ impl QueueState {
 
     /// Whether more than about `keep` bytes wait in memory, so that [`evict`](Self::evict) has something to do.
     pub fn exceeds(&self, keep: u64) -> bool {
-        match self.ready.spare() {
-            (back, true) => back > keep,
-            (front, false) => front > keep.saturating_mul(2),
-        }
+        self.ready.exceeds(keep)
     }
 
     /// Lets waiting messages leave memory; about `keep` bytes of the first stay. Those the journal has just go; with `scratch`,
@@ -112,7 +120,7 @@ impl QueueState {
         for Held { position, entry } in self.holders.iter_mut() {
             look(*position, entry);
         }
-        for (&position, entry) in self.ready.returned_mut() {
+        for (position, entry) in self.ready.returned_mut() {
             look(position, entry);
         }
         to_write.sort_unstable_by_key(|&(position, _)| position);
@@ -166,21 +174,10 @@ impl QueueState {
         if self.backlog.loading.is_some() {
             return None;
         }
-        let (load, returned) = match self.returned_to_load() {
-            Some((load, returned)) => (load, Some(returned)),
-            None if self.ready.front_cost() < ahead => {
-                let first = self.ready.first_absent()?;
-                let load = Load {
-                    keeper: first.keeper,
-                    positions: vec![first.run.positions],
-                };
-                (load, None)
-            }
-            None => return None,
-        };
+        let (load, wanted) = self.wanted(ahead)?;
         self.backlog.loading = Some(Loading {
             keeper: load.keeper,
-            returned,
+            wanted,
             forgotten: false,
         });
         Some(load)
@@ -194,31 +191,34 @@ impl QueueState {
         if loading.forgotten {
             return;
         }
-        match loading.returned {
-            Some(asked) => self.fill_returned(&asked, read, upto),
-            None => self.extend_front(read, upto),
+        match loading.wanted {
+            Wanted::Review => self.review(read, upto),
+            Wanted::Returned(level, asked) => self.fill_returned(level, &asked, read, upto),
+            Wanted::First(level) => self.extend_front(level, read, upto),
         }
         self.compact_pages();
     }
 
-    /// Adds messages that were read behind all that are in memory, and returns how many.
+    /// Adds messages that were read to the fronts of their levels, and returns how many.
     pub(super) fn append_read(&mut self, page: Arc<Page>, messages: Vec<(u64, u32)>) -> u64 {
         let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
         let (ready, mut positions) = (&mut self.ready, positions.into_iter());
         let mut read = 0;
         let settings = self.settings;
         let kept = |page: &Page, offset| settings.keeps(page, offset);
+        let publications = Arc::clone(&page);
         self.pages.insert(page, &offsets, kept, |entry| {
             if let Some(position) = positions.next() {
-                ready.push_read(position, entry);
+                let level = ready.level_of(&publications, entry.offset);
+                ready.push_read(position, Entry { level, ..entry });
                 read += 1;
             }
         });
         read
     }
 
-    fn extend_front(&mut self, read: Vec<Restored>, upto: u64) {
-        let Some(first) = self.ready.first_absent() else {
+    fn extend_front(&mut self, level: u8, read: Vec<Restored>, upto: u64) {
+        let Some(first) = self.ready.level_mut(level).first_absent() else {
             return;
         };
         let (keeper, run) = (first.keeper, first.run.positions);
@@ -226,48 +226,57 @@ impl QueueState {
         if upto < run.first {
             return;
         }
-        let mut count = 0;
+        let (mut count, mut had) = (0, Ranges::default());
         for Restored {
             page, mut messages, ..
         } in read
         {
-            messages.retain(|&(position, _)| (run.first..=upto).contains(&position));
+            // Between them are messages of other levels.
+            messages.retain(|&(position, offset)| {
+                (run.first..=upto).contains(&position) && self.ready.level_of(&page, offset) == level
+            });
+            messages.iter().for_each(|&(position, _)| had.add(position));
             count += self.append_read(page, messages);
         }
-        self.ready.read(upto, count);
+        self.ready.level_mut(level).read(upto, count);
         if keeper == Keeper::Scratch {
-            let had = positions(run.first, upto);
-            self.settlements.note_range(keeper, had);
+            if self.ready.is_one() {
+                had = Ranges(vec![positions(run.first, upto)]);
+            }
+            had.0
+                .into_iter()
+                .for_each(|had| self.settlements.note_range(keeper, had));
         }
     }
 
-    /// The first returned messages, if they are not in memory.
-    fn returned_to_load(&self) -> Option<(Load, Vec<u64>)> {
-        let mut returned = self.ready.returned();
-        let (first, entry) = returned.next().filter(|(_, entry)| entry.is_absent())?;
-        let scratched = entry.scratched;
-        let mut ranges = Ranges::default();
-        ranges.add(first);
-        let mut asked = vec![first];
-        let alike = returned.take_while(|(_, entry)| entry.is_absent() && entry.scratched == scratched);
-        for (position, _) in alike.take(MOST_RETURNED) {
-            ranges.add(position);
-            asked.push(position);
+    /// What is to be read so that `ahead` bytes of the first messages are in memory, and why.
+    fn wanted(&self, ahead: u64) -> Option<(Load, Wanted)> {
+        if let Some(run) = self.ready.unknown() {
+            let (keeper, positions) = (Keeper::Journal, vec![run.positions]);
+            return Some((Load { keeper, positions }, Wanted::Review));
         }
-        let load = Load {
-            keeper: if scratched {
-                Keeper::Scratch
-            } else {
-                Keeper::Journal
-            },
-            positions: ranges.0,
-        };
-        Some((load, asked))
+        let mut before = 0;
+        for (level, ready) in self.ready.highest_first() {
+            if let Some((load, asked)) = returned_to_load(ready) {
+                return Some((load, Wanted::Returned(level, asked)));
+            }
+            if before + ready.front_cost() < ahead
+                && let Some(first) = ready.first_absent()
+            {
+                let (keeper, positions) = (first.keeper, vec![first.run.positions]);
+                return Some((Load { keeper, positions }, Wanted::First(level)));
+            }
+            before += ready.cost();
+            if before >= ahead {
+                break;
+            }
+        }
+        None
     }
 
     /// Returned messages that were read are in memory again. Those that could not be read are gone.
-    fn fill_returned(&mut self, asked: &[u64], read: Vec<Restored>, upto: u64) {
-        let returned = self.ready.returned_mut();
+    fn fill_returned(&mut self, level: u8, asked: &[u64], read: Vec<Restored>, upto: u64) {
+        let returned = self.ready.level_mut(level).returned_mut();
         for Restored {
             page, mut messages, ..
         } in read
@@ -282,10 +291,10 @@ impl QueueState {
                 |entry| {
                     if let Some(old) = positions.next().and_then(|position| returned.get_mut(position)) {
                         *old = Entry {
-                            redelivered: old.redelivered,
-                            kept: old.kept,
-                            scratched: old.scratched,
-                            ..entry
+                            page: entry.page,
+                            offset: entry.offset,
+                            cost: entry.cost,
+                            ..*old
                         };
                     }
                 },
@@ -308,7 +317,7 @@ impl QueueState {
     /// Unsettled and returned messages that are on the scratch log leave memory.
     fn let_scratched_go(&mut self) {
         let held = self.holders.iter_mut().map(|held| &mut held.entry);
-        for entry in held.chain(self.ready.returned_mut().values_mut()) {
+        for entry in held.chain(self.ready.returned_mut().map(|(_, entry)| entry)) {
             if entry.scratched {
                 self.pages.let_go(entry);
             }
@@ -330,4 +339,28 @@ impl QueueState {
         };
         messages.chunk_by(same_page).filter_map(spill).collect()
     }
+}
+
+/// The first returned messages of a level, if they are not in memory.
+fn returned_to_load(ready: &Ready) -> Option<(Load, Vec<u64>)> {
+    let mut returned = ready.returned();
+    let (first, entry) = returned.next().filter(|(_, entry)| entry.is_absent())?;
+    let scratched = entry.scratched;
+    let mut ranges = Ranges::default();
+    ranges.add(first);
+    let mut asked = vec![first];
+    let alike = returned.take_while(|(_, entry)| entry.is_absent() && entry.scratched == scratched);
+    for (position, _) in alike.take(MOST_RETURNED) {
+        ranges.add(position);
+        asked.push(position);
+    }
+    let load = Load {
+        keeper: if scratched {
+            Keeper::Scratch
+        } else {
+            Keeper::Journal
+        },
+        positions: ranges.0,
+    };
+    Some((load, asked))
 }

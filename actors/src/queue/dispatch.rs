@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     holders::{Held, Holders},
+    levels::Levels,
     pages::Pages,
-    ready::Ready,
     settlements::Settlements,
     state::QueueState,
     subscribers::Subscriber,
@@ -79,7 +79,7 @@ impl QueueState {
 
 /// What serving a consumer works on.
 struct Service<'a> {
-    ready: &'a mut Ready,
+    ready: &'a mut Levels,
     pages: &'a mut Pages,
     holders: &'a mut Holders,
     settlements: &'a mut Settlements,
@@ -139,7 +139,7 @@ impl Service<'_> {
         subscriber.open.handout = self.handouts.len() as u32;
         let room = self
             .share
-            .min(self.ready.len())
+            .min(self.ready.len_at_least())
             .min(subscriber.credit.messages as usize);
         let handout = Handout {
             deliveries: Vec::with_capacity(room),

@@ -1,6 +1,7 @@
 //! A deque of small records that grows without moving them.
 
 use std::collections::VecDeque;
+use std::iter;
 
 /// Entries of a chunk: 4 KiB of them, so that a queue that waits for its first backlog costs little.
 const CHUNK: usize = 256;
@@ -20,6 +21,8 @@ pub(super) struct Entry {
     pub(super) kept: bool,
     /// It is on the scratch log by itself, which wants to hear when it is gone.
     pub(super) scratched: bool,
+    /// Its level among the [`Levels`](super::levels::Levels): 0 in a queue without priorities.
+    pub(super) level: u8,
 }
 
 impl Entry {
@@ -114,6 +117,14 @@ impl Fifo {
         Some((position, entry))
     }
 
+    /// The positions of the entries.
+    pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
+        let firsts = iter::once(self.base).chain(self.jumps.iter().map(|&(_, next)| next));
+        let ends = self.jumps.iter().map(|&(left_out, _)| left_out);
+        let spans = firsts.zip(ends.chain(iter::once(self.end)));
+        spans.flat_map(|(first, end)| first..end)
+    }
+
     /// After [`recount`](Self::recount), what is changed here counts.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         self.chunks.iter_mut().flatten().skip(self.taken)
@@ -147,6 +158,7 @@ mod tests {
             redelivered: false,
             kept: false,
             scratched: false,
+            level: 0,
         }
     }
 
@@ -190,6 +202,7 @@ mod tests {
                 fifo.push(position, entry(n as u32));
             }
             assert_eq!((fifo.len(), fifo.cost()), (8, 8));
+            assert_eq!(fifo.positions().collect::<Vec<_>>(), positions);
             for (n, position) in positions.into_iter().enumerate() {
                 assert_eq!(fifo.first(), Some((position, &entry(n as u32))));
                 assert_eq!(fifo.pop(), Some((position, entry(n as u32))));

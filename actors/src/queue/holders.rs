@@ -103,6 +103,7 @@ mod tests {
                 redelivered: false,
                 kept: false,
                 scratched: false,
+                level: 0,
             },
         }
     }

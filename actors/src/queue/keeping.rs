@@ -19,7 +19,10 @@ impl Queue {
         let Some(kept) = self.journal.open(ctx.address().recipient()) else {
             return;
         };
-        let restored = fut::wrap_future::<_, Self>(kept).map(|kept, queue, _| queue.state.restore(kept));
+        let restored = fut::wrap_future::<_, Self>(kept).map(|kept, queue, _| {
+            queue.state.restore(kept);
+            queue.read_ahead(false);
+        });
         ctx.wait(restored);
     }
 

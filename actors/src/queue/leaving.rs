@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::absent::{Stretch, positions};
 use super::fifo::{Entry, Fifo};
-use crate::journal::{Keeper, Positions, Run};
+use crate::journal::{Keeper, Run};
 
 /// What is about to leave.
 #[derive(Debug, Default)]
@@ -82,13 +82,18 @@ impl Leaving {
         Some(group.stretch)
     }
 
-    /// None of them leaves. `written` hears what was put on the scratch log for nothing.
-    pub(super) fn stay(&mut self, mut written: impl FnMut(Positions)) -> Fifo {
-        for group in self.groups.drain(..) {
-            if group.stretch.keeper == Keeper::Scratch {
-                written(group.stretch.run.positions);
+    /// None of them leaves. `written` hears the positions of those that were put on the scratch log for nothing.
+    pub(super) fn stay(&mut self, mut written: impl FnMut(u64)) -> Fifo {
+        let fifo = std::mem::take(&mut self.fifo);
+        let mut positions = fifo.positions();
+        for Group { stretch, .. } in self.groups.drain(..) {
+            let group = positions.by_ref().take(stretch.run.messages as usize);
+            match stretch.keeper {
+                Keeper::Scratch => group.for_each(&mut written),
+                Keeper::Journal => group.for_each(drop),
             }
         }
-        std::mem::take(&mut self.fifo)
+        drop(positions);
+        fifo
     }
 }

@@ -3,7 +3,8 @@
 //! [`QueueState`] is the whole of it without a runtime: commands go in, a [`Pass`] of handouts comes out.
 //! It keeps these promises:
 //!
-//! - messages are handed out in the order of their arrival; one that returns takes its old place again
+//! - messages are handed out in the order of their arrival, higher priorities first on a queue that has them; one that
+//!   returns takes its old place again
 //! - each message is in one place: ready, or held for the channel that got it, or gone
 //! - a consumer never gets more than its credit; higher priorities first, equals by turn, message by message
 //! - a backlog leaves memory when room is needed, and comes back in order; see [`Spill`] and [`Load`]
@@ -25,12 +26,15 @@ mod holders;
 mod keeping;
 mod kind;
 mod leaving;
+mod level_set;
+mod levels;
 mod memory;
 pub mod messages;
 pub mod options;
 mod pages;
 mod ready;
 mod reason;
+mod review;
 mod settlements;
 mod spilling;
 mod state;

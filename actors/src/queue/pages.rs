@@ -79,6 +79,7 @@ impl Pages {
                 redelivered: false,
                 kept: kept(&page, offset),
                 scratched: false,
+                level: 0,
             });
         }
         self.add(Slot {
@@ -205,7 +206,12 @@ mod tests {
             let offsets: Vec<u32> = (0..count)
                 .map(|_| builder.push("x", "key", &[0, 0], false, Body::Slice(&body)))
                 .collect();
-            filled.insert(builder.finish(), &offsets, |_, _| false, |entry| entries.push(entry));
+            filled.insert(
+                builder.finish(),
+                &offsets,
+                |_, _| false,
+                |entry| entries.push(entry),
+            );
         }
         (filled, entries)
     }

@@ -18,8 +18,6 @@ use crate::journal::Keeper;
 
 /// Messages that leave together, at most. Those of a group have one keeper, so that what is absent is few stretches.
 const GROUP: usize = 256;
-/// Bytes of one queue that are on their way to the scratch log at most. What is asked of it waits behind them.
-const UNDER_WAY: u64 = 8 * 1024 * 1024;
 
 /// The order of what waits. A returned message has an earlier position than any that was never handed out.
 #[derive(Debug, Default)]
@@ -31,9 +29,6 @@ pub(super) struct Ready {
     back: Fifo,
     /// Whether there is anything behind the front.
     behind: bool,
-    next_position: u64,
-    /// Messages below this position may have been handed out in an earlier life.
-    handed_out_below: u64,
 }
 
 impl Ready {
@@ -44,6 +39,11 @@ impl Ready {
             0
         };
         self.returned.len() + self.front.len() + behind
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.front.len() == 0 && self.returned.is_empty() && !self.behind
     }
 
     /// How many of them are not in memory.
@@ -61,36 +61,26 @@ impl Ready {
         }
     }
 
-    /// The position of the next message that is pushed.
-    pub(super) fn next_position(&self) -> u64 {
-        self.next_position
-    }
-
-    /// Begins where an earlier life ended. What comes now was not handed out in it, whatever is feared of the rest.
-    pub(super) fn start_at(&mut self, next_position: u64, handed_out_below: u64) {
-        self.next_position = next_position;
-        self.handed_out_below = handed_out_below.min(next_position);
-    }
-
-    /// The last position of a message that was handed out and came back.
-    pub(super) fn last_redelivered(&self) -> Option<u64> {
+    /// The last position of a message that was handed out and came back. Those below `handed_out_below` may have been handed
+    /// out in an earlier life.
+    pub(super) fn last_redelivered(&self, handed_out_below: u64) -> Option<u64> {
         let mut latest_first = self.returned.iter().rev();
         let returned = latest_first.find_map(|(&position, entry)| entry.redelivered.then_some(position));
         let first = self.front.first().map(|(position, _)| position);
         let first = first.or_else(|| Some(self.absent.first()?.run.positions.first));
-        let earlier = first.filter(|&first| first < self.handed_out_below);
-        returned.max(earlier.map(|_| self.handed_out_below - 1))
+        let earlier = first.filter(|&first| first < handed_out_below);
+        returned.max(earlier.map(|_| handed_out_below - 1))
     }
 
+    /// A new message, at a position above all that are here.
     #[inline]
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, position: u64, entry: Entry) {
         let fifo = if self.behind {
             &mut self.back
         } else {
             &mut self.front
         };
-        fifo.push(self.next_position, entry);
-        self.next_position += 1;
+        fifo.push(position, entry);
     }
 
     /// The first message, with its position, if it is in memory.
@@ -108,13 +98,12 @@ impl Ready {
         self.returned.insert(position, entry);
     }
 
-    /// Adds a message that was read to the end of the front.
-    pub(super) fn push_read(&mut self, position: u64, mut entry: Entry) {
-        entry.redelivered = position < self.handed_out_below;
+    /// Adds a message that was read to the end of the front. Those behind it are not in memory.
+    pub(super) fn push_read(&mut self, position: u64, entry: Entry) {
         self.front.push(position, entry);
     }
 
-    /// Messages that an earlier life has left behind all others.
+    /// Messages behind all others, whose journal has them.
     pub(super) fn push_absent(&mut self, stretch: Stretch) {
         self.absent.push(stretch);
         self.look_behind();
@@ -130,12 +119,12 @@ impl Ready {
         self.front.cost() + self.leaving.fifo.cost() + self.back.cost()
     }
 
-    /// Bytes that [`set_aside`](Self::set_aside) could look at, and whether they follow absent ones.
-    pub(super) fn spare(&self) -> (u64, bool) {
+    /// Whether more than about `keep` bytes wait in memory, so that [`set_aside`](Self::set_aside) has something to do.
+    pub(super) fn exceeds(&self, keep: u64) -> bool {
         if self.behind {
-            (self.back.cost(), true)
+            self.back.cost() > keep
         } else {
-            (self.front.cost(), false)
+            self.front.cost() > keep.saturating_mul(2)
         }
     }
 
@@ -144,9 +133,22 @@ impl Ready {
         self.leaving.waits()
     }
 
-    /// Chooses messages to leave memory, up to the first that no journal has or can take, and returns those that are to be
-    /// put on the scratch log first. When all are in memory, the first ones stay, about `keep` bytes of them.
-    pub(super) fn set_aside(&mut self, keep: u64, synced_below: u64, scratch: bool) -> Vec<(u64, Entry)> {
+    /// Bytes that wait for the scratch log.
+    pub(super) fn under_way(&self) -> u64 {
+        self.leaving.unwritten()
+    }
+
+    /// Chooses messages to leave memory, up to the first that no journal has or can take, and adds those to `to_write` that are
+    /// to be put on the scratch log first, as long as less than `room` bytes wait for it. When all are in memory, the first ones
+    /// stay, about `keep` bytes of them.
+    pub(super) fn set_aside(
+        &mut self,
+        keep: u64,
+        synced_below: u64,
+        scratch: bool,
+        room: u64,
+        to_write: &mut Vec<(u64, Entry)>,
+    ) {
         if !self.behind {
             self.part_front(keep);
         }
@@ -157,10 +159,9 @@ impl Ready {
                 scratch
             }
         };
-        let mut to_write = Vec::new();
         let mut group = Vec::with_capacity(GROUP);
-        let mut under_way = self.leaving.unwritten();
-        while under_way < UNDER_WAY {
+        let mut under_way = self.under_way();
+        while under_way < room {
             while group.len() < GROUP
                 && let Some((position, entry)) = self.back.first()
                 && may_leave(position, entry)
@@ -181,7 +182,6 @@ impl Ready {
             group.clear();
         }
         self.look_behind();
-        to_write
     }
 
     /// What was set aside last and waits for the scratch log may leave after this ticket.
@@ -217,10 +217,14 @@ impl Ready {
     }
 
     /// Drops everything. What the journals have of it is noted, and `gone` hears of each message that was in memory.
-    pub(super) fn clear(&mut self, settlements: &mut Settlements, mut gone: impl FnMut(&Entry)) {
-        let leaving = self
-            .leaving
-            .stay(|written| settlements.note_range(Keeper::Scratch, written));
+    /// Among the absent ones stand the `others`, whose positions rise and which are not dropped.
+    pub(super) fn clear(
+        &mut self,
+        settlements: &mut Settlements,
+        others: &[u64],
+        mut gone: impl FnMut(&Entry),
+    ) {
+        let leaving = self.leaving.stay(|position| settlements.note_written(position));
         let fifos = [&mut self.front, &mut { leaving }, &mut self.back];
         let mut gone = |position, entry| {
             settlements.note(position, &entry);
@@ -235,9 +239,9 @@ impl Ready {
             }
         }
         for Stretch { keeper, run } in self.absent.drain() {
-            settlements.note_range(Keeper::Journal, run.positions);
+            settlements.note_range_without(Keeper::Journal, run.positions, others);
             if keeper == Keeper::Scratch {
-                settlements.note_range(keeper, run.positions);
+                settlements.note_range_without(keeper, run.positions, others);
             }
         }
         self.look_behind();
@@ -271,8 +275,7 @@ impl Ready {
         self.front = if self.leaving.is_empty() {
             std::mem::take(&mut self.back)
         } else {
-            let unneeded = |written| settlements.note_range(Keeper::Scratch, written);
-            self.leaving.stay(unneeded)
+            self.leaving.stay(|position| settlements.note_written(position))
         };
         self.look_behind();
         self.front.pop()

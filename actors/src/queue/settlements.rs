@@ -27,6 +27,28 @@ impl Settlements {
         self.of(keeper).0.push(positions);
     }
 
+    /// Like [`note_range`](Self::note_range), without the `others`, whose positions rise.
+    pub(super) fn note_range_without(&mut self, keeper: Keeper, positions: Positions, others: &[u64]) {
+        let mut first = positions.first;
+        let from = others.partition_point(|&other| other < first);
+        let among = others.iter().skip(from).copied();
+        for other in among.take_while(|&other| other <= positions.last) {
+            if first < other {
+                let last = other - 1;
+                self.note_range(keeper, Positions { first, last });
+            }
+            first = other + 1;
+        }
+        if first <= positions.last {
+            self.note_range(keeper, Positions { first, ..positions });
+        }
+    }
+
+    /// The scratch log needs a message no longer.
+    pub(super) fn note_written(&mut self, position: u64) {
+        self.scratch.add(position);
+    }
+
     /// What was noted since this was asked last, in order of its going.
     pub(super) fn take(&mut self, keeper: Keeper) -> Vec<Positions> {
         std::mem::take(&mut self.of(keeper).0)
@@ -69,6 +91,7 @@ mod tests {
             redelivered: false,
             kept,
             scratched: false,
+            level: 0,
         }
     }
 

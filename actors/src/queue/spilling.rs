@@ -28,8 +28,8 @@ impl Queue {
 
     /// Reads what is not in memory before those who take messages get there.
     pub(super) fn read_ahead(&mut self, handed_out: bool) {
-        let wanted = handed_out || !self.gets.is_empty() || self.state.consumers_take_more();
-        if !wanted {
+        let taken = handed_out || !self.gets.is_empty() || self.state.consumers_take_more();
+        if !taken && !self.state.in_review() {
             return;
         }
         let ahead = self.memory.ahead(room_taken());
@@ -42,9 +42,9 @@ impl Queue {
         }
     }
 
-    /// Whether publishers have to wait until what leaves has left.
+    /// Whether publishers have to wait: until what leaves has left, and until what comes can leave.
     pub(super) fn strained(&self) -> bool {
-        self.state.leaves() && self.memory.strained(room_taken())
+        self.state.in_review() || (self.state.leaves() && self.memory.strained(room_taken()))
     }
 
     /// Unsettled messages leave memory too when they take more than what may stay.

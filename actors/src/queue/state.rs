@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    absent::Stretch,
     backlog::Backlog,
     credit::Grant,
+    fifo::Entry,
     holders::{Held, Holders},
+    levels::Levels,
     pages::Pages,
-    ready::Ready,
     settlements::Settlements,
     subscribers::{InExclusiveUse, Subscribers, Subscription},
 };
@@ -29,6 +29,8 @@ pub struct QueueSettings {
     pub journaled: bool,
     /// So are its transient ones, as a quorum queue promises.
     pub transient_too: bool,
+    /// The highest priority a message can have; 0 for a queue without priorities.
+    pub max_priority: u8,
 }
 
 impl QueueSettings {
@@ -55,7 +57,7 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct QueueState {
     pub(super) settings: QueueSettings,
-    pub(super) ready: Ready,
+    pub(super) ready: Levels,
     pub(super) pages: Pages,
     pub(super) holders: Holders,
     pub(super) subscribers: Subscribers,
@@ -70,6 +72,7 @@ impl QueueState {
     pub fn new(settings: QueueSettings) -> Self {
         Self {
             settings,
+            ready: Levels::up_to(settings.max_priority),
             subscribers: Subscribers::new(settings.single_active_consumer),
             ..Self::default()
         }
@@ -95,12 +98,16 @@ impl QueueState {
     pub fn enqueue(&mut self, page: Arc<Page>, offsets: &[u32]) {
         let ready = &mut self.ready;
         let settings = self.settings;
-        self.pages.insert(
-            page,
-            offsets,
-            |page, offset| settings.keeps(page, offset),
-            |entry| ready.push(entry),
-        );
+        let kept = |page: &Page, offset| settings.keeps(page, offset);
+        if ready.is_one() {
+            self.pages.insert(page, offsets, kept, |entry| ready.push(entry));
+        } else {
+            let publications = Arc::clone(&page);
+            self.pages.insert(page, offsets, kept, |entry| {
+                let level = ready.level_of(&publications, entry.offset);
+                ready.push(Entry { level, ..entry });
+            });
+        }
         self.compact_pages();
     }
 
@@ -114,8 +121,7 @@ impl QueueState {
         self.ready.start_at(kept.next_position, kept.handed_out_below);
         self.synced_below(kept.next_position);
         if let Some(run) = kept.waiting {
-            let keeper = Keeper::Journal;
-            self.ready.push_absent(Stretch { keeper, run });
+            self.ready.push_kept(run);
         }
     }
 
@@ -214,9 +220,10 @@ impl QueueState {
     /// Drops all ready messages and returns how many there were.
     pub fn purge(&mut self) -> u32 {
         let purged = self.ready();
+        let held = self.held_between();
         let pages = &mut self.pages;
         self.ready
-            .clear(&mut self.settlements, |entry| pages.release(entry));
+            .clear(&mut self.settlements, &held, |entry| pages.release(entry));
         self.backlog.forget_loading();
         self.compact_pages();
         purged
@@ -265,6 +272,17 @@ impl QueueState {
     /// Whether an auto-delete queue lost its last consumer.
     pub fn abandoned(&self) -> bool {
         self.settings.auto_delete && self.subscribers.had_any() && self.subscribers.len() == 0
+    }
+
+    /// The positions of unsettled messages that may stand between those that wait, in rising order. With one level there are
+    /// none: those were all before.
+    fn held_between(&self) -> Vec<u64> {
+        if self.ready.is_one() {
+            return Vec::new();
+        }
+        let mut positions: Vec<u64> = self.holders.iter().map(|held| held.position).collect();
+        positions.sort_unstable();
+        positions
     }
 
     /// Gives up pages that few messages keep alive, when that pays.

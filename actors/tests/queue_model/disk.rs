@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use leveret_actors::{
-    journal::{Keeper, Positions, Restored},
+    journal::{Keeper, Positions, Restored, Run},
     publication::{Page, PageBuilder},
     queue::{Load, QueueState, Spill},
 };
 use leveret_protocol::Body;
 use proptest::sample::Index;
+
+use crate::step::properties;
 
 /// What the journals have, by position. A message's position is its number.
 #[derive(Debug, Default)]
@@ -80,6 +82,18 @@ impl Disk {
         lost
     }
 
+    /// Only what the journal has is left.
+    pub(crate) fn restart(&mut self) -> Option<Run> {
+        self.scratch.clear();
+        self.asked = None;
+        let (&first, _) = self.journal.first_key_value()?;
+        let (&last, _) = self.journal.last_key_value()?;
+        Some(Run {
+            positions: Positions { first, last },
+            messages: self.journal.len() as u64,
+        })
+    }
+
     /// Forgets what the queue says is gone.
     pub(crate) fn settle(&mut self, queue: &mut QueueState) {
         for Positions { first, last } in queue.take_settled(Keeper::Journal) {
@@ -127,7 +141,7 @@ impl Disk {
                 Keeper::Journal => (true, &self.journal[&position]),
                 Keeper::Scratch => (self.scratch[&position].0, &self.scratch[&position].1),
             };
-            let offset = builder.push("x", "key", &[0, 0], persistent, Body::Slice(body));
+            let offset = builder.push("x", "key", &properties(position), persistent, Body::Slice(body));
             (position, offset)
         };
         let messages = positions.iter().map(&mut push).collect();

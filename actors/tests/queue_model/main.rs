@@ -16,9 +16,10 @@ proptest! {
     fn a_queue_does_what_the_model_does(
         single_active in any::<bool>(),
         journaled in any::<bool>(),
+        max_priority in prop_oneof![Just(0), Just(1), Just(2), Just(255)],
         steps in vec(step(), 1..150),
     ) {
-        let mut model = Model::new(single_active, journaled);
+        let mut model = Model::new(single_active, journaled, max_priority);
         steps.into_iter().for_each(|step| model.run(step));
         model.finish();
     }

@@ -1,9 +1,10 @@
 //! The model and its checks.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use leveret_actors::{
     id::{ChannelId, ConsumerId},
+    journal::Kept,
     publication::{Handout, NO_KEY, PageBuilder},
     queue::{Grant, Outcome, Pass, QueueSettings, QueueState, Subscription},
 };
@@ -11,7 +12,7 @@ use leveret_protocol::Body;
 use proptest::sample::Index;
 
 use crate::disk::Disk;
-use crate::step::{BODY_SIZES, CHANNELS, Step};
+use crate::step::{BODY_SIZES, CHANNELS, Step, priority, properties};
 
 /// The most a record costs beside its body: header, properties, route, index of a large body.
 const RECORD: usize = 12 + 2 + 8 + 4;
@@ -32,6 +33,9 @@ struct Consumer {
     offered: bool,
 }
 
+/// Where a message waits: higher levels come first. The number of the message is its position.
+type Place = (Reverse<u8>, u64);
+
 /// The queue, and what must be true of it.
 pub(crate) struct Model {
     queue: QueueState,
@@ -41,7 +45,7 @@ pub(crate) struct Model {
     settings: QueueSettings,
     channels: [ChannelId; CHANNELS],
     published: u64,
-    ready: BTreeMap<u64, Message>,
+    ready: BTreeMap<Place, Message>,
     /// Unsettled, by channel and key: the number of the message.
     held: [BTreeMap<u32, (u64, Message)>; CHANNELS],
     /// By age.
@@ -53,12 +57,13 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(single_active_consumer: bool, journaled: bool) -> Self {
+    pub(crate) fn new(single_active_consumer: bool, journaled: bool, max_priority: u8) -> Self {
         let settings = QueueSettings {
             single_active_consumer,
             auto_delete: true,
             journaled,
             transient_too: false,
+            max_priority,
         };
         let mut queue = QueueState::new(settings);
         let channels = std::array::from_fn(|_| ChannelId::next());
@@ -99,6 +104,7 @@ impl Model {
             Step::Scratched => self.disk.scratched(&mut self.queue),
             Step::Load => self.disk.load(&mut self.queue),
             Step::Answer(most, unreadable) => self.answer(most, unreadable),
+            Step::Restart(in_order) => self.restart(in_order),
         }
         self.disk.settle(&mut self.queue);
         self.check();
@@ -112,7 +118,8 @@ impl Model {
             let mut body = vec![0; size];
             body[..8].copy_from_slice(&self.published.to_le_bytes());
             let persistent = size.is_multiple_of(16);
-            let offset = builder.push("x", "key", &[0, 0], persistent, Body::Slice(&body));
+            let properties = properties(self.published);
+            let offset = builder.push("x", "key", &properties, persistent, Body::Slice(&body));
             // Not all that is in a page need be for this queue.
             if index % 3 != 2 {
                 offsets.push(offset);
@@ -120,7 +127,7 @@ impl Model {
                     self.disk.journal.insert(self.published, body);
                 }
                 self.ready.insert(
-                    self.published,
+                    self.place(self.published),
                     Message {
                         size,
                         redelivered: false,
@@ -135,11 +142,50 @@ impl Model {
     /// What could not be read is gone.
     fn answer(&mut self, most: usize, unreadable: Option<Index>) {
         if let Some(number) = self.disk.answer(&mut self.queue, most, unreadable)
-            && self.ready.remove(&number).is_some()
+            && self.ready.remove(&self.place(number)).is_some()
         {
             self.lost += 1;
             self.gone += 1;
         }
+    }
+
+    fn place(&self, number: u64) -> Place {
+        let priority = priority(number).unwrap_or(0);
+        (Reverse(priority.min(self.settings.max_priority)), number)
+    }
+
+    /// The queue is built again from what its journal has.
+    fn restart(&mut self, in_order: bool) {
+        let handed_out_below = if in_order { 0 } else { self.published };
+        let kept = Kept {
+            waiting: self.disk.restart(),
+            next_position: self.published,
+            handed_out_below,
+            ..Kept::default()
+        };
+        let before = std::mem::take(&mut self.ready);
+        let held = self
+            .held
+            .iter_mut()
+            .flat_map(|held| std::mem::take(held).into_values());
+        let held: Vec<(u64, Message)> = held.collect();
+        let all = before.into_iter().map(|((_, number), message)| (number, message));
+        for (number, mut message) in all.chain(held) {
+            if self.disk.journal.contains_key(&number) {
+                message.redelivered = number < handed_out_below;
+                self.ready.insert(self.place(number), message);
+            } else {
+                self.gone += 1;
+            }
+        }
+        self.lost = 0;
+        self.consumers.clear();
+        self.taken_back.clear();
+        self.active = None;
+        self.queue = QueueState::new(self.settings);
+        let queue = &mut self.queue;
+        self.channels.iter().for_each(|&channel| queue.attach(channel));
+        queue.restore(kept);
     }
 
     fn pick(&self, channel: usize, picks: &[Index]) -> Vec<u32> {
@@ -165,7 +211,7 @@ impl Model {
                 .unwrap_or_else(|| panic!("{key} is held"));
             if outcome == Outcome::Requeue {
                 message.redelivered = true;
-                self.ready.insert(number, message);
+                self.ready.insert(self.place(number), message);
             } else {
                 self.gone += 1;
             }
@@ -175,15 +221,18 @@ impl Model {
     fn give_back(&mut self, channel: usize, picks: &[Index]) {
         let keys = self.pick(channel, picks);
         assert_eq!(self.queue.give_back(self.channels[channel], &keys), keys.len());
-        let held = &mut self.held[channel];
-        self.ready.extend(keys.iter().filter_map(|key| held.remove(key)));
+        for key in keys {
+            if let Some((number, message)) = self.held[channel].remove(&key) {
+                self.ready.insert(self.place(number), message);
+            }
+        }
     }
 
     fn detach(&mut self, channel: usize) {
         self.queue.detach(self.channels[channel]);
         for (_, (number, mut message)) in std::mem::take(&mut self.held[channel]) {
             message.redelivered = true;
-            self.ready.insert(number, message);
+            self.ready.insert(self.place(number), message);
         }
         self.consumers.retain(|consumer| consumer.channel != channel);
         self.promote();
@@ -281,7 +330,7 @@ impl Model {
             return;
         };
         assert_eq!(handout.len(), 1);
-        let first = self.ready.keys().next().copied();
+        let first = self.ready.keys().next().map(|&(_, number)| number);
         assert_eq!(self.receive(channel, no_ack, &handout), Vec::from_iter(first));
         self.check_ready(left);
     }
@@ -308,7 +357,7 @@ impl Model {
             let number = u64::from_le_bytes(body[..8].try_into().unwrap_or_default());
             let message = self
                 .ready
-                .remove(&number)
+                .remove(&self.place(number))
                 .unwrap_or_else(|| panic!("{number} is not ready"));
             assert_eq!(
                 (body.len(), delivery.redelivered),
@@ -332,13 +381,13 @@ impl Model {
     }
 
     fn dispatch(&mut self, limit: usize) {
-        let waiting: Vec<u64> = self.ready.keys().copied().collect();
+        let waiting: Vec<Place> = self.ready.keys().copied().collect();
         let pass = self.queue.dispatch(limit);
         let mut got = BTreeMap::new();
         let mut all = Vec::new();
         for (id, handout) in &pass.handouts {
             let (at, count) = self.check_handout(*id, handout);
-            all.extend(count.iter().copied());
+            all.extend(count.iter().map(|&number| self.place(number)));
             assert!(
                 got.insert(at, count.len()).is_none(),
                 "one handout for a consumer"
@@ -365,7 +414,7 @@ impl Model {
         let at = at.unwrap_or_else(|| panic!("a handout for one who left"));
         let (channel, no_ack) = (self.consumers[at].channel, self.consumers[at].subscription.no_ack);
         let numbers = self.receive(channel, no_ack, handout);
-        assert!(numbers.is_sorted(), "in order");
+        assert!(numbers.is_sorted_by_key(|&number| self.place(number)), "in order");
         assert!(handout.pages.len() <= handout.len());
         let consumer = &mut self.consumers[at];
         assert!(
@@ -468,7 +517,7 @@ impl Model {
         for channel in 0..CHANNELS {
             self.detach(channel);
         }
-        let numbers: Vec<u64> = self.ready.keys().copied().collect();
+        let numbers: Vec<u64> = self.ready.keys().map(|&(_, number)| number).collect();
         let mut drained = Vec::new();
         while self.queue.ready() > 0 {
             if let Some((handout, _)) = self.queue.get(self.channels[0], true) {

@@ -1,6 +1,7 @@
 //! What may happen to a queue.
 
 use leveret_actors::queue::{Grant, Outcome, Subscription};
+use leveret_protocol::properties::OwnedProperties;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 /// Channels that use the queue.
@@ -33,6 +34,22 @@ pub(crate) enum Step {
     Load,
     /// It gets so many of them, and one can't be read.
     Answer(usize, Option<Index>),
+    /// The broker is started again, after an end in order or another.
+    Restart(bool),
+}
+
+/// The priority of a message.
+pub(crate) fn priority(number: u64) -> Option<u8> {
+    [None, Some(2), Some(0), Some(200), Some(1), Some(2), None][number as usize % 7]
+}
+
+/// The properties of a message.
+pub(crate) fn properties(number: u64) -> Vec<u8> {
+    let properties = OwnedProperties {
+        priority: priority(number),
+        ..OwnedProperties::default()
+    };
+    properties.encode().to_vec()
 }
 
 /// Any step.
@@ -73,5 +90,6 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Scratched),
         3 => Just(Step::Load),
         4 => (0..20_usize, prop::option::weighted(0.1, any::<Index>())).prop_map(|(most, unreadable)| Step::Answer(most, unreadable)),
+        1 => prop::bool::weighted(0.5).prop_map(Step::Restart),
     ]
 }

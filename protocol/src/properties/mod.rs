@@ -8,7 +8,7 @@ pub mod rewrite;
 mod view;
 
 pub use owned::OwnedProperties;
-pub use view::{Properties, delivery_mode, flags};
+pub use view::{Properties, delivery_mode, flags, priority};
 
 /// The flag of each property.
 pub mod flag {

@@ -34,6 +34,23 @@ pub fn delivery_mode(raw: &[u8]) -> Option<u8> {
     read().ok().map(|(_, mode)| mode)
 }
 
+/// The priority, without looking at the properties behind it; `None` if absent or cut.
+#[inline]
+pub fn priority(raw: &[u8]) -> Option<u8> {
+    if flags(raw) & flag::PRIORITY == 0 {
+        return None;
+    }
+    let read = || -> Parsed<'_, u8> {
+        let (rest, flags) = words(raw)?;
+        let (rest, _) = optional(flags, flag::CONTENT_TYPE, shortstr, rest)?;
+        let (rest, _) = optional(flags, flag::CONTENT_ENCODING, shortstr, rest)?;
+        let (rest, _) = optional(flags, flag::HEADERS, longstr, rest)?;
+        let (rest, _) = optional(flags, flag::DELIVERY_MODE, octet, rest)?;
+        octet(rest)
+    };
+    read().ok().map(|(_, priority)| priority)
+}
+
 /// The properties of one message where they lie on the wire.
 ///
 /// Strings may hold any bytes. The headers' fields are read by [`headers`](Properties::headers) only.

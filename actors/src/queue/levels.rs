@@ -1,0 +1,378 @@
+//! What waits, by priority: all of a higher level come before those of a lower one, and each level is in order by itself.
+//!
+//! A queue without priorities has the lowest level alone. The others cost the same for each message however many they are.
+
+use std::{iter, mem};
+
+use leveret_protocol::properties;
+
+use super::{
+    absent::{Absent, Stretch},
+    fifo::{Entry, Fifo},
+    level_set::LevelSet,
+    ready::Ready,
+    settlements::Settlements,
+};
+use crate::{
+    journal::{Keeper, Run},
+    publication::Page,
+};
+
+/// Bytes of one queue that are on their way to the scratch log at most. What is asked of it waits behind them.
+const UNDER_WAY: u64 = 8 * 1024 * 1024;
+
+/// All levels. Positions count in the order of arrival, whatever the level.
+#[derive(Debug, Default)]
+pub(super) struct Levels {
+    lowest: Ready,
+    more: Option<Box<More>>,
+    next_position: u64,
+    /// Messages below this position may have been handed out in an earlier life.
+    handed_out_below: u64,
+}
+
+/// What queues with priorities have.
+#[derive(Debug, Default)]
+struct More {
+    /// The highest level.
+    most: u8,
+    /// The levels above the lowest, as far as one was needed.
+    higher: Vec<Ready>,
+    /// The levels that may have messages.
+    used: LevelSet,
+    review: Option<Review>,
+}
+
+/// Messages of an earlier life, whose levels are not known yet, and what came meanwhile.
+#[derive(Debug, Default)]
+struct Review {
+    unknown: Absent,
+    arrived: Fifo,
+}
+
+impl Levels {
+    /// Those from 0 to `most`.
+    pub(super) fn up_to(most: u8) -> Self {
+        let more = More {
+            most,
+            ..More::default()
+        };
+        Self {
+            more: (most > 0).then(|| Box::new(more)),
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is the lowest alone.
+    #[inline]
+    pub(super) fn is_one(&self) -> bool {
+        self.more.is_none()
+    }
+
+    /// The level of a publication.
+    pub(super) fn level_of(&self, page: &Page, offset: u32) -> u8 {
+        let most = self.more.as_ref().map_or(0, |more| more.most);
+        match most {
+            0 => 0,
+            _ => properties::priority(page.properties(offset)).map_or(0, |priority| priority.min(most)),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        let review = self.review().map_or(0, |review| {
+            review.unknown.messages() as usize + review.arrived.len()
+        });
+        self.all().map(Ready::len).sum::<usize>() + review
+    }
+
+    /// How many messages there are at least, cheaply: those of the first level.
+    #[inline]
+    pub(super) fn len_at_least(&self) -> usize {
+        match &self.more {
+            None => self.lowest.len(),
+            Some(_) => self.highest_first().next().map_or(0, |(_, ready)| ready.len()),
+        }
+    }
+
+    /// How many of them are not in memory.
+    pub(super) fn absent(&self) -> u64 {
+        let unknown = self.review().map_or(0, |review| review.unknown.messages());
+        self.all().map(Ready::absent).sum::<u64>() + unknown
+    }
+
+    /// Whether the first message can be taken.
+    #[inline]
+    pub(super) fn has_first(&self) -> bool {
+        match &self.more {
+            None => self.lowest.has_first(),
+            Some(more) => {
+                let first = self.highest_first().next();
+                more.review.is_none() && first.is_some_and(|(_, ready)| ready.has_first())
+            }
+        }
+    }
+
+    /// The position of the next message that is pushed.
+    pub(super) fn next_position(&self) -> u64 {
+        self.next_position
+    }
+
+    /// Begins where an earlier life ended. What comes now was not handed out in it, whatever is feared of the rest.
+    pub(super) fn start_at(&mut self, next_position: u64, handed_out_below: u64) {
+        self.next_position = next_position;
+        self.handed_out_below = handed_out_below.min(next_position);
+    }
+
+    /// The last position of a message that was handed out and came back.
+    pub(super) fn last_redelivered(&self) -> Option<u64> {
+        let below = self.handed_out_below;
+        let unknown = self.review().and_then(|review| review.unknown.first());
+        let feared = unknown.is_some_and(|stretch| stretch.run.positions.first < below);
+        let known = self.all().filter_map(|ready| ready.last_redelivered(below)).max();
+        known.max(feared.then(|| below.saturating_sub(1)))
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, entry: Entry) {
+        let position = self.next_position;
+        self.next_position += 1;
+        match &mut self.more {
+            None => self.lowest.push(position, entry),
+            Some(more) => match &mut more.review {
+                Some(review) => review.arrived.push(position, entry),
+                None => self.level_mut(entry.level).push(position, entry),
+            },
+        }
+    }
+
+    /// The first message, with its position, if it is in memory.
+    #[inline]
+    pub(super) fn pop(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
+        if self.more.is_none() {
+            self.lowest.pop(settlements)
+        } else {
+            self.pop_highest(settlements)
+        }
+    }
+
+    /// Puts a popped message back to its place.
+    pub(super) fn put_back(&mut self, position: u64, entry: Entry) {
+        self.level_mut(entry.level).put_back(position, entry);
+    }
+
+    /// Adds a message that was read to the front of its level.
+    pub(super) fn push_read(&mut self, position: u64, entry: Entry) {
+        let redelivered = position < self.handed_out_below;
+        let entry = Entry { redelivered, ..entry };
+        self.level_mut(entry.level).push_read(position, entry);
+    }
+
+    /// Messages that an earlier life has left, before any other is pushed. See [`unknown`](Self::unknown).
+    pub(super) fn push_kept(&mut self, run: Run) {
+        let keeper = Keeper::Journal;
+        match &mut self.more {
+            None => self.lowest.push_absent(Stretch { keeper, run }),
+            Some(more) => {
+                let review = more.review.get_or_insert_default();
+                review.unknown.push(Stretch { keeper, run });
+            }
+        }
+    }
+
+    /// The messages whose levels are to be found out before any is handed out.
+    pub(super) fn unknown(&self) -> Option<&Run> {
+        Some(&self.review()?.unknown.first()?.run)
+    }
+
+    /// All up to a position have found their levels; so many they were. With the last of them, what came meanwhile follows.
+    pub(super) fn known(&mut self, upto: u64, messages: u64) {
+        let Some(more) = &mut self.more else { return };
+        let Some(review) = &mut more.review else { return };
+        review.unknown.read(upto, messages);
+        if !review.unknown.is_empty() {
+            return;
+        }
+        let mut arrived = mem::take(&mut review.arrived);
+        more.review = None;
+        while let Some((position, entry)) = arrived.pop() {
+            self.level_mut(entry.level).push(position, entry);
+        }
+    }
+
+    /// The levels that have messages.
+    #[inline]
+    pub(super) fn highest_first(&self) -> impl Iterator<Item = (u8, &Ready)> {
+        let plain = self.more.is_none().then_some((0, &self.lowest));
+        let used = self.more.iter().flat_map(|more| more.used.highest_first());
+        let levels = used.filter_map(|level| Some((level, self.level(level)?)));
+        plain
+            .into_iter()
+            .chain(levels.filter(|(_, ready)| !ready.is_empty()))
+    }
+
+    pub(super) fn level_mut(&mut self, level: u8) -> &mut Ready {
+        let Some(more) = &mut self.more else {
+            return &mut self.lowest;
+        };
+        more.used.insert(level);
+        let missing = usize::from(level).saturating_sub(more.higher.len());
+        more.higher
+            .extend(iter::repeat_with(Ready::default).take(missing));
+        let higher = usize::from(level).checked_sub(1);
+        match higher.and_then(|at| more.higher.get_mut(at)) {
+            Some(ready) => ready,
+            None => &mut self.lowest,
+        }
+    }
+
+    /// Bytes of all but the returned that are in memory.
+    pub(super) fn cost(&self) -> u64 {
+        let arrived = self.review().map_or(0, |review| review.arrived.cost());
+        self.all().map(Ready::cost).sum::<u64>() + arrived
+    }
+
+    /// Whether [`set_aside`](Self::set_aside) has something to do.
+    pub(super) fn exceeds(&self, keep: u64) -> bool {
+        match &self.more {
+            None => self.lowest.exceeds(keep),
+            Some(_) => {
+                let keep = self.share(keep);
+                self.review().is_none() && self.all().any(|ready| ready.exceeds(keep))
+            }
+        }
+    }
+
+    /// Whether some messages leave as soon as the scratch log has them.
+    pub(super) fn leaves(&self) -> bool {
+        self.all().any(Ready::leaves)
+    }
+
+    /// Chooses messages to leave memory, and returns those that are to be put on the scratch log first; see
+    /// [`Ready::set_aside`]. About `keep` bytes of the first stay, as much of each level as of any other.
+    pub(super) fn set_aside(&mut self, keep: u64, synced_below: u64, scratch: bool) -> Vec<(u64, Entry)> {
+        let mut to_write = Vec::new();
+        if self.review().is_some() {
+            return to_write;
+        }
+        let keep = self.share(keep);
+        let mut under_way: u64 = self.all().map(Ready::under_way).sum();
+        for ready in self.all_mut() {
+            let others = under_way - ready.under_way();
+            let room = UNDER_WAY.saturating_sub(others);
+            ready.set_aside(keep, synced_below, scratch, room, &mut to_write);
+            under_way = others + ready.under_way();
+        }
+        to_write.sort_unstable_by_key(|&(position, _)| position);
+        to_write
+    }
+
+    /// What was set aside last and waits for the scratch log may leave after this ticket.
+    pub(super) fn await_ticket(&mut self, ticket: u64) {
+        self.all_mut().for_each(|ready| ready.await_ticket(ticket));
+    }
+
+    /// Lets go what may leave: the scratch log has all up to the ticket `synced`. `gone` hears of each message.
+    pub(super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry)) {
+        self.all_mut().for_each(|ready| ready.leave(synced, &mut gone));
+    }
+
+    /// All that came back and wait again, in no particular order.
+    pub(super) fn returned_mut(&mut self) -> impl Iterator<Item = (u64, &mut Entry)> {
+        let returned = self.all_mut().flat_map(Ready::returned_mut);
+        returned.map(|(&position, entry)| (position, entry))
+    }
+
+    /// Drops everything. What the journals have of it is noted, and `gone` hears of each message that was in memory.
+    /// Positions of messages that are elsewhere, in rising order, are `others`.
+    pub(super) fn clear(
+        &mut self,
+        settlements: &mut Settlements,
+        others: &[u64],
+        mut gone: impl FnMut(&Entry),
+    ) {
+        let review = self.more.as_mut().and_then(|more| more.review.take());
+        if let Some(Review {
+            mut unknown,
+            mut arrived,
+        }) = review
+        {
+            for Stretch { keeper, run } in unknown.drain() {
+                settlements.note_range(keeper, run.positions);
+            }
+            while let Some((position, entry)) = arrived.pop() {
+                settlements.note(position, &entry);
+                gone(&entry);
+            }
+        }
+        for ready in self.all_mut() {
+            ready.clear(settlements, others, &mut gone);
+        }
+    }
+
+    /// All that are in memory.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        let (arrived, higher) = match &mut self.more {
+            Some(more) => (
+                more.review.as_mut().map(|review| &mut review.arrived),
+                &mut more.higher[..],
+            ),
+            None => (None, &mut [][..]),
+        };
+        let levels = iter::once(&mut self.lowest).chain(higher);
+        let arrived = arrived.into_iter().flat_map(Fifo::iter_mut);
+        levels.flat_map(Ready::iter_mut).chain(arrived)
+    }
+
+    /// Adds up what the messages cost after that changed.
+    pub(super) fn recount(&mut self) {
+        self.all_mut().for_each(Ready::recount);
+        if let Some(review) = self.more.as_mut().and_then(|more| more.review.as_mut()) {
+            review.arrived.recount();
+        }
+    }
+
+    #[inline(never)]
+    fn pop_highest(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
+        if self.review().is_some() {
+            return None;
+        }
+        let (level, _) = self.highest_first().next()?;
+        let ready = self.level_mut(level);
+        let popped = ready.pop(settlements);
+        if ready.is_empty()
+            && let Some(more) = &mut self.more
+        {
+            more.used.remove(level);
+        }
+        popped
+    }
+
+    /// Of what may stay in memory, each level's part.
+    fn share(&self, keep: u64) -> u64 {
+        let levels = self.more.as_ref().map_or(1, |more| more.used.len());
+        keep / u64::from(levels).max(1)
+    }
+
+    fn review(&self) -> Option<&Review> {
+        self.more.as_ref()?.review.as_ref()
+    }
+
+    fn level(&self, level: u8) -> Option<&Ready> {
+        match usize::from(level).checked_sub(1) {
+            Some(at) => self.more.as_ref()?.higher.get(at),
+            None => Some(&self.lowest),
+        }
+    }
+
+    #[inline]
+    fn all(&self) -> impl Iterator<Item = &Ready> {
+        let higher = self.more.iter().flat_map(|more| &more.higher);
+        iter::once(&self.lowest).chain(higher)
+    }
+
+    #[inline]
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Ready> {
+        let higher = self.more.iter_mut().flat_map(|more| &mut more.higher);
+        iter::once(&mut self.lowest).chain(higher)
+    }
+}

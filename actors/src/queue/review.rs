@@ -1,0 +1,46 @@
+//! A look at each message that an earlier life has left: what it is decides where it waits, so none is handed out before.
+
+use crate::journal::{Keeper, Restored, Run};
+
+use super::{
+    absent::{Stretch, positions},
+    state::QueueState,
+};
+
+/// Bytes that stay in memory of what is looked at. The rest is read again when its turn comes.
+const STAY: u64 = 4 * 1024 * 1024;
+
+impl QueueState {
+    /// Whether messages are still to be looked at: [`load`](Self::load) asks for them.
+    pub fn in_review(&self) -> bool {
+        self.ready.unknown().is_some()
+    }
+
+    /// Messages that were read to be looked at: all there are up to a position.
+    pub(super) fn review(&mut self, read: Vec<Restored>, upto: u64) {
+        let mut count = 0;
+        for Restored {
+            page, mut messages, ..
+        } in read
+        {
+            let stay = self.ready.cost() < STAY;
+            count += messages.len() as u64;
+            messages.retain(|&(position, offset)| {
+                let ready = self.ready.level_mut(self.ready.level_of(&page, offset));
+                let stays = stay && ready.first_absent().is_none();
+                if !stays {
+                    let positions = positions(position, position);
+                    let run = Run {
+                        positions,
+                        messages: 1,
+                    };
+                    let keeper = Keeper::Journal;
+                    ready.push_absent(Stretch { keeper, run });
+                }
+                stays
+            });
+            self.append_read(page, messages);
+        }
+        self.ready.known(upto, count);
+    }
+}
