@@ -10,7 +10,7 @@
 
 pub(crate) mod actor;
 mod answers;
-mod attachments;
+pub(crate) mod attachments;
 pub mod confirms;
 mod deliver;
 mod expiration;

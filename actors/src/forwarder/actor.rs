@@ -1,38 +1,293 @@
-//! The forwarder actor.
+//! The forwarder actor: messages in from its queue, copies out to their targets, and settled when those have them.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix::prelude::*;
+use tracing::{info, warn};
 
-use crate::queue::Outcome;
+use super::death::{Dead, Death};
+use super::ledger::{Copy, Ledger};
+use crate::channel::attachments::Attachments;
+use crate::channel::confirms::{Confirms, Verdict};
+use crate::exchange::walk::walk;
+use crate::id::ChannelId;
+use crate::name::Name;
+use crate::publication::{PageBuilder, Publication};
+use crate::queue::effective::Effective;
 use crate::queue::forwarding::{Forward, Source, StartForwarder};
-use crate::queue::messages::Settle;
-use crate::vhost::directory::Directory;
+use crate::queue::messages::{Attach, Detach, QueueNotice, Settle};
+use crate::queue::{Outcome, Reason};
+use crate::return_address::ReturnAddress;
+use crate::turn::{Act, Turn};
+use crate::vhost::directory::{Directory, QueueHandle};
 
 /// Carries the dead messages of one queue away.
 pub(crate) struct Forwarder {
     source: Source,
+    directory: Arc<Directory>,
+    /// The targets. As a publisher it is another channel than as a holder: a target may be the source itself.
+    attachments: Attachments,
+    confirms: Confirms,
+    ledger: Ledger,
+    page: PageBuilder,
+    /// Copies in the page, with their confirm numbers unless they are to wait.
+    gathered: Vec<Gathered>,
+    turn: Turn,
+    told: Told,
+}
+
+struct Gathered {
+    number: Option<u64>,
+    message: u32,
+    target: Name,
+    offset: u32,
+}
+
+/// What the log has heard of already.
+#[derive(Default)]
+struct Told {
+    lost: bool,
+    cycle: bool,
 }
 
 impl Forwarder {
     /// Starts forwarders for the queues of a virtual host.
-    pub(crate) fn starting(_directory: &Arc<Directory>) -> StartForwarder {
-        Box::new(move |source| Forwarder { source }.start().recipient())
+    pub(crate) fn starting(directory: &Arc<Directory>) -> StartForwarder {
+        let directory = Arc::clone(directory);
+        Box::new(move |source| {
+            let directory = Arc::clone(&directory);
+            Forwarder::new(source, directory).start().recipient()
+        })
+    }
+
+    fn new(source: Source, directory: Arc<Directory>) -> Self {
+        Forwarder {
+            source,
+            directory,
+            attachments: Attachments::new(ChannelId::next()),
+            confirms: Confirms::new(),
+            ledger: Ledger::default(),
+            page: PageBuilder::new(),
+            gathered: Vec::new(),
+            turn: Turn::default(),
+            told: Told::default(),
+        }
+    }
+
+    /// Gathers the copies of a dead message.
+    fn bury(
+        &mut self,
+        key: u32,
+        publication: Publication<'_>,
+        (reason, time): (Reason, u64),
+        effective: &Effective,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(exchange) = &effective.dead_letter_exchange else {
+            self.ledger.take_in(key, 0);
+            return;
+        };
+        let queue = &self.source.name;
+        let dead = Dead::of(&publication, Death { queue, reason, time });
+        let new_key = effective.dead_letter_routing_key.as_deref();
+        let targets = self.targets(exchange, new_key, &dead);
+        let message = self.ledger.take_in(key, targets.len() as u32);
+        if targets.is_empty() {
+            return;
+        }
+        let offset = self.page.copy(Publication {
+            exchange: exchange.as_bytes(),
+            routing_key: new_key.map_or(publication.routing_key, str::as_bytes),
+            properties: &dead.properties,
+            dead_lettered: true,
+            ..publication
+        });
+        for target in targets {
+            self.gather(message, target, offset, ctx);
+        }
+    }
+
+    /// The queues that a dead message goes to.
+    fn targets(&mut self, exchange: &Name, new_key: Option<&str>, dead: &Dead) -> Vec<Arc<QueueHandle>> {
+        let (directory, mut names) = (&self.directory, Vec::new());
+        if let Some(found) = directory.exchange(exchange) {
+            let keys: Vec<&str> = match new_key {
+                Some(key) => vec![key],
+                None => dead.keys.iter().map(String::as_str).collect(),
+            };
+            let routing = found.routing.load();
+            walk(&**directory, &routing, &keys, Some(&dead.headers), &mut names);
+        }
+        let (queue, vhost) = (&self.source.name, &directory.vhost);
+        if names.is_empty() && !std::mem::replace(&mut self.told.lost, true) {
+            info!(%queue, %vhost, %exchange, "dead messages are dropped: their exchange leads nowhere");
+        }
+        let before = names.len();
+        names.retain(|name| !dead.goes_round(name));
+        if names.len() < before && !std::mem::replace(&mut self.told.cycle, true) {
+            info!(%queue, %vhost, %exchange, "dead messages that would go round for ever are dropped");
+        }
+        names.iter().filter_map(|name| directory.queue(name)).collect()
+    }
+
+    /// Gathers a copy that is in the page.
+    fn gather(&mut self, message: u32, target: Arc<QueueHandle>, offset: u32, ctx: &mut Context<Self>) {
+        let name = target.name.clone();
+        let number = (!self.ledger.waits(&name)).then(|| {
+            let queue = self.attachments.attach(target, || ctx.address().recipient());
+            let number = self.confirms.publish();
+            self.confirms.sent(number, queue);
+            self.attachments.publish(queue, offset, Some(number));
+            number
+        });
+        self.gathered.push(Gathered {
+            number,
+            message,
+            target: name,
+            offset,
+        });
+    }
+
+    fn absorbed(&mut self, weight: usize, ctx: &mut Context<Self>) {
+        if self.turn.ask(weight, ctx) {
+            self.act(ctx);
+        }
+    }
+
+    /// Posts what was gathered, then settles what is safe.
+    fn act(&mut self, ctx: &mut Context<Self>) {
+        self.turn.begin();
+        self.post();
+        let ledger = &mut self.ledger;
+        self.confirms.take(|answer| ledger.answered(answer));
+        for (target, wait) in ledger.refused() {
+            if wait >= Duration::from_secs(1) {
+                warn!(queue = %self.source.name, %target, ?wait, "a target goes on refusing dead messages");
+            }
+            ctx.run_later(wait, move |forwarder, ctx| forwarder.try_again(&target, ctx));
+        }
+        let safe = ledger.take_safe();
+        if !safe.is_empty() {
+            self.source.addr.do_send(Settle {
+                channel: self.source.holder,
+                runs: vec![(Outcome::Ack, safe)],
+            });
+        }
+    }
+
+    fn post(&mut self) {
+        if self.gathered.is_empty() {
+            return;
+        }
+        let page = self.page.finish();
+        for gathered in self.gathered.drain(..) {
+            let copy = Copy {
+                message: gathered.message,
+                target: gathered.target,
+                page: Arc::clone(&page),
+                offset: gathered.offset,
+            };
+            match gathered.number {
+                Some(number) => self.ledger.sent(number, copy),
+                None => self.ledger.wait(copy),
+            }
+        }
+        self.attachments.post_publications(&page, None);
+    }
+
+    /// Sends again what a target refused.
+    fn try_again(&mut self, target: &Name, ctx: &mut Context<Self>) {
+        // What waits for the target is in the ledger.
+        self.post();
+        let copies = self.ledger.try_again(target);
+        let found = self.directory.queue(target);
+        for copy in &copies {
+            match &found {
+                Some(found) => {
+                    let offset = self.page.copy(copy.page.get(copy.offset));
+                    self.gather(copy.message, Arc::clone(found), offset, ctx);
+                }
+                None => self.ledger.done(copy),
+            }
+        }
+        if found.is_none() {
+            self.ledger.forget(target);
+        }
+        self.act(ctx);
     }
 }
 
 impl Actor for Forwarder {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let queue = self.source.id;
+        let gone = QueueNotice::Gone { queue, crashed: true };
+        self.source.addr.do_send(Attach {
+            channel: self.source.holder,
+            peer: ReturnAddress::new(ctx.address().recipient(), gone),
+        });
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        let channel = self.source.holder;
+        self.source.addr.do_send(Detach { channel });
+    }
+}
+
+impl Handler<Act> for Forwarder {
+    type Result = ();
+
+    fn handle(&mut self, _: Act, ctx: &mut Context<Self>) {
+        self.act(ctx);
+    }
 }
 
 impl Handler<Forward> for Forwarder {
     type Result = ();
 
-    fn handle(&mut self, Forward { handout, .. }: Forward, _: &mut Context<Self>) {
-        let keys = handout.deliveries.iter().map(|delivery| delivery.key);
-        self.source.addr.do_send(Settle {
-            channel: self.source.holder,
-            runs: vec![(Outcome::Ack, keys.collect())],
-        });
+    fn handle(&mut self, mail: Forward, ctx: &mut Context<Self>) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let time = since.map_or(0, |since| since.as_secs());
+        for ((delivery, publication), reason) in mail.handout.publications().zip(mail.reasons) {
+            self.bury(delivery.key, publication, (reason, time), &mail.effective, ctx);
+        }
+        self.absorbed(mail.handout.len(), ctx);
+    }
+}
+
+impl Handler<QueueNotice> for Forwarder {
+    type Result = ();
+
+    fn handle(&mut self, notice: QueueNotice, ctx: &mut Context<Self>) {
+        match notice {
+            QueueNotice::Gone { queue, .. } if queue == self.source.id => return ctx.stop(),
+            QueueNotice::Stored { queue, upto } => {
+                if let Some(key) = self.attachments.key_of(queue) {
+                    self.confirms.stored(key, upto);
+                }
+            }
+            QueueNotice::Refused {
+                queue,
+                upto,
+                of,
+                refused,
+            } => {
+                if let Some(key) = self.attachments.key_of(queue) {
+                    self.confirms.refused_of_batch(key, upto, of, &refused);
+                }
+            }
+            QueueNotice::Gone { queue, crashed } => {
+                if let Some(key) = self.attachments.key_of(queue) {
+                    let verdict = if crashed { Verdict::Nack } else { Verdict::Ack };
+                    self.confirms.gone(key, verdict);
+                    self.attachments.gone(queue);
+                }
+            }
+        }
+        self.absorbed(1, ctx);
     }
 }

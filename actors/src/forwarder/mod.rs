@@ -4,3 +4,5 @@
 //! messages and settles them. A message leaves its queue only when every target has it safely.
 
 pub(crate) mod actor;
+mod death;
+mod ledger;

@@ -1,0 +1,277 @@
+//! What a forwarder has under way: which copies of which messages, and which targets take none now. Pure.
+//!
+//! Each copy has a confirm number of its own, so that a message that one target refuses goes to that one again and not
+//! to the others, which have it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use slab::Slab;
+
+use crate::channel::confirms::Answer;
+use crate::name::Name;
+use crate::publication::Page;
+
+/// The wait after a first refusal; it doubles with each that follows.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// One message on its way to one target.
+#[derive(Clone, Debug)]
+pub(super) struct Copy {
+    /// The message, by the number that [`Ledger::take_in`] gave.
+    pub(super) message: u32,
+    /// The queue it goes to.
+    pub(super) target: Name,
+    /// Where it is.
+    pub(super) page: Arc<Page>,
+    /// Where in the page.
+    pub(super) offset: u32,
+}
+
+/// The messages that are not settled yet.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    messages: Slab<Message>,
+    /// Those that were sent and are not answered, by their confirm numbers.
+    sent: BTreeMap<u64, Copy>,
+    refusing: FxHashMap<Name, Refusing>,
+    /// Keys of messages that every target has.
+    safe: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Message {
+    /// What the source wants to hear.
+    key: u32,
+    /// Copies that are not safe yet.
+    open: u32,
+}
+
+/// A target that refused a copy, and has taken none since.
+#[derive(Debug, Default)]
+struct Refusing {
+    copies: Vec<Copy>,
+    refusals: u32,
+    /// Nothing is sent until the wait is over.
+    waits: bool,
+}
+
+impl Ledger {
+    /// Takes in a message that goes to so many targets, and returns its number.
+    pub(super) fn take_in(&mut self, key: u32, targets: u32) -> u32 {
+        let message = self.messages.insert(Message { key, open: targets });
+        if targets == 0 {
+            self.messages.remove(message);
+            self.safe.push(key);
+        }
+        message as u32
+    }
+
+    /// Whether copies for a target are to [wait](Self::wait) instead of being [sent](Self::sent).
+    pub(super) fn waits(&self, target: &str) -> bool {
+        self.refusing.get(target).is_some_and(|refusing| refusing.waits)
+    }
+
+    /// A copy was sent under a confirm number.
+    pub(super) fn sent(&mut self, number: u64, copy: Copy) {
+        self.sent.insert(number, copy);
+    }
+
+    /// A copy waits behind those that its target refused.
+    pub(super) fn wait(&mut self, copy: Copy) {
+        let refusing = self.refusing.entry(copy.target.clone()).or_default();
+        refusing.copies.push(copy);
+    }
+
+    /// A copy needs no answer any more: its target is deleted.
+    pub(super) fn done(&mut self, copy: &Copy) {
+        let Some(message) = self.messages.get_mut(copy.message as usize) else {
+            return;
+        };
+        message.open -= 1;
+        if message.open == 0 {
+            self.safe.push(message.key);
+            self.messages.remove(copy.message as usize);
+        }
+    }
+
+    /// What targets answered.
+    pub(super) fn answered(&mut self, answer: Answer) {
+        if !answer.multiple {
+            if let Some(copy) = self.sent.remove(&answer.tag) {
+                self.answered_one(copy, answer.nack);
+            }
+            return;
+        }
+        while let Some(first) = self.sent.first_entry().filter(|first| *first.key() <= answer.tag) {
+            let copy = first.remove();
+            self.answered_one(copy, answer.nack);
+        }
+    }
+
+    /// The targets that refused something since this was asked last, each with the time after which it is to be
+    /// [tried again](Self::try_again).
+    pub(super) fn refused(&mut self) -> Vec<(Name, Duration)> {
+        let refusing = self.refusing.iter_mut();
+        let new = refusing.filter(|(_, refusing)| !refusing.waits && !refusing.copies.is_empty());
+        new.map(|(target, refusing)| {
+            refusing.waits = true;
+            let doubled = FIRST_WAIT.saturating_mul(1 << refusing.refusals.min(16));
+            refusing.refusals += 1;
+            (target.clone(), doubled.min(LONGEST_WAIT))
+        })
+        .collect()
+    }
+
+    /// The wait for a target is over: these are to be sent, in this order.
+    pub(super) fn try_again(&mut self, target: &str) -> Vec<Copy> {
+        let Some(refusing) = self.refusing.get_mut(target) else {
+            return Vec::new();
+        };
+        refusing.waits = false;
+        std::mem::take(&mut refusing.copies)
+    }
+
+    /// A target is no more.
+    pub(super) fn forget(&mut self, target: &str) {
+        self.refusing.remove(target);
+    }
+
+    /// The keys of the messages that have become safe since this was asked last.
+    pub(super) fn take_safe(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.safe)
+    }
+
+    fn answered_one(&mut self, copy: Copy, refused: bool) {
+        if refused {
+            return self.wait(copy);
+        }
+        if !self.waits(&copy.target) {
+            self.refusing.remove(&copy.target);
+        }
+        self.done(&copy);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leveret_protocol::Body;
+
+    use super::*;
+    use crate::publication::PageBuilder;
+
+    fn copy(message: u32, target: &str) -> Copy {
+        let mut builder = PageBuilder::new();
+        let offset = builder.push("", "q", &[0, 0], false, Body::Slice(b""));
+        Copy {
+            message,
+            target: target.into(),
+            page: builder.finish(),
+            offset,
+        }
+    }
+
+    fn ack(tag: u64, multiple: bool) -> Answer {
+        Answer {
+            nack: false,
+            tag,
+            multiple,
+        }
+    }
+
+    fn nack(tag: u64) -> Answer {
+        Answer {
+            nack: true,
+            tag,
+            multiple: false,
+        }
+    }
+
+    /// A ledger with messages of keys 0, 1, … on their way to these targets, numbered from 1.
+    fn sent(messages: &[&[&str]]) -> Ledger {
+        let (mut ledger, mut number) = (Ledger::default(), 0);
+        for (key, targets) in messages.iter().enumerate() {
+            let message = ledger.take_in(key as u32, targets.len() as u32);
+            for target in *targets {
+                number += 1;
+                ledger.sent(number, copy(message, target));
+            }
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_message_that_goes_nowhere_is_safe_at_once() {
+        assert_eq!(sent(&[&[], &["a"]]).take_safe(), [0]);
+    }
+
+    #[test]
+    fn a_message_is_safe_when_every_target_has_it() {
+        let mut ledger = sent(&[&["a", "b"], &["a"]]);
+        ledger.answered(ack(1, false));
+        ledger.answered(ack(3, false));
+        assert_eq!(ledger.take_safe(), [1]);
+        ledger.answered(ack(2, true));
+        assert_eq!(ledger.take_safe(), [0]);
+        assert!(ledger.messages.is_empty() && ledger.sent.is_empty());
+    }
+
+    #[test]
+    fn what_one_target_refuses_goes_to_that_one_again_and_later_ones_wait_behind() {
+        let mut ledger = sent(&[&["a", "full"], &["full"]]);
+        ledger.answered(ack(1, false));
+        ledger.answered(nack(2));
+        ledger.answered(nack(3));
+        assert_eq!(ledger.refused(), [("full".into(), FIRST_WAIT)]);
+        assert_eq!(ledger.refused(), []);
+        assert!(ledger.waits("full") && !ledger.waits("a"));
+        let message = ledger.take_in(2, 1);
+        ledger.wait(copy(message, "full"));
+        assert_eq!(ledger.take_safe(), []);
+        let again = ledger.try_again("full");
+        let messages: Vec<u32> = again.iter().map(|copy| copy.message).collect();
+        assert_eq!(messages, [0, 1, 2]);
+        for (number, copy) in (4..).zip(again) {
+            ledger.sent(number, copy);
+        }
+        ledger.answered(ack(6, true));
+        assert_eq!(ledger.take_safe(), [0, 1, 2]);
+        assert!(ledger.refusing.is_empty());
+    }
+
+    #[test]
+    fn the_wait_grows_until_the_target_takes_something() {
+        let mut ledger = sent(&[&["full"]]);
+        let mut waits = Vec::new();
+        for number in 1..=10 {
+            ledger.answered(nack(number));
+            waits.extend(ledger.refused().into_iter().map(|(_, wait)| wait));
+            for copy in ledger.try_again("full") {
+                ledger.sent(number + 1, copy);
+            }
+        }
+        assert!(waits.is_sorted() && waits.first() == Some(&FIRST_WAIT));
+        assert_eq!(waits.last(), Some(&LONGEST_WAIT));
+        ledger.answered(ack(11, false));
+        let message = ledger.take_in(1, 1);
+        ledger.sent(12, copy(message, "full"));
+        ledger.answered(nack(12));
+        assert_eq!(ledger.refused(), [("full".into(), FIRST_WAIT)]);
+    }
+
+    #[test]
+    fn a_deleted_target_keeps_no_message() {
+        let mut ledger = sent(&[&["a"]]);
+        ledger.answered(nack(1));
+        ledger.refused();
+        for copy in ledger.try_again("a") {
+            ledger.done(&copy);
+        }
+        ledger.forget("a");
+        assert_eq!(ledger.take_safe(), [0]);
+    }
+}
