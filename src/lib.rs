@@ -24,4 +24,7 @@ pub use leveret_actors::definitions::StoreError;
 pub use leveret_actors::journal::{log::Durability, store::JournalError};
 /// The broker behind a server, and what it can be told beyond a [`Config`].
 pub use leveret_actors::{broker, node};
+/// What holds for queues and exchanges by their names, and the values it is written in.
+pub use leveret_actors::{name::Name, policy};
+pub use leveret_protocol::{FieldTable, FieldValue};
 pub use server::{STOP_DEADLINE, Server, StartError, Stopped};

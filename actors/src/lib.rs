@@ -23,6 +23,7 @@
 //! | [`queue`] | messages and their order | its declarer's worker, or one with fewer queues; exclusive: its owner's |
 //!
 //! [`node`] is what they all share: settings, threads, alarms, who may do what.
+//! [`policy`] is what holds for queues and exchanges by their names.
 //! [`definitions`] is no actor but a thread: the store of what is durable, for all virtual hosts.
 //!
 //! Each folder has the same shape: `mod` says what it is for, `messages` is its mailbox, `actor` is thin, and
@@ -57,6 +58,7 @@ pub mod lease;
 pub mod listener;
 pub mod name;
 pub mod node;
+pub mod policy;
 mod printable;
 pub mod publication;
 pub mod queue;

@@ -26,6 +26,7 @@ mod heartbeat;
 mod lifetime;
 mod naming;
 mod permissions;
+mod policies;
 mod prefetch;
 mod publishing;
 mod queue;

@@ -10,6 +10,7 @@ pub(crate) mod actor;
 mod alarms;
 mod disk;
 mod gauges;
+mod policies;
 mod resources;
 mod watermark;
 
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 pub use actor::{Failure, Stopped};
+pub use policies::PolicyError;
 
 use crate::definitions::DefinitionStore;
 use crate::journal::store::JournalStore;

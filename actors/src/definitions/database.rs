@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use redb::{Builder, Database, DatabaseError};
 
 use super::error::StoreError;
-use super::tables::{self, Contents};
+use super::loading::{self, Contents};
+use super::tables;
 use crate::name::Name;
 use crate::vhost::definitions::Change;
 
@@ -25,7 +26,7 @@ impl DatabaseFile {
     pub(super) fn open(path: &Path) -> Result<(Self, Contents), StoreError> {
         let new = !path.exists();
         let database = open(path).map_err(|error| StoreError::database(path, error))?;
-        let contents = tables::load(&database, path)?;
+        let contents = loading::load(&database, path)?;
         if new && let Some(directory) = path.parent() {
             // The file's name must be as safe as what is in it.
             File::open(directory)

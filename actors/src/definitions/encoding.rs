@@ -9,6 +9,8 @@ use leveret_protocol::{Exception, FieldTable};
 
 use crate::exchange::options::ExchangeOptions;
 use crate::id::StoreId;
+use crate::name::Name;
+use crate::policy::{ApplyTo, InvalidPolicy, Policy};
 use crate::queue::options::QueueOptions;
 
 /// The version of the encoding that is written, and the latest that is read.
@@ -29,6 +31,9 @@ pub(super) enum Unreadable {
     /// They are whole, but a declaration like that would be refused.
     #[error("{0}")]
     Refused(#[from] Exception),
+    /// They are whole, but there can't be such a policy.
+    #[error("{}", _0.reason())]
+    Invalid(#[from] InvalidPolicy),
 }
 
 pub(super) fn encode_exchange(id: StoreId, options: &ExchangeOptions) -> BytesMut {
@@ -94,6 +99,35 @@ pub(super) fn decode_queue(
 /// What the exchange or queue in `raw` is kept under.
 pub(super) fn decode_id(raw: &[u8]) -> Result<StoreId, Unreadable> {
     Input::begin(raw)?.number().map(StoreId)
+}
+
+/// What is kept of a policy besides its key.
+pub(super) fn encode_policy(policy: &Policy) -> BytesMut {
+    let mut out = BytesMut::new();
+    out.put_u8(VERSION);
+    out.put_i32(policy.priority);
+    let apply_to = policy.apply_to.name();
+    out.put_u8(u8::try_from(apply_to.len()).unwrap_or_default());
+    out.put_slice(apply_to.as_bytes());
+    out.put_u64(policy.pattern.len() as u64);
+    out.put_slice(policy.pattern.as_bytes());
+    policy.definition.encode(&mut out);
+    out
+}
+
+pub(super) fn decode_policy(name: &str, raw: &[u8]) -> Result<Policy, Unreadable> {
+    let mut input = Input::begin(raw)?;
+    let priority = input.take(4)?.try_into().map_err(|_| Unreadable::Malformed)?;
+    let apply_to = ApplyTo::parse(input.text()?)?;
+    let len = usize::try_from(input.number()?).map_err(|_| Unreadable::Malformed)?;
+    let pattern = std::str::from_utf8(input.take(len)?).map_err(|_| Unreadable::Malformed)?;
+    Ok(Policy {
+        name: Name::from(name),
+        pattern: pattern.to_owned(),
+        priority: i32::from_be_bytes(priority),
+        apply_to,
+        definition: input.table()?,
+    })
 }
 
 /// What is kept of a binding besides its key.
@@ -250,11 +284,30 @@ mod tests {
         }
     }
 
+    fn policy() -> Policy {
+        Policy {
+            name: "p".into(),
+            pattern: "^a|ü".to_owned(),
+            definition: FieldTable::from_iter([("max-length", 5)]),
+            priority: -3,
+            apply_to: ApplyTo::QuorumQueues,
+        }
+    }
+
+    #[test]
+    fn a_policy_comes_back_as_it_was() {
+        assert_eq!(decode_policy("p", &encode_policy(&policy())), Ok(policy()));
+    }
+
     #[test]
     fn a_value_cut_anywhere_is_refused() {
         let options = ExchangeOptions::predeclared(ExchangeKind::Direct, false);
         let exchange = encode_exchange(ID, &options);
         let queue = encode_queue(ID, &queue_with(FieldTable::from_iter([("a", 1)])));
+        let policy = encode_policy(&policy());
+        for len in 0..policy.len() {
+            assert!(decode_policy("p", &policy[..len]).is_err());
+        }
         for len in 0..exchange.len() {
             assert_eq!(
                 decode_exchange("e", "/", &exchange[..len]),

@@ -11,9 +11,10 @@ use rustc_hash::FxHashMap;
 use super::encoding::{self, Unreadable};
 use super::error::StoreError;
 use super::overlay::Overlay;
-use super::tables::{BINDINGS, EXCHANGES, FORMAT, Key, META, QUEUES};
+use super::tables::{BINDINGS, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, class_of};
 use super::{FILE, database};
 use crate::id::StoreId;
+use crate::policy::CheckedPolicy;
 
 /// What a store holds.
 #[derive(Debug, Default)]
@@ -37,6 +38,8 @@ pub struct Counted {
     pub queues: u64,
     /// Bindings.
     pub bindings: u64,
+    /// Policies of both classes.
+    pub policies: u64,
 }
 
 /// Reads the whole store in `directory`: every page is checked, and every definition read. `None` when there is none.
@@ -81,6 +84,7 @@ fn read(database: &Database) -> Result<Inspected, redb::Error> {
         inspected.exchanges(&read)?;
         inspected.queues(&read)?;
         inspected.bindings(&read)?;
+        inspected.policies(&read)?;
     }
     Ok(inspected)
 }
@@ -119,6 +123,26 @@ impl Inspected {
             if let Err(why) = encoding::decode_arguments(raw.value()) {
                 let what = format!("binding of exchange '{source}' to '{destination}' in vhost '{vhost}'");
                 self.defect(&what, why);
+            }
+        }
+        Ok(())
+    }
+
+    /// There are none before format 2.
+    fn policies(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
+        let table = match read.open_table(POLICIES) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for entry in table.iter()? {
+            let (key, raw) = entry?;
+            let (vhost, class, name) = key.value();
+            self.counted(vhost).policies += 1;
+            let checked = encoding::decode_policy(name, raw.value())
+                .and_then(|policy| Ok(CheckedPolicy::new(policy, class_of(class))?));
+            if let Err(why) = checked {
+                self.defect(&format!("policy '{name}' in vhost '{vhost}'"), why);
             }
         }
         Ok(())

@@ -1,7 +1,8 @@
-//! The store of durable exchanges, queues and bindings: one database file for all virtual hosts.
+//! The store of durable exchanges, queues, bindings and policies: one database file for all virtual hosts.
 //!
 //! - [`encoding`] turns a definition into bytes and back, with a version
 //! - [`tables`] keeps them in a transactional database
+//! - [`loading`] reads all of it at start
 //! - [`recorder`] is the thread that writes: all changes that wait form one transaction, synced once
 //! - [`inspect()`] looks at a store that no broker uses, through an [`overlay`] that keeps the file as it is
 //!
@@ -11,6 +12,7 @@ mod database;
 mod encoding;
 mod error;
 mod inspect;
+mod loading;
 mod overlay;
 mod recorder;
 mod tables;
@@ -91,6 +93,7 @@ impl DefinitionStore {
                 exchanges: found.exchanges.len() as u64,
                 queues: found.queues.len() as u64,
                 bindings: found.bindings.len() as u64,
+                policies: found.policies.len() as u64,
             };
             (vhost.clone(), counted)
         });

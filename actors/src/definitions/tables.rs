@@ -1,25 +1,21 @@
 //! The tables of the database, and what a change does to them.
 
-use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
-
 use redb::{
     Database, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
     WriteTransaction,
 };
 
-use super::encoding::{self, Unreadable};
-use super::error::StoreError;
+use super::encoding;
 use crate::exchange::bindings::{Binding, Destination};
 use crate::exchange::canonical;
 use crate::id::StoreId;
 use crate::name::Name;
-use crate::vhost::definitions::{Change, Recovered};
+use crate::policy::PolicyClass;
+use crate::vhost::definitions::Change;
 
-/// The layout that is written, and the latest that is read. Users, permissions and policies will be further tables, which an
-/// earlier version must not lose sight of: they raise it.
-pub(super) const FORMAT: u64 = 1;
+/// The layout that is written, and the latest that is read. Users and permissions will be further tables, which an
+/// earlier version must not lose sight of: they raise it, as policies did.
+pub(super) const FORMAT: u64 = 2;
 
 /// `format` and `next_id`.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -40,57 +36,20 @@ pub(super) type BindingKey = (
 );
 pub(super) const BINDINGS: TableDefinition<'_, BindingKey, &[u8]> = TableDefinition::new("bindings");
 
-const TO_QUEUE: u8 = 0;
+/// Virtual host, class and name.
+pub(super) type PolicyKey = (&'static str, u8, &'static str);
+/// Since format 2.
+pub(super) const POLICIES: TableDefinition<'_, PolicyKey, &[u8]> = TableDefinition::new("policies");
+
+const ORDINARY: u8 = 0;
+const OF_OPERATOR: u8 = 1;
+
+pub(super) const TO_QUEUE: u8 = 0;
 const TO_EXCHANGE: u8 = 1;
 const BEYOND_KINDS: u8 = 2;
 
-/// All there is in a store.
-#[derive(Debug, Default)]
-pub(super) struct Contents {
-    /// By virtual host.
-    pub(super) vhosts: HashMap<Name, Recovered>,
-    /// The first number that was never given.
-    pub(super) next_id: u64,
-}
-
-/// Reads everything; makes the tables of a new database.
-pub(super) fn load(database: &Database, path: &Path) -> Result<Contents, StoreError> {
-    let failed = |error: redb::Error| StoreError::database(path, error);
-    let read = database.begin_read().map_err(|error| failed(error.into()))?;
-    let meta = match read.open_table(META) {
-        Ok(meta) => meta,
-        Err(TableError::TableDoesNotExist(_)) => {
-            create(database).map_err(failed)?;
-            return Ok(Contents {
-                next_id: 1,
-                ..Contents::default()
-            });
-        }
-        Err(error) => return Err(failed(error.into())),
-    };
-    let number = |key| -> Result<Option<u64>, redb::Error> { Ok(meta.get(key)?.map(|found| found.value())) };
-    let found = number("format").map_err(failed)?.unwrap_or(0);
-    if found > FORMAT {
-        return Err(StoreError::Newer {
-            path: path.to_owned(),
-            found,
-            known: FORMAT,
-        });
-    }
-    let mut contents = Contents {
-        next_id: number("next_id").map_err(failed)?.unwrap_or(1).max(1),
-        ..Contents::default()
-    };
-    Loading {
-        read: &read,
-        path,
-        contents: &mut contents,
-    }
-    .load()?;
-    Ok(contents)
-}
-
-fn create(database: &Database) -> Result<(), redb::Error> {
+/// Makes the tables of a new database.
+pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
     {
         let mut meta = write.open_table(META)?;
@@ -99,86 +58,22 @@ fn create(database: &Database) -> Result<(), redb::Error> {
         write.open_table(EXCHANGES)?;
         write.open_table(QUEUES)?;
         write.open_table(BINDINGS)?;
+        write.open_table(POLICIES)?;
     }
     Ok(write.commit()?)
 }
 
-/// Reading, with what is needed to say what can't be read.
-struct Loading<'l> {
-    read: &'l ReadTransaction,
-    path: &'l Path,
-    contents: &'l mut Contents,
-}
-
-impl Loading<'_> {
-    fn load(mut self) -> Result<(), StoreError> {
-        self.named(EXCHANGES, "exchange", |host, (vhost, name), raw| {
-            let (id, options) = encoding::decode_exchange(name, vhost, raw)?;
-            host.exchanges.push((id, Name::from(name), options));
-            Ok(())
-        })?;
-        self.named(QUEUES, "queue", |host, (vhost, name), raw| {
-            let (id, options) = encoding::decode_queue(name, vhost, raw)?;
-            host.queues.push((id, Name::from(name), options));
-            Ok(())
-        })?;
-        self.bindings()
-    }
-
-    fn named(
-        &mut self,
-        table: TableDefinition<'_, Key, &'static [u8]>,
-        what: &str,
-        mut keep: impl FnMut(&mut Recovered, (&str, &str), &[u8]) -> Result<(), Unreadable>,
-    ) -> Result<(), StoreError> {
-        let failed = |error: redb::Error| StoreError::database(self.path, error);
-        let table = self
-            .read
-            .open_table(table)
-            .map_err(|error| failed(error.into()))?;
-        for entry in table.iter().map_err(|error| failed(error.into()))? {
-            let (key, raw) = entry.map_err(|error| failed(error.into()))?;
-            let (vhost, name) = key.value();
-            let host = self.contents.vhosts.entry(Name::from(vhost)).or_default();
-            keep(host, (vhost, name), raw.value()).map_err(|why| {
-                let what = format!("{what} '{name}' in vhost '{vhost}'");
-                StoreError::entry(self.path, &what, why)
-            })?;
-        }
-        Ok(())
-    }
-
-    fn bindings(self) -> Result<(), StoreError> {
-        let failed = |error: redb::Error| StoreError::database(self.path, error);
-        let table = self
-            .read
-            .open_table(BINDINGS)
-            .map_err(|error| failed(error.into()))?;
-        for entry in table.iter().map_err(|error| failed(error.into()))? {
-            let (key, raw) = entry.map_err(|error| failed(error.into()))?;
-            let (vhost, source, kind, destination, routing_key, _) = key.value();
-            let destination = match kind {
-                TO_QUEUE => Destination::Queue(destination.into()),
-                _ => Destination::Exchange(destination.into()),
-            };
-            let arguments = encoding::decode_arguments(raw.value()).map_err(|why| {
-                let what = format!("a binding of exchange '{source}' in vhost '{vhost}'");
-                StoreError::entry(self.path, &what, why)
-            })?;
-            let binding = Binding {
-                destination,
-                routing_key: routing_key.into(),
-                arguments: Arc::new(arguments),
-            };
-            let host = self.contents.vhosts.entry(Name::from(vhost)).or_default();
-            host.bindings.push((Name::from(source), binding));
-        }
-        Ok(())
-    }
+/// Adds what earlier formats lack.
+pub(super) fn upgraded(database: &Database) -> Result<ReadTransaction, redb::Error> {
+    let write = database.begin_write()?;
+    write.open_table(POLICIES)?;
+    write.open_table(META)?.insert("format", FORMAT)?;
+    write.commit()?;
+    Ok(database.begin_read()?)
 }
 
 /// Applies changes in order and syncs them: all of them or none. `undo` gets what takes back the bindings that were not there
-/// before: those that nobody has who is not told of this.
+/// before, those that nobody has who is not told of this, and what policies were.
 pub(super) fn apply<'c>(
     database: &Database,
     changes: impl Iterator<Item = &'c (Name, Change)>,
@@ -202,6 +97,7 @@ struct Tables<'t> {
     exchanges: Table<'t, Key, &'static [u8]>,
     queues: Table<'t, Key, &'static [u8]>,
     bindings: Table<'t, BindingKey, &'static [u8]>,
+    policies: Table<'t, PolicyKey, &'static [u8]>,
 }
 
 impl<'t> Tables<'t> {
@@ -211,10 +107,11 @@ impl<'t> Tables<'t> {
             exchanges: write.open_table(EXCHANGES)?,
             queues: write.open_table(QUEUES)?,
             bindings: write.open_table(BINDINGS)?,
+            policies: write.open_table(POLICIES)?,
         })
     }
 
-    /// Gives what takes a new binding back.
+    /// Gives what takes a new binding or a change of policies back.
     fn apply(&mut self, vhost: &str, change: &Change) -> Result<Option<Change>, redb::Error> {
         match change {
             Change::ExchangeDeclared { id, name, options } => {
@@ -252,6 +149,20 @@ impl<'t> Tables<'t> {
                 }
             }
             Change::Unbound { source, binding } => self.unbind(vhost, source, binding)?,
+            Change::PolicySet { class, policy } => {
+                let value = encoding::encode_policy(policy);
+                let key = (vhost, number_of(*class), policy.name.as_str());
+                let before = self.policies.insert(key, &value[..])?;
+                return Ok(Some(undone(
+                    *class,
+                    &policy.name,
+                    before.as_ref().map(|raw| raw.value()),
+                )));
+            }
+            Change::PolicyCleared { class, name } => {
+                let before = self.policies.remove((vhost, number_of(*class), name.as_str()))?;
+                return Ok(Some(undone(*class, name, before.as_ref().map(|raw| raw.value()))));
+            }
         }
         Ok(None)
     }
@@ -328,6 +239,31 @@ fn binding_key<'a>(
     let (kind, destination) = split(&binding.destination);
     let routing_key = binding.routing_key.as_str();
     (vhost, source, kind, destination, routing_key, arguments)
+}
+
+/// What gives a policy back what was there before.
+fn undone(class: PolicyClass, name: &Name, before: Option<&[u8]>) -> Change {
+    match before.and_then(|raw| encoding::decode_policy(name, raw).ok()) {
+        Some(policy) => Change::PolicySet { class, policy },
+        None => Change::PolicyCleared {
+            class,
+            name: name.clone(),
+        },
+    }
+}
+
+fn number_of(class: PolicyClass) -> u8 {
+    match class {
+        PolicyClass::Ordinary => ORDINARY,
+        PolicyClass::Operator => OF_OPERATOR,
+    }
+}
+
+pub(super) fn class_of(number: u8) -> PolicyClass {
+    match number {
+        OF_OPERATOR => PolicyClass::Operator,
+        _ => PolicyClass::Ordinary,
+    }
 }
 
 fn split(destination: &Destination) -> (u8, &str) {

@@ -11,6 +11,9 @@ use crate::exchange::bindings::{Binding, Destination};
 use crate::exchange::kind::ExchangeKind;
 use crate::exchange::options::ExchangeOptions;
 use crate::queue::options::QueueOptions;
+use tables::FORMAT;
+
+mod policies;
 
 struct Stage {
     directory: tempfile::TempDir,
@@ -236,10 +239,14 @@ fn a_closed_store_says_that_it_records_nothing() {
 fn a_later_format_is_refused_and_named() {
     const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
     let refused = Stage::new().spoiled(|write| {
-        write.open_table(META).unwrap().insert("format", 2).unwrap();
+        write
+            .open_table(META)
+            .unwrap()
+            .insert("format", FORMAT + 1)
+            .unwrap();
     });
     assert!(
-        refused.contains("has format 2") && refused.contains("formats up to 1"),
+        refused.contains("has format 3") && refused.contains("formats up to 2"),
         "{refused}"
     );
 }

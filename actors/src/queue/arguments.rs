@@ -6,12 +6,12 @@ use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode};
 
 use crate::{
     name::Name,
-    queue::deduplication::{self, Deduplication},
+    queue::{
+        deduplication::{self, Deduplication},
+        terms::LONGEST_TIME,
+    },
     vhost::names,
 };
-
-/// Ten years: the longest time a queue or a message may be given to live.
-const LONGEST: i64 = 315_360_000_000;
 
 /// The arguments of one declaration, and what it declares, for the refusals.
 pub(super) struct Arguments<'d> {
@@ -69,7 +69,7 @@ impl<'d> Arguments<'d> {
     /// Milliseconds of at most ten years.
     pub(super) fn time(&self, key: &str) -> Result<Option<Duration>, Exception> {
         match self.integer(key)? {
-            Some(number) if number > LONGEST => {
+            Some(number) if number > LONGEST_TIME => {
                 Err(self.invalid(key, &format!("{{value_too_big,{number}}}")))
             }
             _ => Ok(self.number(key)?.map(Duration::from_millis)),

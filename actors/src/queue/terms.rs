@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::name::Name;
 
+/// The longest time a queue or a message may be given, in milliseconds: ten years.
+pub(crate) const LONGEST_TIME: i64 = 315_360_000_000;
+
 /// How a queue keeps its messages, as far as one source says: the declaration, a policy or an operator policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {

@@ -9,17 +9,18 @@ use leveret_protocol::Exception;
 use rustc_hash::FxHashMap;
 
 use super::crashes::Crashes;
-use super::declaring::UnderWay;
 use super::definitions::{Definitions, Recovered};
 use super::directory::Directory;
 use super::forgetting::{Forgetting, Sources};
 use super::messages::*;
 use super::placement::Placement;
+use super::under_way::UnderWay;
 use crate::exchange::bindings::Destination;
 use crate::id::{ConnectionId, QueueId};
 use crate::lease::Lease;
 use crate::name::Name;
 use crate::node::Node;
+use crate::policy::PolicyClass;
 use crate::queue::messages as queue;
 
 /// One virtual host.
@@ -29,7 +30,9 @@ pub struct VirtualHost {
     pub(super) definitions: Arc<dyn Definitions>,
     recovered: Recovered,
     /// What is being recorded before it comes to life.
-    pub(super) under_way: UnderWay,
+    pub(super) under_way: UnderWay<Destination>,
+    /// Policies that are being recorded.
+    pub(super) policies_under_way: UnderWay<(PolicyClass, Name)>,
     pub(super) names_of: FxHashMap<QueueId, Name>,
     pub(super) placement: Placement,
     pub(super) exclusive: FxHashMap<ConnectionId, Vec<QueueId>>,
@@ -59,6 +62,7 @@ impl VirtualHost {
             definitions,
             recovered,
             under_way: UnderWay::default(),
+            policies_under_way: UnderWay::default(),
             names_of: FxHashMap::default(),
             exclusive: FxHashMap::default(),
             sources_of: FxHashMap::default(),

@@ -8,8 +8,6 @@ use actix::fut;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use leveret_protocol::Exception;
-use rustc_hash::FxHashMap;
-use tokio::sync::oneshot;
 
 use super::actor::{Answer, VirtualHost};
 use super::definitions::Change;
@@ -20,28 +18,6 @@ use crate::exchange::messages as exchange;
 use crate::exchange::options::ExchangeOptions;
 use crate::name::Name;
 use crate::queue::options::{self, QueueOptions};
-
-/// What is being recorded before it comes to life, and who wants to declare the same.
-#[derive(Debug, Default)]
-pub(super) struct UnderWay(FxHashMap<Destination, Vec<oneshot::Sender<()>>>);
-
-impl UnderWay {
-    fn begin(&mut self, declared: Destination) {
-        self.0.insert(declared, Vec::new());
-    }
-
-    /// Those who wait are told by the drop of what they wait for.
-    fn end(&mut self, declared: &Destination) {
-        self.0.remove(declared);
-    }
-
-    fn wait(&mut self, declared: &Destination) -> Option<oneshot::Receiver<()>> {
-        let waiting = self.0.get_mut(declared)?;
-        let (over, wait) = oneshot::channel();
-        waiting.push(over);
-        Some(wait)
-    }
-}
 
 /// The argument with which a client chooses how the name it gets begins.
 fn name_prefix(options: &QueueOptions) -> Option<&str> {

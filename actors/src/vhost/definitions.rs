@@ -1,7 +1,7 @@
 //! Where durable definitions are kept.
 //!
 //! What is durable exists for clients only once it is recorded: a declaration or a binding is recorded first and takes
-//! effect then; a deletion takes effect first and is answered when it is recorded. What stands behind the interface
+//! effect then; a deletion takes effect first and is answered when it is recorded. Policies are recorded first either way. What stands behind the interface
 //! (memory, a store on disk, a replicated one) is not the virtual host's concern.
 
 use std::fmt::Display;
@@ -16,6 +16,7 @@ use crate::exchange::bindings::Binding;
 use crate::exchange::options::ExchangeOptions;
 use crate::id::StoreId;
 use crate::name::Name;
+use crate::policy::{Policies, Policy, PolicyClass};
 use crate::queue::options::QueueOptions;
 
 /// A change of something durable in one virtual host.
@@ -64,6 +65,20 @@ pub enum Change {
         /// Which queue or exchange of that name.
         destination_id: StoreId,
     },
+    /// A policy was set, in the place of one of its name.
+    PolicySet {
+        /// Its class.
+        class: PolicyClass,
+        /// The policy.
+        policy: Policy,
+    },
+    /// A policy was cleared.
+    PolicyCleared {
+        /// Its class.
+        class: PolicyClass,
+        /// Its name.
+        name: Name,
+    },
     /// A binding was removed.
     Unbound {
         /// The exchange that routed.
@@ -111,6 +126,8 @@ pub struct Recovered {
     pub queues: Vec<(StoreId, Name, QueueOptions)>,
     /// Bindings, each with the exchange that routes.
     pub bindings: Vec<(Name, Binding)>,
+    /// Policies.
+    pub policies: Policies,
 }
 
 /// Keeps nothing: definitions live and end with the process.

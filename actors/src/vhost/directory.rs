@@ -18,6 +18,7 @@ use crate::exchange::walk::{Graph, Routing};
 use crate::id::{ConnectionId, QueueId, StoreId};
 use crate::name::Name;
 use crate::node::WorkerId;
+use crate::policy::Policies;
 use crate::queue::actor::Queue;
 use crate::queue::messages::DirectReply;
 use crate::queue::options::QueueOptions;
@@ -74,11 +75,22 @@ impl ExchangeHandle {
     /// Swaps in the bindings after a change, and their table.
     pub(crate) fn publish(&self, bindings: &Bindings) {
         self.bindings.store(Arc::new(bindings.clone()));
-        let current = self.routing.load();
-        self.routing.store(Arc::new(Routing {
+        self.routing.rcu(|current| Routing {
             routes: bindings.routes(),
-            ..Routing::clone(&current)
-        }));
+            ..Routing::clone(current)
+        });
+    }
+
+    /// Swaps in another alternate exchange after a change of policies; whether it is another one.
+    pub(crate) fn publish_alternate(&self, alternate: &Option<Name>) -> bool {
+        if self.routing.load().alternate == *alternate {
+            return false;
+        }
+        self.routing.rcu(|current| Routing {
+            alternate: alternate.clone(),
+            ..Routing::clone(current)
+        });
+        true
     }
 }
 
@@ -93,6 +105,7 @@ pub struct Directory {
     queues: ArcSwap<Map<QueueHandle>>,
     exchanges: ArcSwap<Map<ExchangeHandle>>,
     replies: ArcSwap<imbl::HashMap<Name, Recipient<DirectReply>>>,
+    policies: ArcSwap<Policies>,
 }
 
 impl Directory {
@@ -103,6 +116,7 @@ impl Directory {
             queues: ArcSwap::default(),
             exchanges: ArcSwap::default(),
             replies: ArcSwap::default(),
+            policies: ArcSwap::default(),
         }
     }
 
@@ -124,6 +138,15 @@ impl Directory {
     /// The exchange of that name.
     pub fn exchange(&self, name: &str) -> Option<Arc<ExchangeHandle>> {
         self.exchanges.load().get(name).cloned()
+    }
+
+    /// The policies of the virtual host, as of now.
+    pub fn policies(&self) -> Arc<Policies> {
+        self.policies.load_full()
+    }
+
+    pub(crate) fn put_policies(&self, policies: Policies) {
+        self.policies.store(Arc::new(policies));
     }
 
     /// What a destination is kept under, if it exists and is durable.

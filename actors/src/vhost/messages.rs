@@ -10,7 +10,9 @@ use crate::exchange::options::ExchangeOptions;
 use crate::id::{ConnectionId, QueueId};
 use crate::name::Name;
 use crate::node::WorkerId;
+use crate::policy::{CheckedPolicy, PolicyClass};
 use crate::queue::options::QueueOptions;
+use crate::vhost::definitions::NotRecorded;
 use crate::vhost::directory::QueueHandle;
 
 /// exchange.declare: there is an exchange of that name with those options afterwards.
@@ -94,6 +96,26 @@ pub struct Unbind {
     pub binding: Binding,
     /// Who asks.
     pub connection: ConnectionId,
+}
+
+/// Sets a policy, in the place of one of its name: answered when it is recorded and holds.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), NotRecorded>")]
+pub struct SetPolicy {
+    /// Its class.
+    pub class: PolicyClass,
+    /// The policy.
+    pub policy: Arc<CheckedPolicy>,
+}
+
+/// Clears a policy: answers whether there was one, when that is recorded and it holds no longer.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<bool, NotRecorded>")]
+pub struct ClearPolicy {
+    /// Its class.
+    pub class: PolicyClass,
+    /// Its name.
+    pub name: Name,
 }
 
 /// A connection ends: its exclusive queues go before this is answered.

@@ -3,6 +3,7 @@
 //! - declares, deletes and supervises the exchanges and queues of the host
 //! - checks that a declaration agrees with what exists
 //! - has what is durable recorded, and brings it back after a restart
+//! - applies policies to what they match, also when they change
 //! - drops exclusive queues with their connection
 //! - publishes names and routing tables through the [`directory`](directory::Directory), which channels read without a hop
 //!
@@ -20,9 +21,11 @@ mod forgetting;
 pub mod messages;
 pub mod names;
 mod placement;
+mod policies;
 mod recovery;
 pub(crate) mod successor;
 mod supervision;
+mod under_way;
 
 use std::sync::Arc;
 

@@ -25,6 +25,7 @@ impl VirtualHost {
         let begun = Instant::now();
         let (exchanges, queues) = (recovered.exchanges.len(), recovered.queues.len());
         let bindings = recovered.bindings.len();
+        self.directory.put_policies(recovered.policies);
         for (id, name, options) in recovered.queues {
             let worker = self.placement.near(self.node.workers.by_name(&name));
             self.create_queue(name, Arc::new(options), None, Some(id), worker, ctx);

@@ -30,7 +30,6 @@ use crate::name::Name;
 use crate::node::WorkerId;
 use crate::queue::MemoryBudget;
 use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
-use crate::queue::effective::Effective;
 use crate::queue::options::QueueOptions;
 
 impl VirtualHost {
@@ -58,7 +57,7 @@ impl VirtualHost {
         let routing = Routing {
             name: name.clone(),
             routes: bindings.routes(),
-            alternate: options.alternate.clone(),
+            alternate: self.alternate(&name, &options),
             is_default: name.is_empty(),
         };
         let seed = ExchangeSeed {
@@ -96,7 +95,7 @@ impl VirtualHost {
         let seed = QueueSeed {
             id,
             name: name.clone(),
-            effective: Arc::new(Effective::of(&options, None, None)),
+            effective: Arc::new(self.directory.policies().effective(&name, &options)),
             options: Arc::clone(&options),
             store_id,
             journal: self.journal(options.durable, store_id),

@@ -9,8 +9,9 @@ const MOST_LINES: usize = 400;
 const RING: [&str; 5] = ["connection", "channel", "consumer", "queue", "journal"];
 
 /// Folders whose every file is pure but these: they name actors, mailboxes, sockets or clocks.
-const PURE_BUT: [(&str, &[&str]); 4] = [
+const PURE_BUT: [(&str, &[&str]); 5] = [
     ("publication", &[]),
+    ("policy", &[]),
     ("exchange", &["actor.rs", "messages.rs"]),
     (
         "queue",

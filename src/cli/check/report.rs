@@ -45,6 +45,7 @@ pub(super) struct Vhost {
     pub(super) exchanges: u64,
     pub(super) queues: u64,
     pub(super) bindings: u64,
+    pub(super) policies: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -160,6 +161,7 @@ impl Report {
             exchanges: counted.exchanges,
             queues: counted.queues,
             bindings: counted.bindings,
+            policies: counted.policies,
         });
         self.definitions = Some(Definitions {
             file: definitions::FILE,

@@ -38,8 +38,8 @@ fn definitions(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for vhost in &definitions.vhosts {
         writeln!(
             out,
-            "  vhost '{}': {} exchanges, {} queues, {} bindings",
-            vhost.name, vhost.exchanges, vhost.queues, vhost.bindings
+            "  vhost '{}': {} exchanges, {} queues, {} bindings, {} policies",
+            vhost.name, vhost.exchanges, vhost.queues, vhost.bindings, vhost.policies
         )?;
     }
     Ok(())

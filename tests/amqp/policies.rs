@@ -1,0 +1,182 @@
+//! Policies: set and cleared by the program that embeds the broker, seen by clients.
+
+use leveret::node::Settings;
+use leveret::policy::{ApplyTo, Policy, PolicyClass};
+use leveret::{Config, broker::PolicyError};
+use leveret_protocol::method::{exchange as exchanges, queue as queues};
+use leveret_protocol::types::FieldTable;
+
+use crate::support::methods::{bind, exchange, queue};
+use crate::support::{Broker, Channel};
+
+/// Waits for an answer of the broker.
+pub(crate) fn answer<T>(asked: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(asked)
+}
+
+fn policy(name: &str, pattern: &str, definition: FieldTable) -> Policy {
+    Policy {
+        name: name.into(),
+        pattern: pattern.to_owned(),
+        definition,
+        priority: 0,
+        apply_to: ApplyTo::All,
+    }
+}
+
+fn alternate(name: &str, pattern: &str, exchange: &str) -> Policy {
+    policy(
+        name,
+        pattern,
+        FieldTable::from_iter([("alternate-exchange", exchange)]),
+    )
+}
+
+fn set(broker: &Broker, policy: Policy) {
+    let set = broker
+        .server()
+        .broker()
+        .set_policy("/", PolicyClass::Ordinary, policy);
+    answer(set).unwrap();
+}
+
+fn clear(broker: &Broker, name: &str) -> bool {
+    let cleared = broker
+        .server()
+        .broker()
+        .clear_policy("/", PolicyClass::Ordinary, name);
+    answer(cleared).unwrap()
+}
+
+fn own() -> Broker {
+    Broker::adjusted(|_: &mut Settings| ())
+}
+
+/// A queue that takes what goes to an exchange of its name.
+fn net(channel: &Channel, name: &str) {
+    channel.call::<exchanges::DeclareOk>(exchange(name, "fanout"));
+    channel.call::<queues::DeclareOk<'_>>(queue(name));
+    channel.call::<queues::BindOk>(bind(name, name, ""));
+}
+
+#[test]
+fn an_alternate_exchange_comes_and_goes_with_its_policy() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    net(&channel, "one");
+    net(&channel, "two");
+    channel.call::<exchanges::DeclareOk>(exchange("source", "direct"));
+    // An answer on the channel tells that the publication before it was routed.
+    let publish = |exchange: &str, body: &str| {
+        channel.publish(exchange, "nowhere", body);
+        channel.ready("one");
+    };
+    publish("source", "before");
+    set(&broker, alternate("p", "^sou", "one"));
+    publish("source", "to one");
+    set(&broker, alternate("p", "^sou", "two"));
+    publish("source", "to two");
+    channel.call::<exchanges::DeclareOk>(exchange("source later", "direct"));
+    publish("source later", "later to two");
+    assert!(clear(&broker, "p"));
+    assert!(!clear(&broker, "p"));
+    publish("source", "after");
+    assert_eq!(channel.drain("one"), ["to one"]);
+    assert_eq!(channel.drain("two"), ["to two", "later to two"]);
+}
+
+#[test]
+fn a_declared_alternate_exchange_goes_before_a_policy() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    net(&channel, "declared");
+    net(&channel, "of policy");
+    set(&broker, alternate("p", "", "of policy"));
+    channel.call::<exchanges::DeclareOk>(exchanges::Declare {
+        arguments: FieldTable::from_iter([("alternate-exchange", "declared")]),
+        ..exchange("source", "direct")
+    });
+    channel.publish("source", "nowhere", "x");
+    assert_eq!(channel.drain("declared"), ["x"]);
+    assert_eq!(channel.drain("of policy"), Vec::<String>::new());
+}
+
+#[test]
+fn what_holds_for_an_object_can_be_asked() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.call::<queues::DeclareOk<'_>>(queue("q"));
+    set(
+        &broker,
+        policy("p", "^q$", FieldTable::from_iter([("max-length", 5)])),
+    );
+    let api = broker.server().broker();
+    let bound = policy("o", "", FieldTable::from_iter([("max-length", 3)]));
+    answer(api.set_policy("/", PolicyClass::Operator, bound.clone())).unwrap();
+    let applied = api.policies_of_queue("/", "q").unwrap().unwrap();
+    assert_eq!(applied.policy.as_deref(), Some("p"));
+    assert_eq!(applied.operator_policy.as_deref(), Some("o"));
+    assert_eq!(
+        applied.effective_policy_definition,
+        FieldTable::from_iter([("max-length", 3)])
+    );
+    assert_eq!(api.policies("/", PolicyClass::Operator).unwrap(), [bound]);
+    assert_eq!(
+        api.policies_of_exchange("/", "amq.direct")
+            .unwrap()
+            .unwrap()
+            .policy,
+        None
+    );
+    assert_eq!(api.policies_of_queue("/", "missing"), Ok(None));
+}
+
+#[test]
+fn a_policy_that_does_not_fit_changes_nothing() {
+    let broker = own();
+    let api = broker.server().broker();
+    let wrong = policy("p", "", FieldTable::from_iter([("max-length", -1)]));
+    let refused = answer(api.set_policy("/", PolicyClass::Ordinary, wrong)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "Validation failed\n\n-1 is not a valid maximum length\n"
+    );
+    assert_eq!(api.policies("/", PolicyClass::Ordinary), Ok(Vec::new()));
+    assert_eq!(
+        api.policies("missing", PolicyClass::Ordinary),
+        Err(PolicyError::NoVhost("missing".into()))
+    );
+}
+
+#[test]
+fn policies_survive_a_restart_and_hold_for_what_came_back() {
+    let data = tempfile::tempdir().unwrap();
+    let broker_in = || {
+        Broker::with(Config {
+            data_dir: Some(data.path().to_owned()),
+            ..Config::local()
+        })
+    };
+    let broker = broker_in();
+    let channel = broker.connect().channel();
+    channel.call::<exchanges::DeclareOk>(exchanges::Declare {
+        durable: true,
+        ..exchange("source", "direct")
+    });
+    channel.call::<queues::DeclareOk<'_>>(queues::Declare {
+        durable: true,
+        ..queue("q")
+    });
+    channel.call::<queues::BindOk>(bind("q", "amq.fanout", ""));
+    set(&broker, alternate("p", "^source", "amq.fanout"));
+    set(&broker, alternate("gone", "^source", "amq.direct"));
+    clear(&broker, "gone");
+    drop(broker);
+    let broker = broker_in();
+    let channel = broker.connect().channel();
+    channel.publish("source", "nowhere", "x");
+    assert_eq!(channel.drain("q"), ["x"]);
+    let policies = broker.server().broker().policies("/", PolicyClass::Ordinary);
+    assert_eq!(policies.unwrap().len(), 1);
+}
