@@ -44,6 +44,18 @@ impl Turn {
         false
     }
 
+    /// Notes that something of `weight` was absorbed of which nothing is left to do.
+    pub(crate) fn count<A>(&mut self, weight: usize, ctx: &mut Context<A>)
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        self.absorbed += weight.max(1);
+        if self.absorbed >= MOST_ABSORBED {
+            self.absorbed = 0;
+            ctx.wait(actix::fut::wrap_future(tokio::task::yield_now()));
+        }
+    }
+
     /// Asks for another act after every other task of the thread had its turn.
     pub(crate) fn again<A>(&mut self, ctx: &mut Context<A>)
     where

@@ -3,6 +3,7 @@
 //! A channel executes its client's commands in their order. One that needs an answer from elsewhere pauses the
 //! commands behind it, not the mailbox: deliveries and confirms go on.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -16,7 +17,6 @@ use super::global_prefetch::Budget;
 use super::inbox::Inbox;
 use super::labour::Labour;
 use super::messages::{ChannelEnded, Close, Commands, End, Raise};
-use super::output::Output;
 use super::reply_to::ReplyTo;
 use super::routes::RouteMemo;
 use super::session::Session;
@@ -32,6 +32,7 @@ use crate::printable::Printable;
 use crate::publication::PageBuilder;
 use crate::queue::messages::{DirectReply, QueueNotice};
 use crate::turn::{Act, Turn};
+use crate::writer::outbox::Outbox;
 
 /// How far a channel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub(super) enum Pending {
 pub(crate) struct Channel {
     pub(super) id: ChannelId,
     pub(super) number: u16,
-    pub(super) session: Arc<Session>,
+    pub(super) session: Rc<Session>,
     pub(super) phase: Phase,
     /// The connection ends: stop when the inbox is empty.
     pub(super) leaving: bool,
@@ -85,7 +86,7 @@ pub(crate) struct Channel {
     pub(super) reply_to: Option<ReplyTo>,
     /// What an empty queue name means.
     pub(super) last_queue: Name,
-    pub(super) output: Output,
+    pub(super) output: Outbox,
     turn: Turn,
     connection: Recipient<ChannelEnded>,
     _lease: Lease<ChannelId>,
@@ -96,7 +97,7 @@ impl Channel {
     pub(crate) fn new(
         id: ChannelId,
         number: u16,
-        session: Arc<Session>,
+        session: Rc<Session>,
         connection: Recipient<ChannelEnded>,
         lease: Lease<ChannelId>,
     ) -> Self {
@@ -127,7 +128,7 @@ impl Channel {
             budget: None,
             reply_to: None,
             last_queue: Name::from(""),
-            output: Output::default(),
+            output: session.outbox.clone(),
             turn: Turn::default(),
             connection,
             _lease: lease,
@@ -135,19 +136,22 @@ impl Channel {
         }
     }
 
-    /// Something was absorbed: post what came of it at the end of the turn.
+    /// Something was absorbed: post what came of it at the end of the turn, if there can be anything.
     pub(super) fn absorbed(&mut self, weight: usize, ctx: &mut Context<Self>) {
-        if self.turn.ask(weight, ctx) || self.output.is_full() {
+        let owes =
+            self.confirms.is_some() || self.attachments.has_settlements() || self.settled_deliveries > 0;
+        if !owes {
+            self.turn.count(weight, ctx);
+        } else if self.turn.ask(weight, ctx) {
             self.act();
         }
     }
 
-    /// Posts confirms and everything else there is for the client.
+    /// Posts settlements and confirms.
     fn act(&mut self) {
         self.turn.begin();
         self.post_settlements();
         self.answer_confirms();
-        self.output.post(&self.session);
     }
 
     /// Ends the channel, or the connection, with an exception.
@@ -155,7 +159,6 @@ impl Channel {
         match exception.scope {
             Scope::Connection => {
                 self.abandon();
-                self.output.post(&self.session);
                 self.session.raise.do_send(Raise { exception });
                 self.end(End::ByClient, ctx);
             }

@@ -194,6 +194,11 @@ impl Attachments {
         }
     }
 
+    /// Whether settlements were gathered.
+    pub(crate) fn has_settlements(&self) -> bool {
+        !self.settled.is_empty()
+    }
+
     /// Posts the settlements gathered.
     pub(crate) fn post_settlements(&mut self) {
         for key in self.settled.drain(..) {

@@ -1,12 +1,10 @@
 //! What consumers report: deliveries become tags and frames, the rest answers to the client.
 
-use std::sync::Arc;
-
 use super::actor::{Channel, Pending};
 use super::methods::lost;
 use super::subscriptions::Subscriber;
 use super::unacked::Outstanding;
-use crate::consumer::messages::{Lend, Receipt, Report};
+use crate::consumer::messages::{Lend, Report};
 use crate::id::ConsumerId;
 use crate::name::Name;
 use crate::publication::Handout;
@@ -55,11 +53,7 @@ impl Channel {
             return;
         };
         let messages = u32::try_from(handout.len()).unwrap_or(u32::MAX);
-        let receipt = Receipt {
-            consumer: Arc::clone(&subscriber.addr),
-            messages,
-            bytes: handout.bytes,
-        };
+        let receipt = subscriber.receipt(messages, handout.bytes);
         let (channel, frame_max) = (self.number, self.session.frame_max);
         let (next_tag, unacked) = (&mut self.next_tag, &mut self.unacked);
         self.output.deliver(receipt, |chunk| {

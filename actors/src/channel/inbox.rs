@@ -68,7 +68,6 @@ impl Channel {
                     Method::decode(work.batch.payload(frame))
             {
                 self.output.method(self.number, &channel::CloseOk {});
-                self.output.post(&self.session);
             }
         }
         work.at = work.batch.frames.len();
@@ -92,8 +91,6 @@ impl Channel {
             };
             if let Err(exception) = next.and_then(|command| self.execute(command, ctx)) {
                 self.fail(exception, ctx);
-            } else if self.output.is_full() {
-                self.output.post(&self.session);
             }
         }
         self.assembler = assembler;
@@ -127,7 +124,6 @@ impl Channel {
 
     /// Pauses the commands until the client has read what it was answered.
     fn await_reader(&mut self, ctx: &mut Context<Self>) {
-        self.output.post(&self.session);
         let room = |channel: &Self| Arc::clone(&channel.session.backlog).room();
         self.ask(room, ctx, |_, (), _| Ok(()));
     }

@@ -19,7 +19,6 @@ mod inbox;
 mod labour;
 pub(crate) mod messages;
 mod methods;
-mod output;
 mod publish;
 mod reply_to;
 mod routes;

@@ -15,8 +15,8 @@ use crate::name::Name;
 use crate::node::{Access, Node, Resource, WorkerId};
 use crate::vhost::VhostHandle;
 use crate::vhost::messages::ReleaseExclusive;
-use crate::writer::actor::Writer;
 use crate::writer::backlog::Backlog;
+use crate::writer::outbox::Outbox;
 
 /// What a connection and its channels share. When the last of them is gone, however they went, so are the exclusive
 /// queues of the connection: until then a channel may still declare one.
@@ -26,7 +26,7 @@ pub(crate) struct Session {
     pub(crate) vhost: Arc<VhostHandle>,
     pub(crate) node: Arc<Node>,
     pub(crate) worker: WorkerId,
-    pub(crate) writer: Addr<Writer>,
+    pub(crate) outbox: Outbox,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) unfinished: Arc<Unfinished>,
     pub(crate) windows: Windows,
@@ -36,8 +36,6 @@ pub(crate) struct Session {
     pub(crate) cancel_notify: bool,
     /// Queues may end with this connection: see [`ends_queues`](Self::ends_queues).
     pub(crate) ending: AtomicBool,
-    /// connection.close was sent: channels have nothing to say any more.
-    pub(crate) over: AtomicBool,
 }
 
 impl Drop for Session {
@@ -60,16 +58,6 @@ impl Session {
     /// Whether the virtual host has to hear of the end of this connection, and be waited for.
     pub(crate) fn ends_queues(&self) -> bool {
         self.ending.load(Ordering::Relaxed)
-    }
-
-    /// Lets nothing of the channels follow what the connection sends from here on.
-    pub(crate) fn silence(&self) {
-        self.over.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether nothing of the channels is sent any more.
-    pub(crate) fn is_silenced(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
     }
 
     /// Refuses what the user may not do with a resource.

@@ -97,7 +97,7 @@ impl Channel {
         let Some(confirms) = &mut self.confirms else {
             return;
         };
-        let (number, output) = (self.number, &mut self.output);
+        let (number, output) = (self.number, &self.output);
         confirms.take(|answer| {
             let (delivery_tag, multiple) = (answer.tag, answer.multiple);
             if answer.nack {

@@ -1,12 +1,13 @@
 //! The consumers of a channel.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::consumer::actor::Consumer;
-use crate::consumer::messages::Settled;
+use crate::consumer::messages::{Receipt, Settled};
+use crate::consumer::unheard::Unheard;
 use crate::id::ConsumerId;
 use crate::name::Name;
 
@@ -14,7 +15,8 @@ use crate::name::Name;
 pub(super) struct Subscriber {
     pub(super) id: ConsumerId,
     pub(super) tag: Name,
-    pub(super) addr: Arc<Addr<Consumer>>,
+    pub(super) addr: Rc<Addr<Consumer>>,
+    unheard: Rc<Unheard>,
     /// Its queue, as the channel's attachments number it.
     pub(super) queue: u32,
     pub(super) no_ack: bool,
@@ -29,6 +31,7 @@ impl Subscriber {
         id: ConsumerId,
         tag: Name,
         addr: Addr<Consumer>,
+        unheard: Rc<Unheard>,
         queue: u32,
         no_ack: bool,
         nowait: bool,
@@ -36,11 +39,22 @@ impl Subscriber {
         Subscriber {
             id,
             tag,
-            addr: Arc::new(addr),
+            addr: Rc::new(addr),
+            unheard,
             queue,
             no_ack,
             nowait,
             settled: 0,
+        }
+    }
+
+    /// Tells the consumer when so much of its deliveries is written.
+    pub(super) fn receipt(&self, messages: u32, bytes: u64) -> Receipt {
+        Receipt {
+            consumer: Rc::clone(&self.addr),
+            unheard: Rc::clone(&self.unheard),
+            messages,
+            bytes,
         }
     }
 }

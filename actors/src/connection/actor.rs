@@ -1,11 +1,12 @@
 //! The connection actor: its life, and the mail that reaches it.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use leveret_protocol::EncodeMethod;
 use leveret_protocol::codec::{DecodeError, Inbound};
-use leveret_protocol::{Chunk, EncodeMethod};
 use leveret_protocol::{Exception, FrameBatch, ReplyCode};
 use tokio::net::TcpStream;
 use tracing::{debug, error, info, warn};
@@ -25,7 +26,8 @@ use crate::traffic::Traffic;
 use crate::window::Permit;
 use crate::writer::actor::Writer;
 use crate::writer::backlog::Backlog;
-use crate::writer::messages::{Finish, Write};
+use crate::writer::messages::Finish;
+use crate::writer::outbox::Outbox;
 
 /// One socket.
 pub(crate) struct Connection {
@@ -39,9 +41,10 @@ pub(crate) struct Connection {
     pub(super) phase: Phase,
     pub(super) handshake: Handshake,
     pub(super) tuning: Tuning,
-    pub(super) session: Option<Arc<Session>>,
+    pub(super) session: Option<Rc<Session>>,
     pub(crate) channels: Channels,
     pub(crate) writer: Option<Addr<Writer>>,
+    pub(super) outbox: Option<Outbox>,
     pub(super) gate: Arc<Gate>,
     pub(super) backlog: Arc<Backlog>,
     pub(super) traffic: Arc<Traffic>,
@@ -80,6 +83,7 @@ impl Connection {
             session: None,
             channels: Channels::default(),
             writer: None,
+            outbox: None,
             gate: Arc::new(Gate::new(frame_max)),
             backlog: Arc::default(),
             traffic: Arc::default(),
@@ -98,13 +102,14 @@ impl Connection {
         };
         let (reading, writing) = TcpStream::from_std(socket)?.into_split();
         let lease = Lease::new(ctx.address().recipient(), ());
-        let writer = Writer::new(
+        let (writer, outbox) = Writer::open(
             writing,
             Arc::clone(&self.backlog),
             Arc::clone(&self.traffic),
             lease,
         );
-        self.writer = Some(writer.start());
+        self.writer = Some(writer);
+        self.outbox = Some(outbox);
         ctx.add_stream(Reader::new(
             reading,
             self.node.settings.initial_frame_max,
@@ -117,14 +122,8 @@ impl Connection {
 
     /// Sends one method.
     pub(super) fn send(&self, channel: u16, method: &impl EncodeMethod) {
-        let mut chunk = Chunk::new();
-        chunk.method(channel, method);
-        self.write(chunk);
-    }
-
-    pub(super) fn write(&self, chunk: Chunk) {
-        if let Some(writer) = &self.writer {
-            writer.do_send(Write::answer(chunk, &self.backlog));
+        if let Some(outbox) = &self.outbox {
+            outbox.own(|chunk| chunk.method(channel, method));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The channels of a connection, and the way of frames to them.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use actix::prelude::*;
 use leveret_protocol::method::{Method, channel};
@@ -125,7 +125,7 @@ impl Connection {
         let id = ChannelId::next();
         let lease = Lease::new(ctx.address().recipient(), id);
         let ended = ctx.address().recipient();
-        let addr = Channel::new(id, number, Arc::clone(session), ended, lease).start();
+        let addr = Channel::new(id, number, Rc::clone(session), ended, lease).start();
         self.channels.insert(number, id, addr.clone());
         Ok(addr)
     }

@@ -66,8 +66,8 @@ impl Connection {
         self.phase = Phase::Closing;
         self.gate.let_through();
         self.channels.close_all();
-        if let Some(session) = &self.session {
-            session.silence();
+        if let Some(outbox) = &self.outbox {
+            outbox.silence();
         }
         let reply_text = exception.reply_text();
         let (class_id, method_id) = exception.method;

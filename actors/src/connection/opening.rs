@@ -1,5 +1,6 @@
 //! How a connection gets open: the handshake's steps carried out.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -114,16 +115,16 @@ impl Connection {
         if !self.node.settings.authority.may_open(&user, vhost) {
             return refused(format!("access to vhost '{vhost}' refused for user '{user}'"));
         }
-        let Some(writer) = self.writer.clone() else {
+        let Some(outbox) = self.outbox.clone() else {
             return Ok(());
         };
-        self.session = Some(Arc::new(Session {
+        self.session = Some(Rc::new(Session {
             connection: self.id,
             user,
             vhost: found,
             node: Arc::clone(&self.node),
             worker: self.worker,
-            writer,
+            outbox,
             backlog: Arc::clone(&self.backlog),
             unfinished: Arc::new(Unfinished::new(self.node.settings.max_message_size)),
             windows: Windows::default(),
@@ -131,7 +132,6 @@ impl Connection {
             frame_max: self.tuning.frame_max,
             cancel_notify: self.handshake.client_can("consumer_cancel_notify"),
             ending: AtomicBool::default(),
-            over: AtomicBool::default(),
         }));
         self.phase = Phase::Running;
         debug!(peer = %self.peer, local = %self.local, user = %self.handshake.user, vhost, "connection opened");
@@ -147,9 +147,9 @@ impl Connection {
                     Some(hint) => info!(peer = %self.peer, "{hint}"),
                     None => info!(peer = %self.peer, "not an AMQP 0-9-1 client"),
                 }
-                let mut chunk = Chunk::new();
-                chunk.protocol_header();
-                self.write(chunk);
+                if let Some(outbox) = &self.outbox {
+                    outbox.own(Chunk::protocol_header);
+                }
                 self.finish(ctx);
             }
             Refused::Login {

@@ -1,10 +1,13 @@
 //! The consumer actor: one subscription, which turns prefetch, acknowledgements and what the socket
 //! has taken into credit at the queue.
 
+use std::rc::Rc;
+
 use actix::prelude::*;
 
 use super::credit::Credit;
 use super::messages::*;
+use super::unheard::Unheard;
 use super::windows::Windows;
 use crate::id::ConsumerId;
 use crate::lease::Lease;
@@ -42,6 +45,7 @@ pub struct Consumer {
     channel: Recipient<FromConsumer>,
     queue: Addr<Queue>,
     credit: Credit,
+    unheard: Rc<Unheard>,
     on_offer: bool,
     /// Messages wait at the queue for lent credit, and the channel has not heard of it.
     offered: bool,
@@ -59,12 +63,18 @@ impl Consumer {
             channel: seed.channel,
             queue: seed.queue,
             credit: Credit::new(seed.prefetch, seed.no_ack).within(seed.windows.widest()),
+            unheard: Rc::default(),
             on_offer: seed.on_offer,
             offered: false,
             turn: Turn::default(),
             _windows: seed.windows,
             _lease: seed.lease,
         }
+    }
+
+    /// Where it is counted what was written of its deliveries.
+    pub fn unheard(&self) -> Rc<Unheard> {
+        Rc::clone(&self.unheard)
     }
 
     fn report(&self, report: Report) {
@@ -84,6 +94,8 @@ impl Consumer {
     /// when this consumer has room of its own.
     fn act(&mut self) {
         self.turn.begin();
+        let Written { messages, bytes } = self.unheard.take();
+        self.credit.written(messages, bytes);
         if self.on_offer {
             if self.offered && self.credit.room() > 0 {
                 self.offered = false;
@@ -92,6 +104,19 @@ impl Consumer {
         } else if let Some(grant) = self.credit.top_up() {
             self.grant(grant);
         }
+        self.say_what_is_worth();
+    }
+
+    /// With a channel-wide limit every byte is, since an offer may wait for it.
+    fn say_what_is_worth(&self) {
+        let worth = match self.on_offer {
+            true => Written {
+                messages: 1,
+                bytes: 1,
+            },
+            false => self.credit.awaited(),
+        };
+        self.unheard.set_worth(worth);
     }
 
     fn grant(&self, grant: Grant) {
@@ -141,6 +166,10 @@ impl Handler<Supply> for Consumer {
                 let messages = u32::try_from(handout.deliveries.len()).unwrap_or(u32::MAX);
                 self.credit.delivered(messages, handout.bytes);
                 self.report(Report::Deliveries(handout));
+                self.say_what_is_worth();
+                if self.unheard.is_worth() {
+                    self.absorbed(ctx);
+                }
             }
             Supply::Offer => {
                 self.offered = true;

@@ -13,6 +13,7 @@
 //! granted + unwritten ≤ window     but for one message by which a queue may exceed the bytes
 //! ```
 
+use super::messages::Written;
 use crate::queue::Grant;
 
 /// Messages that may be on their way to the socket.
@@ -121,6 +122,29 @@ impl Credit {
         worth
             .then(|| self.grant(messages, bytes))
             .filter(|grant| *grant != Grant::default())
+    }
+
+    /// How much must be written before there can be something to grant. Less need not be told to [`written`](Self::written)
+    /// meanwhile: the queue has credit left, or waits for a settlement.
+    pub fn awaited(&self) -> Written {
+        let (messages, bytes) = (self.messages_allowed(), self.bytes_allowed());
+        let prefetch_is_the_bound = self.prefetch_room() < self.window_room();
+        if prefetch_is_the_bound && self.granted.messages + messages <= 0 && self.covers_bytes(bytes) {
+            return Written {
+                messages: u32::MAX,
+                bytes: u64::MAX,
+            };
+        }
+        if self.granted.messages <= 0 || self.granted.bytes <= 0 {
+            return Written {
+                messages: 1,
+                bytes: 1,
+            };
+        }
+        Written {
+            messages: saturate(i64::from(WINDOW_MESSAGES / 4) - messages).max(1),
+            bytes: (self.window / 4 - bytes).max(1) as u64,
+        }
     }
 
     /// How many messages it could take at once, if its queue offered some. 0 while the socket is behind.

@@ -2,11 +2,12 @@
 //!
 //! What a queue sends it is [`Supply`](crate::queue::messages::Supply).
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use actix::prelude::*;
 
 use super::actor::Consumer;
+use super::unheard::Unheard;
 use crate::publication::Handout;
 use crate::queue::messages::InExclusiveUse;
 
@@ -40,7 +41,7 @@ pub struct ChannelLimit {
 pub struct Cancel;
 
 /// That much of what the consumer delivered has been written to the socket.
-#[derive(Debug, Message)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct Written {
     /// Messages.
@@ -54,7 +55,9 @@ pub struct Written {
 #[derive(Debug)]
 pub struct Receipt {
     /// To whom.
-    pub consumer: Arc<Addr<Consumer>>,
+    pub consumer: Rc<Addr<Consumer>>,
+    /// Where it is counted until that is worth a mail.
+    pub unheard: Rc<Unheard>,
     /// Messages covered.
     pub messages: u32,
     /// Bytes covered.
@@ -63,10 +66,9 @@ pub struct Receipt {
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        self.consumer.do_send(Written {
-            messages: self.messages,
-            bytes: self.bytes,
-        });
+        if let Some(written) = self.unheard.add(self.messages, self.bytes) {
+            self.consumer.do_send(written);
+        }
     }
 }
 

@@ -3,4 +3,5 @@
 pub mod actor;
 pub mod credit;
 pub mod messages;
+pub mod unheard;
 pub mod windows;

@@ -1,22 +1,23 @@
-//! The writer actor: chunks in, one vectored write a turn.
+//! The writer actor: what is in the outbox goes to the socket, in one vectored write a turn.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::{Buf, Bytes};
-use leveret_protocol::encode::Chunk;
 use tokio::net::tcp::OwnedWriteHalf;
 use tracing::debug;
 
 use super::backlog::Backlog;
-use super::messages::{Beat, Finish, Write};
+use super::messages::{Beat, Finish, Post};
+use super::outbox::{Batch, Outbox, Waiting};
 use crate::consumer::messages::Receipt;
 use crate::lease::Lease;
 use crate::traffic::Traffic;
-use crate::turn::{Act, Turn};
 
 /// Slices of one vectored write; the kernel takes up to 1024.
 const MOST_SLICES: usize = 64;
@@ -44,19 +45,20 @@ pub(crate) struct Writer {
     finishing: bool,
     backlog: Arc<Backlog>,
     traffic: Arc<Traffic>,
-    turn: Turn,
+    waiting: Rc<RefCell<Waiting>>,
     _lease: Lease<()>,
 }
 
 impl Writer {
-    /// A writer over `socket`; the lease tells the connection when it ends or fails.
-    pub(crate) fn new(
+    /// Starts a writer over `socket`, and opens its outbox; the lease tells the connection when it ends or fails.
+    pub(crate) fn open(
         socket: OwnedWriteHalf,
         backlog: Arc<Backlog>,
         traffic: Arc<Traffic>,
         lease: Lease<()>,
-    ) -> Self {
-        Writer {
+    ) -> (Addr<Writer>, Outbox) {
+        let waiting = Rc::default();
+        let writer = Writer {
             socket: Arc::new(socket),
             pieces: VecDeque::new(),
             milestones: VecDeque::new(),
@@ -65,16 +67,17 @@ impl Writer {
             written_at_beat: 0,
             blocked: false,
             finishing: false,
-            backlog,
+            backlog: Arc::clone(&backlog),
             traffic,
-            turn: Turn::default(),
+            waiting: Rc::clone(&waiting),
             _lease: lease,
-        }
+        };
+        let addr = writer.start();
+        (addr.clone(), Outbox::new(waiting, addr, backlog))
     }
 
     /// Writes until nothing is left or the socket is full.
     fn act(&mut self, ctx: &mut Context<Self>) {
-        self.turn.begin();
         while !self.blocked && !self.pieces.is_empty() {
             match self.write_some() {
                 Ok(written) => self.wrote(written),
@@ -135,22 +138,23 @@ impl Writer {
         );
     }
 
-    fn gather(&mut self, chunk: Chunk, receipts: Vec<Receipt>, answers: usize) {
-        self.gathered += chunk.len() as u64;
-        self.pieces
-            .extend(chunk.into_parts().into_iter().filter(|piece| !piece.is_empty()));
-        if answers > 0 || !receipts.is_empty() {
+    fn gather(&mut self, batch: Batch) {
+        self.gathered += batch.chunk.len() as u64;
+        self.pieces.extend(batch.chunk.into_parts());
+        if batch.answers > 0 || !batch.receipts.is_empty() {
             self.milestones.push_back(Milestone {
                 at: self.gathered,
-                answers,
-                _receipts: receipts,
+                answers: batch.answers,
+                _receipts: batch.receipts,
             });
         }
     }
 
-    fn absorbed(&mut self, ctx: &mut Context<Self>) {
-        if self.turn.ask(1, ctx) {
-            self.act(ctx);
+    /// Takes what is in the outbox. After [`Finish`] nothing is taken any more.
+    fn collect(&mut self) {
+        if !self.finishing {
+            let batches = self.waiting.borrow_mut().take();
+            batches.into_iter().for_each(|batch| self.gather(batch));
         }
     }
 }
@@ -161,34 +165,17 @@ impl Actor for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        self.waiting.borrow_mut().close();
         self.backlog.close();
     }
 }
 
-impl Handler<Act> for Writer {
+impl Handler<Post> for Writer {
     type Result = ();
 
-    fn handle(&mut self, _: Act, ctx: &mut Context<Self>) {
+    fn handle(&mut self, _: Post, ctx: &mut Context<Self>) {
+        self.collect();
         self.act(ctx);
-    }
-}
-
-impl Handler<Write> for Writer {
-    type Result = ();
-
-    fn handle(
-        &mut self,
-        Write {
-            chunk,
-            receipts,
-            answers,
-        }: Write,
-        ctx: &mut Context<Self>,
-    ) {
-        if !self.finishing {
-            self.gather(chunk, receipts, answers);
-            self.absorbed(ctx);
-        }
     }
 }
 
@@ -199,10 +186,10 @@ impl Handler<Beat> for Writer {
         let idle = self.written == self.written_at_beat && self.pieces.is_empty();
         self.written_at_beat = self.written;
         if idle && !self.finishing {
-            let mut chunk = Chunk::new();
-            chunk.heartbeat();
-            self.gather(chunk, Vec::new(), 0);
-            self.absorbed(ctx);
+            let mut batch = Batch::default();
+            batch.chunk.heartbeat();
+            self.gather(batch);
+            self.act(ctx);
         }
     }
 }
@@ -211,8 +198,9 @@ impl Handler<Finish> for Writer {
     type Result = ();
 
     fn handle(&mut self, _: Finish, ctx: &mut Context<Self>) {
+        self.collect();
         self.finishing = true;
         ctx.run_later(FINISH_WITHIN, |_, ctx| ctx.stop());
-        self.absorbed(ctx);
+        self.act(ctx);
     }
 }

@@ -1,7 +1,7 @@
 //! The writing half of a socket.
 //!
 //! A connection's reader may be paused for back-pressure while its writer must go on, so they are two
-//! actors. The writer gathers what its mailbox brings and writes it all at the end of the drain,
+//! actors. What is to be written gathers in the [`outbox`], and the writer writes it all in its turn,
 //! vectored; when the socket is full it waits for room without stopping to gather.
 //!
 //! What gathers is bounded by what produces it: deliveries by the credit of their consumers (which comes
@@ -10,3 +10,4 @@
 pub(crate) mod actor;
 pub(crate) mod backlog;
 pub(crate) mod messages;
+pub(crate) mod outbox;

@@ -60,13 +60,16 @@ impl Channel {
             windows: self.session.windows.clone(),
             lease: Lease::new(ctx.address().recipient(), number),
         };
-        let addr = Consumer::new(seed).start();
+        let consumer = Consumer::new(seed);
+        let unheard = consumer.unheard();
+        let addr = consumer.start();
         let supply = ReturnAddress::new(addr.clone().recipient(), Supply::QueueGone { crashed: true });
         self.attachments.hold(queue);
         self.subscriptions.insert(Subscriber::new(
             id,
             tag,
             addr,
+            unheard,
             queue,
             consume.no_ack,
             consume.nowait,

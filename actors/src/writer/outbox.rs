@@ -1,0 +1,130 @@
+//! What is to be written to one socket, gathered by all that live on its thread.
+//!
+//! The connection and its channels put their frames here, and whoever finds it empty tells the writer. That takes everything in
+//! its turn, which comes after all actors that were woken before it: what a thousand channels have, a message each, becomes
+//! one write, without a mail and a piece of memory for each.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use leveret_protocol::{Chunk, EncodeMethod};
+
+use super::actor::Writer;
+use super::backlog::Backlog;
+use super::messages::Post;
+use crate::consumer::messages::Receipt;
+
+/// Bytes from which on a new batch is begun: one does not grow without bound, nor wait for all of a long one to be written.
+const FULL: usize = 256 * 1024;
+
+/// Frames that are written in one go.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) chunk: Chunk,
+    /// Dropped when the frames are written.
+    pub(super) receipts: Vec<Receipt>,
+    /// How many of the bytes answer the peer's own requests; they were added to its backlog.
+    pub(super) answers: usize,
+}
+
+/// The shared part.
+#[derive(Default)]
+pub(super) struct Waiting {
+    /// In order; only the last one grows.
+    batches: Vec<Batch>,
+    /// connection.close was sent: channels have nothing to say any more.
+    silenced: bool,
+    /// Nobody will write any more.
+    closed: bool,
+}
+
+impl Waiting {
+    pub(super) fn take(&mut self) -> Vec<Batch> {
+        std::mem::take(&mut self.batches)
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        self.batches.clear();
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there is one, or it was just pushed")]
+    fn batch(&mut self) -> &mut Batch {
+        if self.batches.last().is_none_or(|last| last.chunk.len() >= FULL) {
+            self.batches.push(Batch::default());
+        }
+        let last = self.batches.len() - 1;
+        &mut self.batches[last]
+    }
+}
+
+/// Where frames for one socket are put.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    waiting: Rc<RefCell<Waiting>>,
+    writer: Addr<Writer>,
+    backlog: Arc<Backlog>,
+}
+
+impl Outbox {
+    pub(super) fn new(waiting: Rc<RefCell<Waiting>>, writer: Addr<Writer>, backlog: Arc<Backlog>) -> Self {
+        Outbox {
+            waiting,
+            writer,
+            backlog,
+        }
+    }
+
+    /// Adds frames of the connection itself.
+    pub(crate) fn own(&self, encode: impl FnOnce(&mut Chunk)) {
+        self.put(&mut self.waiting.borrow_mut(), None, encode);
+    }
+
+    /// Adds a method by which a channel answers the client.
+    pub(crate) fn method(&self, channel: u16, method: &impl EncodeMethod) {
+        self.answer(|chunk| chunk.method(channel, method));
+    }
+
+    /// Adds content by which a channel answers the client.
+    pub(crate) fn answer(&self, encode: impl FnOnce(&mut Chunk)) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.silenced {
+            self.put(&mut waiting, None, encode);
+        }
+    }
+
+    /// Adds deliveries, which are covered by the credit of a consumer. The receipt is dropped when they are written.
+    pub(crate) fn deliver(&self, receipt: Receipt, encode: impl FnOnce(&mut Chunk)) {
+        let mut waiting = self.waiting.borrow_mut();
+        if !waiting.silenced {
+            self.put(&mut waiting, Some(receipt), encode);
+        }
+    }
+
+    /// Lets nothing of the channels follow what the connection sends from here on.
+    pub(crate) fn silence(&self) {
+        self.waiting.borrow_mut().silenced = true;
+    }
+
+    fn put(&self, waiting: &mut Waiting, receipt: Option<Receipt>, encode: impl FnOnce(&mut Chunk)) {
+        if waiting.closed {
+            return;
+        }
+        if waiting.batches.is_empty() {
+            self.writer.do_send(Post);
+        }
+        let batch = waiting.batch();
+        let before = batch.chunk.len();
+        encode(&mut batch.chunk);
+        match receipt {
+            Some(receipt) => batch.receipts.push(receipt),
+            None => {
+                let bytes = batch.chunk.len() - before;
+                self.backlog.add(bytes);
+                batch.answers += bytes;
+            }
+        }
+    }
+}
