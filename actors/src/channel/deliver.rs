@@ -1,6 +1,7 @@
 //! What consumers report: deliveries become tags and frames, the rest answers to the client.
 
 use super::actor::{Channel, Pending};
+use super::delivery_count::Counted;
 use super::methods::lost;
 use super::subscriptions::Subscriber;
 use super::unacked::Outstanding;
@@ -56,6 +57,7 @@ impl Channel {
         let receipt = subscriber.receipt(messages, handout.bytes);
         let (channel, frame_max) = (self.number, self.session.frame_max);
         let (next_tag, unacked) = (&mut self.next_tag, &mut self.unacked);
+        let mut counted = Counted::new(&handout.counts);
         self.output.deliver(receipt, |chunk| {
             for (delivery, publication) in handout.publications() {
                 let tag = *next_tag;
@@ -67,7 +69,7 @@ impl Channel {
                     delivery.redelivered,
                     publication.exchange,
                     publication.routing_key,
-                    publication.properties,
+                    &counted.next(publication.properties),
                     BodyRef::from(&publication.body),
                     frame_max,
                 );

@@ -27,6 +27,8 @@ pub struct Handout {
     pub pages: Vec<Arc<Page>>,
     /// The messages.
     pub deliveries: Vec<Delivery>,
+    /// How often some of them have come back to a queue that counts: their indices, which rise, and the numbers.
+    pub counts: Vec<(u32, u32)>,
     /// What the messages cost in bytes, the measure of byte credit.
     pub bytes: u64,
 }

@@ -109,10 +109,12 @@ impl Queue {
             transient_too: seed.options.kind == QueueKind::Quorum,
             max_priority: seed.options.max_priority.unwrap_or_default(),
         };
+        let mut state = QueueState::new(settings);
+        state.amend_returns(&seed.effective);
         Queue {
             id: seed.id,
             name: seed.name,
-            state: QueueState::new(settings),
+            state,
             effective: seed.effective,
             journal: seed.journal,
             scratch: seed.scratch,
@@ -337,6 +339,7 @@ impl Handler<Amend> for Queue {
     type Result = ();
 
     fn handle(&mut self, Amend(effective): Amend, ctx: &mut Context<Self>) {
+        self.state.amend_returns(&effective);
         self.effective = effective;
         self.absorbed(1, ctx);
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    attempts::Attempts,
     holders::{Held, Holders},
     levels::Levels,
     pages::Pages,
@@ -66,6 +67,7 @@ impl QueueState {
                 pages: &mut self.pages,
                 holders: &mut self.holders,
                 settlements: &mut self.settlements,
+                attempts: &mut self.returning.attempts,
                 handouts,
                 pass: self.passes,
                 share: left / equals + 1,
@@ -83,6 +85,7 @@ struct Service<'a> {
     pages: &'a mut Pages,
     holders: &'a mut Holders,
     settlements: &'a mut Settlements,
+    attempts: &'a mut Attempts,
     handouts: &'a mut Vec<(ConsumerId, Handout)>,
     pass: u64,
     /// How many messages the consumer may get in this pass, roughly.
@@ -108,7 +111,15 @@ impl Service<'_> {
                 subscriber.open.page = entry.page;
                 handout.pages.extend(self.pages.get(&entry).map(Arc::clone));
             }
+            if entry.redelivered
+                && let Some(count) = self.attempts.of(position)
+            {
+                handout.counts.push((handout.deliveries.len() as u32, count));
+            }
             let key = if subscriber.subscription.no_ack {
+                if entry.redelivered {
+                    self.attempts.forget(position);
+                }
                 self.settlements.note(position, &entry);
                 self.pages.release(&entry);
                 NO_KEY

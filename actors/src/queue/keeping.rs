@@ -53,8 +53,12 @@ impl Queue {
         safety
     }
 
-    /// Tells the journals what is gone.
+    /// Tells the journals what has come back, and what is gone.
     pub(super) fn tell_settled(&mut self) {
+        let returned = self.state.take_returned();
+        if !returned.is_empty() {
+            self.journal.returned(returned);
+        }
         let settled = self.state.take_settled(Keeper::Journal);
         if !settled.is_empty() {
             self.journal.settled(settled);

@@ -132,21 +132,25 @@ impl Levels {
         known.max(feared.then(|| below.saturating_sub(1)))
     }
 
-    #[inline]
+    /// Takes a message in a queue without priorities.
+    #[inline(always)]
     pub(super) fn push(&mut self, entry: Entry) {
+        self.lowest.push(self.next_position, entry);
+        self.next_position += 1;
+    }
+
+    /// Takes a message into its level.
+    pub(super) fn push_to_level(&mut self, entry: Entry) {
         let position = self.next_position;
         self.next_position += 1;
-        match &mut self.more {
-            None => self.lowest.push(position, entry),
-            Some(more) => match &mut more.review {
-                Some(review) => review.arrived.push(position, entry),
-                None => self.level_mut(entry.level).push(position, entry),
-            },
+        match self.more.as_mut().and_then(|more| more.review.as_mut()) {
+            Some(review) => review.arrived.push(position, entry),
+            None => self.level_mut(entry.level).push(position, entry),
         }
     }
 
     /// The first message, with its position, if it is in memory.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
         if self.more.is_none() {
             self.lowest.pop(settlements)
@@ -331,7 +335,7 @@ impl Levels {
         }
     }
 
-    #[inline(never)]
+    #[cold]
     fn pop_highest(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
         if self.review().is_some() {
             return None;

@@ -13,6 +13,7 @@
 mod absent;
 pub mod actor;
 mod arguments;
+mod attempts;
 mod backlog;
 mod credit;
 pub mod deduplication;
@@ -34,6 +35,7 @@ pub mod options;
 mod pages;
 mod ready;
 mod reason;
+mod returning;
 mod review;
 mod settlements;
 mod spilling;

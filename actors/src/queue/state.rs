@@ -9,6 +9,7 @@ use super::{
     holders::{Held, Holders},
     levels::Levels,
     pages::Pages,
+    returning::Returning,
     settlements::Settlements,
     subscribers::{InExclusiveUse, Subscribers, Subscription},
 };
@@ -47,6 +48,8 @@ pub enum Outcome {
     Ack,
     /// It goes back to its place, marked as redelivered.
     Requeue,
+    /// The same, and who had it failed with it.
+    Fail,
     /// It was refused, and is dropped.
     Reject,
 }
@@ -63,6 +66,7 @@ pub struct QueueState {
     pub(super) subscribers: Subscribers,
     pub(super) settlements: Settlements,
     pub(super) backlog: Backlog,
+    pub(super) returning: Returning,
     /// Number of the last pass.
     pub(super) passes: u64,
 }
@@ -87,10 +91,8 @@ impl QueueState {
     /// redelivered.
     pub fn detach(&mut self, channel: ChannelId) -> Vec<ConsumerId> {
         let gone = self.subscribers.remove_of(channel);
-        for Held { position, mut entry } in self.holders.detach(channel) {
-            entry.redelivered = true;
-            self.ready.put_back(position, entry);
-        }
+        let held = self.holders.detach(channel);
+        self.take_back(held, Outcome::Fail);
         gone
     }
 
@@ -105,7 +107,7 @@ impl QueueState {
             let publications = Arc::clone(&page);
             self.pages.insert(page, offsets, kept, |entry| {
                 let level = ready.level_of(&publications, entry.offset);
-                ready.push(Entry { level, ..entry });
+                ready.push_to_level(Entry { level, ..entry });
             });
         }
         self.compact_pages();
@@ -120,6 +122,7 @@ impl QueueState {
     pub fn restore(&mut self, kept: Kept) {
         self.ready.start_at(kept.next_position, kept.handed_out_below);
         self.synced_below(kept.next_position);
+        self.take_back_kept(&kept.returned, kept.next_position);
         if let Some(run) = kept.waiting {
             self.ready.push_kept(run);
         }
@@ -140,17 +143,31 @@ impl QueueState {
     /// a key is used again once it is settled.
     pub fn settle(&mut self, channel: ChannelId, outcome: Outcome, keys: &[u32]) -> usize {
         let (ready, pages, settlements) = (&mut self.ready, &mut self.pages, &mut self.settlements);
+        let returning = &mut self.returning;
         let settled = match outcome {
-            Outcome::Ack | Outcome::Reject => self.holders.release(channel, keys, |held| {
-                settlements.note(held.position, &held.entry);
-                pages.release(&held.entry);
-            }),
-            Outcome::Requeue => self
-                .holders
-                .release(channel, keys, |Held { position, mut entry }| {
-                    entry.redelivered = true;
-                    ready.put_back(position, entry);
-                }),
+            Outcome::Ack | Outcome::Reject => {
+                let counted = !returning.attempts.is_empty();
+                self.holders.release(channel, keys, |held| {
+                    if counted {
+                        returning.attempts.forget(held.position);
+                    }
+                    settlements.note(held.position, &held.entry);
+                    pages.release(&held.entry);
+                })
+            }
+            Outcome::Requeue | Outcome::Fail if returning.counts() => {
+                let mut back = Vec::with_capacity(keys.len());
+                let settled = self.holders.release(channel, keys, |held| back.push(held));
+                self.take_back(back, outcome);
+                settled
+            }
+            Outcome::Requeue | Outcome::Fail => {
+                self.holders
+                    .release(channel, keys, |Held { position, mut entry }| {
+                        entry.redelivered = true;
+                        ready.put_back(position, entry);
+                    })
+            }
         };
         self.compact_pages();
         settled
@@ -194,7 +211,9 @@ impl QueueState {
     pub fn get(&mut self, channel: ChannelId, no_ack: bool) -> Option<(Handout, u32)> {
         let (position, entry) = self.ready.pop(&mut self.settlements)?;
         let page = Arc::clone(self.pages.get(&entry)?);
+        let count = self.returning.attempts.of(position);
         let key = if no_ack {
+            self.returning.attempts.forget(position);
             self.settlements.note(position, &entry);
             self.pages.release(&entry);
             self.compact_pages();
@@ -212,6 +231,7 @@ impl QueueState {
         let handout = Handout {
             pages: vec![page],
             deliveries: vec![delivery],
+            counts: count.map(|count| (0, count)).into_iter().collect(),
             bytes: entry.cost.into(),
         };
         Some((handout, self.ready()))
@@ -225,6 +245,7 @@ impl QueueState {
         self.ready
             .clear(&mut self.settlements, &held, |entry| pages.release(entry));
         self.backlog.forget_loading();
+        self.forget_returns();
         self.compact_pages();
         purged
     }

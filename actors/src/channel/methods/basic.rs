@@ -5,6 +5,7 @@ use leveret_protocol::method::basic::{self, Method};
 use leveret_protocol::{BodyRef, Content, Exception, ReplyCode};
 
 use super::super::actor::Channel;
+use super::super::delivery_count::Counted;
 use super::super::unacked::{NO_CONSUMER, Outstanding};
 use super::lost;
 use crate::node::{Access, Resource};
@@ -31,8 +32,14 @@ impl Channel {
                 )),
             },
             Method::Ack(ack) => self.settle(Outcome::Ack, ack.delivery_tag, ack.multiple),
-            Method::Nack(nack) => self.settle(returned(nack.requeue), nack.delivery_tag, nack.multiple),
-            Method::Reject(reject) => self.settle(returned(reject.requeue), reject.delivery_tag, false),
+            Method::Nack(nack) => self.settle(
+                back(nack.requeue, Outcome::Requeue),
+                nack.delivery_tag,
+                nack.multiple,
+            ),
+            Method::Reject(reject) => {
+                self.settle(back(reject.requeue, Outcome::Fail), reject.delivery_tag, false)
+            }
             Method::Get(get) => self.get(&get, ctx),
             Method::Consume(consume) => self.consume(consume, ctx),
             Method::Cancel(cancel) => self.cancel(&cancel),
@@ -90,6 +97,7 @@ impl Channel {
 
     fn got(&mut self, queue: u32, no_ack: bool, got: &Got) {
         let (number, frame_max) = (self.number, self.session.frame_max);
+        let mut counted = Counted::new(&got.handout.counts);
         for (delivery, publication) in got.handout.publications() {
             let tag = self.next_tag;
             self.next_tag += 1;
@@ -104,7 +112,7 @@ impl Channel {
                 chunk.method(number, &get_ok);
                 chunk.content(
                     number,
-                    publication.properties,
+                    &counted.next(publication.properties),
                     BodyRef::from(&publication.body),
                     frame_max,
                 );
@@ -122,10 +130,7 @@ impl Channel {
     }
 }
 
-fn returned(requeue: bool) -> Outcome {
-    if requeue {
-        Outcome::Requeue
-    } else {
-        Outcome::Reject
-    }
+/// Whether a delivery goes back, and how.
+fn back(requeue: bool, how: Outcome) -> Outcome {
+    if requeue { how } else { Outcome::Reject }
 }

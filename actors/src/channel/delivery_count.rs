@@ -1,0 +1,73 @@
+//! The header that tells how often a message has come back to its queue. Pure.
+
+use std::borrow::Cow;
+
+use leveret_protocol::Exception;
+use leveret_protocol::properties::{Properties, rewrite::with_headers};
+
+/// The name of the header.
+const HEADER: &str = "x-delivery-count";
+
+/// The properties of deliveries that follow each other, with the header where the queue has counted.
+pub(super) struct Counted<'h> {
+    /// Indices of deliveries, which rise, and how often their messages have come back.
+    counts: &'h [(u32, u32)],
+    next: u32,
+}
+
+impl<'h> Counted<'h> {
+    /// Those of a handout, from its first delivery on, see [`Handout::counts`](crate::publication::Handout::counts).
+    pub(super) fn new(counts: &'h [(u32, u32)]) -> Self {
+        Counted { counts, next: 0 }
+    }
+
+    /// The properties of the next delivery.
+    #[inline]
+    pub(super) fn next<'p>(&mut self, properties: &'p [u8]) -> Cow<'p, [u8]> {
+        let index = self.next;
+        self.next += 1;
+        match self.counts {
+            [(at, count), rest @ ..] if *at == index => {
+                self.counts = rest;
+                // What can't be read is left as it came.
+                counted(properties, *count).unwrap_or(Cow::Borrowed(properties))
+            }
+            _ => Cow::Borrowed(properties),
+        }
+    }
+}
+
+fn counted(properties: &[u8], count: u32) -> Result<Cow<'_, [u8]>, Exception> {
+    let mut headers = Properties::parse(properties)?.headers()?.unwrap_or_default();
+    headers.insert(HEADER, i64::from(count));
+    Ok(Cow::Owned(with_headers(properties, &headers)?.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use leveret_protocol::FieldValue;
+    use leveret_protocol::properties::OwnedProperties;
+
+    use super::*;
+
+    #[test]
+    fn only_what_came_back_gets_the_header_and_keeps_the_rest() {
+        let plain = OwnedProperties::new().with_delivery_mode(2).encode();
+        let mut counted = Counted::new(&[(1, 3), (2, 4)]);
+        assert_eq!(*counted.next(&plain), *plain);
+        let first = counted.next(&plain);
+        let again = counted.next(&first);
+        assert_eq!(*counted.next(&plain), *plain);
+        for (properties, count) in [(&first, 3), (&again, 4)] {
+            let read = Properties::parse(properties).unwrap();
+            let headers = read.headers().unwrap().unwrap();
+            assert_eq!((read.delivery_mode, headers.len()), (Some(2), 1));
+            assert_eq!(headers.get(HEADER), Some(&FieldValue::I64(count)));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_as_it_came() {
+        assert_eq!(*Counted::new(&[(0, 1)]).next(&[0x20, 0, 9]), [0x20, 0, 9]);
+    }
+}
