@@ -43,10 +43,12 @@
 //! 8. *Stopping is an ordered list* with deadlines; see [`broker`].
 
 pub mod broker;
+pub mod chance;
 pub mod channel;
 pub mod clock;
 pub mod connection;
 pub mod consumer;
+pub mod deduplication;
 pub mod definitions;
 pub mod exchange;
 #[cfg(feature = "faults")]

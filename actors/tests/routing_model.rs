@@ -16,7 +16,7 @@ use leveret_actors::{
         bindings::{Binding, Bindings, Destination},
         kind::ExchangeKind,
         routes::Routes,
-        walk::{Graph, Routing, walk},
+        walk::{Content, Graph, Message, Routing, walk},
     },
     name::Name,
 };
@@ -353,10 +353,8 @@ mod walking {
             bindings.bind(binding(to, key, FieldTable::new())).unwrap();
         }
         Arc::new(Routing {
-            name: exchange_name(number),
-            routes: bindings.routes(),
             alternate: plan.alternate.map(exchange_name),
-            is_default: false,
+            ..Routing::new(exchange_name(number), bindings.routes())
         })
     }
 
@@ -397,7 +395,11 @@ mod walking {
             let exchanges = plans.iter().enumerate().map(|(number, plan)| routing(number, plan));
             let host = Host(exchanges.collect());
             let mut found = Vec::new();
-            walk(&host, &host.0[0], &keys, None, &mut found);
+            let message = Message {
+                keys: &keys,
+                content: Some(Content::default()),
+            };
+            walk(&host, &host.0[0], message, &mut found);
             let distinct: BTreeSet<Name> = found.iter().cloned().collect();
             prop_assert_eq!(distinct.len(), found.len(), "a queue twice in {:?}", found);
             prop_assert_eq!(distinct, reachable(&plans, &keys));

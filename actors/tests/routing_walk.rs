@@ -12,7 +12,7 @@ use leveret_actors::{
         bindings::{Binding, Bindings, Destination},
         kind::ExchangeKind,
         routes::Routes,
-        walk::{Graph, Routing, sender_selected, walk},
+        walk::{Content, Graph, Message, Routing, sender_selected, walk},
     },
     name::Name,
 };
@@ -30,19 +30,12 @@ impl Graph for Host {
         if name.is_empty() {
             let routes = Routes::new(ExchangeKind::Direct);
             let name = Name::default();
-            return Some(Arc::new(Routing {
-                name,
-                routes,
-                alternate: None,
-                is_default: true,
-            }));
+            return Some(Arc::new(Routing::new(name, routes)));
         }
         let (_, bindings, alternate) = self.exchanges.get(name)?;
         Some(Arc::new(Routing {
-            name: Name::from(name),
-            routes: bindings.routes(),
             alternate: alternate.clone(),
-            is_default: false,
+            ..Routing::new(Name::from(name), bindings.routes())
         }))
     }
 
@@ -76,7 +69,11 @@ impl Host {
     fn routed(&self, exchange: &str, keys: &[&str]) -> Vec<String> {
         let start = Graph::exchange(self, exchange).unwrap();
         let mut queues = Vec::new();
-        walk(self, &start, keys, None, &mut queues);
+        let message = Message {
+            keys,
+            content: Some(Content::default()),
+        };
+        walk(self, &start, message, &mut queues);
         let mut names: Vec<String> = queues.iter().map(ToString::to_string).collect();
         names.sort();
         names

@@ -21,6 +21,7 @@ mod consuming;
 mod content;
 mod delivery_count;
 mod exchange;
+mod exchange_types;
 mod frames;
 mod handshake;
 mod heartbeat;

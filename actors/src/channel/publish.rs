@@ -13,10 +13,14 @@ use tracing::debug;
 use super::actor::Channel;
 use super::expiration::check_expiration;
 use super::routes::Route;
+use crate::chance;
+use crate::clock;
+use crate::exchange::history::History;
 use crate::exchange::kind::ExchangeKind;
-use crate::exchange::walk::{sender_selected, walk};
+use crate::exchange::walk::{Content as Known, Message, Walked, sender_selected, walk};
 use crate::name::Name;
 use crate::node::{Access, Resource};
+use crate::publication::Publication;
 use crate::vhost::names;
 
 /// Properties that say nothing to the broker but how to keep the message.
@@ -34,6 +38,21 @@ pub(super) struct Checked<'a> {
     pub(super) further_keys: Vec<String>,
 }
 
+impl Checked<'_> {
+    /// Leaves a copy for those who are bound later.
+    fn keep_in(&self, history: &History, body: &Body<'_>) {
+        history.keep(Publication {
+            exchange: self.exchange.as_bytes(),
+            routing_key: self.key.as_bytes(),
+            properties: &self.properties,
+            persistent: self.persistent,
+            dead_lettered: false,
+            body: body.clone(),
+            body_len: 0,
+        });
+    }
+}
+
 impl Channel {
     /// Takes a publication: routes it and gathers it for its queues, or stages it in a transaction.
     pub(super) fn publish(
@@ -46,7 +65,7 @@ impl Channel {
             return Err(Exception::new(ReplyCode::NotImplemented, "immediate=true"));
         }
         let route = self.route(publish.exchange, publish.routing_key, ctx)?;
-        let checked = self.check(publish, content.properties, matches!(route, Route::ByHeaders))?;
+        let checked = self.check(publish, content.properties, matches!(route, Route::ByContent))?;
         match &mut self.transaction {
             Some(transaction) => transaction.publish(checked, content.body),
             None => self.send(route, &checked, content.body, ctx)?,
@@ -68,7 +87,18 @@ impl Channel {
                 return Ok(());
             }
             Route::Queues(queues) if checked.further_keys.is_empty() => queues,
-            Route::Queues(_) | Route::ByHeaders => self.route_by_content(checked, ctx)?,
+            Route::Queues(_) | Route::ByContent => {
+                let (queues, walked) = self.route_by_content(checked, ctx)?;
+                walked
+                    .histories
+                    .iter()
+                    .for_each(|history| checked.keep_in(history, &body));
+                if walked.duplicate && queues.is_empty() {
+                    self.confirm_at_once();
+                    return Ok(());
+                }
+                queues
+            }
         };
         if queues.is_empty() {
             self.unroutable(checked, &body);
@@ -112,7 +142,7 @@ impl Channel {
         &self,
         publish: &basic::Publish<'a>,
         raw: &'a [u8],
-        by_headers: bool,
+        by_content: bool,
     ) -> Result<Checked<'a>, Exception> {
         let mut checked = Checked {
             exchange: publish.exchange,
@@ -124,7 +154,7 @@ impl Channel {
             further_keys: Vec::new(),
         };
         if flags(raw) & !PLAIN != 0 {
-            self.check_properties(raw, by_headers, &mut checked)?;
+            self.check_properties(raw, by_content, &mut checked)?;
         }
         Ok(checked)
     }
@@ -132,7 +162,7 @@ impl Channel {
     fn check_properties(
         &self,
         raw: &[u8],
-        by_headers: bool,
+        by_content: bool,
         checked: &mut Checked<'_>,
     ) -> Result<(), Exception> {
         let properties = Properties::parse(raw)?;
@@ -147,7 +177,7 @@ impl Channel {
             self.check_user_id(user)?;
         }
         if let Some(raw) = properties.headers_raw
-            && (by_headers || mentions(raw, b"\x02CC") || mentions(raw, b"\x03BCC"))
+            && (by_content || mentions(raw, b"\x02CC") || mentions(raw, b"\x03BCC"))
         {
             check_headers(&properties, checked)?;
         }
@@ -201,8 +231,12 @@ impl Channel {
             return Ok(Route::DirectReply);
         }
         let mut queues = Vec::new();
-        if walk(&**directory, &found.routing.load(), &[key], None, &mut queues) {
-            return Ok(Route::ByHeaders);
+        let asked = Message {
+            keys: &[key],
+            content: None,
+        };
+        if walk(&**directory, &found.routing.load(), asked, &mut queues).by_content {
+            return Ok(Route::ByContent);
         }
         Ok(Route::Queues(self.attach_all(&queues, ctx)))
     }
@@ -215,12 +249,12 @@ impl Channel {
             .collect()
     }
 
-    /// Routes what can't be remembered: by headers, by CC and BCC, to a direct reply address.
+    /// Routes what can't be remembered: by headers, by CC and BCC, by chance, by what was there before.
     fn route_by_content(
         &mut self,
         checked: &Checked<'_>,
         ctx: &mut Context<Self>,
-    ) -> Result<Rc<[u32]>, Exception> {
+    ) -> Result<(Rc<[u32]>, Walked), Exception> {
         let begun = Instant::now();
         let directory = &self.session.vhost.directory;
         let exchange = directory
@@ -233,16 +267,20 @@ impl Channel {
         }
         let mut keys = vec![checked.key];
         keys.extend(checked.further_keys.iter().map(String::as_str));
+        let content = Known {
+            headers: checked.headers.as_ref(),
+            properties: &checked.properties,
+            now: clock::now(),
+            random: chance::draw(),
+        };
+        let message = Message {
+            keys: &keys,
+            content: Some(content),
+        };
         let mut queues = Vec::new();
-        walk(
-            &**directory,
-            &exchange.routing.load(),
-            &keys,
-            checked.headers.as_ref(),
-            &mut queues,
-        );
+        let walked = walk(&**directory, &exchange.routing.load(), message, &mut queues);
         self.labour.add(begun);
-        Ok(self.attach_all(&queues, ctx))
+        Ok((self.attach_all(&queues, ctx), walked))
     }
 
     /// Nowhere to go: returned if mandatory, and confirmed either way, in that order.
@@ -261,6 +299,10 @@ impl Channel {
                 "unroutable message dropped"
             );
         }
+        self.confirm_at_once();
+    }
+
+    fn confirm_at_once(&mut self) {
         if let Some(confirms) = &mut self.confirms {
             confirms.publish();
         }

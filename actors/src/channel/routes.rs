@@ -16,8 +16,8 @@ const MOST_REMEMBERED: usize = 1024;
 pub(super) enum Route {
     /// To these queues, as the channel's attachments number them.
     Queues(Rc<[u32]>),
-    /// That depends on its headers.
-    ByHeaders,
+    /// That depends on what else it is.
+    ByContent,
     /// To the channel that waits for replies under this key.
     DirectReply,
 }
@@ -99,7 +99,7 @@ mod tests {
     fn queues(route: Option<Route>) -> Option<Vec<u32>> {
         match route? {
             Route::Queues(queues) => Some(queues.to_vec()),
-            Route::ByHeaders | Route::DirectReply => None,
+            Route::ByContent | Route::DirectReply => None,
         }
     }
 

@@ -277,6 +277,7 @@ mod tests {
                 internal,
                 alternate: Some("other".into()),
                 arguments: FieldTable::from_iter([("alternate-exchange", "other")]),
+                ..ExchangeOptions::predeclared(ExchangeKind::Headers, internal)
             };
             let raw = encode_exchange(ID, &options);
             assert_eq!(decode_exchange("e", "/", &raw), Ok((ID, options)));
@@ -297,6 +298,30 @@ mod tests {
     #[test]
     fn a_policy_comes_back_as_it_was() {
         assert_eq!(decode_policy("p", &encode_policy(&policy())), Ok(policy()));
+    }
+
+    #[test]
+    fn what_follows_from_the_arguments_of_an_exchange_is_read_again() {
+        let declare = exchange::Declare {
+            exchange: "e",
+            kind: "x-recent-history",
+            passive: false,
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            nowait: false,
+            arguments: FieldTable::from_iter([
+                ("x-recent-history-length", FieldValue::I32(7)),
+                ("x-message-deduplication", true.into()),
+            ]),
+        };
+        let options = ExchangeOptions::parse(&declare, "/").unwrap();
+        let (_, decoded) = decode_exchange("e", "/", &encode_exchange(ID, &options)).unwrap();
+        assert_eq!(
+            (decoded.history, decoded.deduplication.is_some()),
+            (Some(7), true)
+        );
+        assert_eq!(decoded, options);
     }
 
     #[test]

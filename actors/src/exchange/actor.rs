@@ -9,6 +9,7 @@ use tracing::debug;
 
 use super::bindings::{Binding, Bindings, Destination};
 use super::messages::*;
+use super::replay::replay;
 use crate::id::StoreId;
 use crate::lease::Lease;
 use crate::name::Name;
@@ -87,11 +88,21 @@ impl Exchange {
         if self.deleted {
             return Err(names::no_exchange(&self.name, &self.directory.vhost));
         }
+        let destination = binding.destination.clone();
         let new = self.bindings.bind(binding)?;
         if new {
+            self.replay(&destination);
             self.publish();
         }
         Ok(new)
+    }
+
+    /// What the exchange keeps goes ahead of what is published next.
+    fn replay(&self, destination: &Destination) {
+        let handle = self.directory.exchange(&self.name);
+        if let Some(history) = handle.and_then(|handle| handle.routing.load().history.clone()) {
+            replay(&history, destination, &self.directory);
+        }
     }
 
     fn would_be_new(&self, binding: &Binding) -> Result<bool, Exception> {

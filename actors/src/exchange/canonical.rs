@@ -4,7 +4,7 @@ use leveret_protocol::{FieldTable, FieldValue, ShortString};
 
 /// Appends a form that two values share when they are equal whatever their width: integers and
 /// timestamps by number, floats by number, strings and bytes by content. A float is never an integer.
-pub(super) fn by_value(value: &FieldValue, out: &mut Vec<u8>) {
+pub(crate) fn by_value(value: &FieldValue, out: &mut Vec<u8>) {
     Form { out, typed: false }.value(value);
 }
 

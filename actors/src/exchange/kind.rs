@@ -1,6 +1,8 @@
-//! The four exchange types of AMQP.
+//! The types of exchanges: the four of AMQP, and those that RabbitMQ's users have by plugins.
 
 use std::fmt;
+
+use super::binding::Destination;
 
 /// How an exchange chooses among its bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,30 +15,56 @@ pub enum ExchangeKind {
     Topic,
     /// The message's headers match the binding's arguments.
     Headers,
+    /// One destination by a hash of the message; the binding key is its weight.
+    ConsistentHash,
+    /// One destination by a hash of the routing key, all alike.
+    ModulusHash,
+    /// One destination by chance.
+    Random,
+    /// One queue of this node by chance.
+    LocalRandom,
+    /// Every binding; a new one gets the last messages first.
+    RecentHistory,
+    /// Every binding, unless the message was here before.
+    Deduplication,
 }
+
+/// Every type and the name clients declare it by.
+const NAMES: [(ExchangeKind, &str); 10] = [
+    (ExchangeKind::Direct, "direct"),
+    (ExchangeKind::Fanout, "fanout"),
+    (ExchangeKind::Topic, "topic"),
+    (ExchangeKind::Headers, "headers"),
+    (ExchangeKind::ConsistentHash, "x-consistent-hash"),
+    (ExchangeKind::ModulusHash, "x-modulus-hash"),
+    (ExchangeKind::Random, "x-random"),
+    (ExchangeKind::LocalRandom, "x-local-random"),
+    (ExchangeKind::RecentHistory, "x-recent-history"),
+    (ExchangeKind::Deduplication, "x-message-deduplication"),
+];
 
 impl ExchangeKind {
     /// Reads the `type` field of `exchange.declare`; `None` for a type this broker does not have.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "direct" => Some(Self::Direct),
-            "fanout" => Some(Self::Fanout),
-            "topic" => Some(Self::Topic),
-            "headers" => Some(Self::Headers),
-            _ => None,
-        }
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(kind, _)| *kind)
     }
 
     /// The name clients declare it by.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Fanout => "fanout",
-            Self::Topic => "topic",
-            Self::Headers => "headers",
-        }
+        let known = NAMES.iter().find(|(kind, _)| *kind == self);
+        known.map_or("", |(_, name)| name)
+    }
+}
+
+impl ExchangeKind {
+    /// Whether an exchange of this type can hand messages to this destination.
+    pub(super) fn leads_to(self, destination: &Destination) -> bool {
+        self != ExchangeKind::LocalRandom || matches!(destination, Destination::Queue(_))
     }
 }
 
@@ -52,13 +80,8 @@ mod tests {
 
     #[test]
     fn each_type_is_declared_by_its_name() {
-        for kind in [
-            ExchangeKind::Direct,
-            ExchangeKind::Fanout,
-            ExchangeKind::Topic,
-            ExchangeKind::Headers,
-        ] {
-            assert_eq!(ExchangeKind::parse(kind.name()), Some(kind));
+        for (kind, name) in NAMES {
+            assert_eq!((ExchangeKind::parse(name), kind.name()), (Some(kind), name));
         }
     }
 

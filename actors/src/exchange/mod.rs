@@ -4,12 +4,16 @@
 //! [`routes`], which publishers [`walk`] without asking it.
 
 pub mod actor;
+mod arguments;
 pub mod binding;
 pub mod bindings;
 pub(crate) mod canonical;
+pub mod hashing;
+pub mod history;
 pub mod kind;
 pub mod messages;
 pub mod options;
+mod replay;
 pub mod routes;
 mod shared_map;
 pub mod walk;

@@ -3,7 +3,8 @@
 use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode, method::exchange::Declare};
 
 use crate::{
-    exchange::kind::ExchangeKind,
+    deduplication::Deduplication,
+    exchange::{arguments::Arguments, hashing::HashBy, kind::ExchangeKind},
     name::Name,
     vhost::{
         equivalence::{check_argument, check_attribute},
@@ -27,6 +28,12 @@ pub struct ExchangeOptions {
     pub internal: bool,
     /// The exchange that takes what no binding matches; it need not exist.
     pub alternate: Option<Name>,
+    /// What of a message a consistent-hash exchange chooses by.
+    pub hash_by: HashBy,
+    /// How many of its last messages it keeps for new bindings.
+    pub history: Option<u64>,
+    /// Which messages it drops because they were there before.
+    pub deduplication: Option<Deduplication>,
     /// The arguments, as declared.
     pub arguments: FieldTable,
 }
@@ -36,7 +43,7 @@ impl ExchangeOptions {
     ///
     /// # Errors
     ///
-    /// 406 when the type is unknown or the alternate exchange is not named by a string.
+    /// 406 when the type is unknown, the alternate exchange is not named by a string, or an argument of the type does not fit.
     pub fn parse(declare: &Declare<'_>, vhost: &str) -> Result<Self, Exception> {
         let Some(kind) = ExchangeKind::parse(declare.kind) else {
             return Err(Exception::new(
@@ -45,6 +52,11 @@ impl ExchangeOptions {
             ));
         };
         let alternate = declare.arguments.get(ALTERNATE);
+        let arguments = Arguments {
+            table: &declare.arguments,
+            exchange: declare.exchange,
+            vhost,
+        };
         Ok(Self {
             kind,
             durable: declare.durable,
@@ -53,6 +65,15 @@ impl ExchangeOptions {
             alternate: alternate
                 .map(|value| named(value, declare.exchange, vhost))
                 .transpose()?,
+            hash_by: match kind {
+                ExchangeKind::ConsistentHash => HashBy::parse(&declare.arguments)?,
+                _ => HashBy::RoutingKey,
+            },
+            history: match kind {
+                ExchangeKind::RecentHistory => Some(arguments.history()?),
+                _ => None,
+            },
+            deduplication: arguments.deduplication(kind)?,
             arguments: declare.arguments.clone(),
         })
     }
@@ -66,6 +87,9 @@ impl ExchangeOptions {
             auto_delete: false,
             internal,
             alternate: None,
+            hash_by: HashBy::RoutingKey,
+            history: None,
+            deduplication: None,
             arguments: FieldTable::new(),
         }
     }
@@ -158,6 +182,9 @@ mod tests {
             auto_delete: true,
             internal: true,
             alternate: Some(Name::from("ae")),
+            hash_by: HashBy::RoutingKey,
+            history: None,
+            deduplication: None,
             arguments: FieldTable::from_iter([(ALTERNATE, "ae")]),
         };
         let begin = "PRECONDITION_FAILED - inequivalent arg ";

@@ -2,13 +2,20 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode};
 
 use crate::{
-    exchange::{binding::Destination, routes::Routes},
+    deduplication::Seen,
+    exchange::{
+        binding::Destination,
+        hashing::HashBy,
+        history::History,
+        kind::ExchangeKind,
+        routes::{Routes, hash},
+    },
     name::Name,
 };
 
@@ -23,6 +30,66 @@ pub struct Routing {
     pub alternate: Option<Name>,
     /// Whether this is the default exchange, which leads each key to the queue of that name.
     pub is_default: bool,
+    /// What of a message a consistent-hash exchange chooses by.
+    pub hash_by: HashBy,
+    /// The messages it has seen, if it drops those that come twice. Nothing else on the way of a message is locked.
+    pub seen: Option<Arc<Mutex<Seen>>>,
+    /// Its last messages, if it keeps them.
+    pub history: Option<Arc<History>>,
+}
+
+impl Routing {
+    /// An exchange that remembers nothing and has no alternate.
+    #[must_use]
+    pub fn new(name: Name, routes: Routes) -> Self {
+        Routing {
+            is_default: name.is_empty(),
+            name,
+            routes,
+            alternate: None,
+            hash_by: HashBy::RoutingKey,
+            seen: None,
+            history: None,
+        }
+    }
+
+    /// Whether messages with the same keys may go different ways.
+    fn needs_content(&self) -> bool {
+        self.routes.needs_headers() || self.routes.chooses() || self.seen.is_some() || self.history.is_some()
+    }
+}
+
+/// What a walk knows of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'m> {
+    /// Its routing key and those of [`sender_selected`].
+    pub keys: &'m [&'m str],
+    /// What else it is; nothing while it is only asked where all with these keys go.
+    pub content: Option<Content<'m>>,
+}
+
+/// What a message is besides its keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Content<'m> {
+    /// Its headers.
+    pub headers: Option<&'m FieldTable>,
+    /// Its properties as they came: flags and values.
+    pub properties: &'m [u8],
+    /// The time, in milliseconds since the Unix epoch.
+    pub now: u64,
+    /// A number that nothing else has.
+    pub random: u64,
+}
+
+/// What a walk has found besides the queues.
+#[derive(Debug, Default)]
+pub struct Walked {
+    /// More than the keys had a say: the next message with these may go another way.
+    pub by_content: bool,
+    /// An exchange dropped it because it was there before.
+    pub duplicate: bool,
+    /// The exchanges that keep it.
+    pub histories: Vec<Arc<History>>,
 }
 
 /// The exchanges and queues of one virtual host, at one moment.
@@ -36,22 +103,19 @@ pub trait Graph {
 
 /// Appends the queues that a message published to `start` goes to, each once.
 ///
-/// `keys` are the routing key and those of [`sender_selected`]. `queues` should be empty: names in it are
-/// not appended again. No exchange is passed twice, so a walk ends whatever the bindings; what
-/// leads to an exchange that does not exist is dropped.
+/// `queues` should be empty: names in it are not appended again. No exchange is passed twice, so a walk ends whatever the
+/// bindings; what leads to an exchange that does not exist is dropped.
 ///
-/// Returns whether the headers had a say: if not, every message with these keys goes the same way.
+/// Without its content, it is found out only whether that would have a say.
 pub fn walk<G: Graph + ?Sized>(
     graph: &G,
     start: &Routing,
-    keys: &[&str],
-    headers: Option<&FieldTable>,
+    message: Message<'_>,
     queues: &mut Vec<Name>,
-) -> bool {
+) -> Walked {
     let mut walk = Walk {
         graph,
-        keys,
-        headers,
+        message,
         start: &start.name,
         queues: Queues {
             found: queues,
@@ -59,13 +123,13 @@ pub fn walk<G: Graph + ?Sized>(
         },
         passed: HashSet::new(),
         ahead: VecDeque::new(),
-        by_headers: false,
+        walked: Walked::default(),
     };
     walk.pass(start);
     while let Some(exchange) = walk.ahead.pop_front() {
         walk.pass(&exchange);
     }
-    walk.by_headers
+    walk.walked
 }
 
 /// The further routing keys a sender put into the headers `CC` and `BCC`.
@@ -103,20 +167,34 @@ fn unacceptable(header: &str, value: &FieldValue) -> Exception {
 
 struct Walk<'w, G: ?Sized> {
     graph: &'w G,
-    keys: &'w [&'w str],
-    headers: Option<&'w FieldTable>,
+    message: Message<'w>,
     start: &'w Name,
     queues: Queues<'w>,
     /// The exchanges met so far but the first.
     passed: HashSet<Name>,
     ahead: VecDeque<Arc<Routing>>,
-    by_headers: bool,
+    walked: Walked,
 }
 
 impl<G: Graph + ?Sized> Walk<'_, G> {
     fn pass(&mut self, exchange: &Routing) {
+        if exchange.needs_content() {
+            self.walked.by_content = true;
+            let Some(content) = self.message.content else {
+                return;
+            };
+            if self.is_dropped(exchange, &content) {
+                self.walked.duplicate = true;
+                return;
+            }
+            let history = exchange.history.as_ref();
+            let kept = history.filter(|_| History::wants(content.headers));
+            self.walked.histories.extend(kept.cloned());
+        }
         let matched = if exchange.is_default {
             self.by_queue_name()
+        } else if exchange.routes.chooses() {
+            self.by_number(exchange)
         } else {
             self.by_binding(&exchange.routes)
         };
@@ -125,10 +203,37 @@ impl<G: Graph + ?Sized> Walk<'_, G> {
         }
     }
 
+    fn is_dropped(&self, exchange: &Routing, content: &Content<'_>) -> bool {
+        let (Some(seen), Some(headers)) = (&exchange.seen, content.headers) else {
+            return false;
+        };
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.again(headers, content.now)
+    }
+
+    /// Whether a destination was chosen.
+    fn by_number(&mut self, exchange: &Routing) -> bool {
+        let content = self.message.content.unwrap_or_default();
+        let key = self.message.keys.first().copied().unwrap_or_default();
+        let number = match exchange.routes.kind() {
+            ExchangeKind::ConsistentHash => exchange.hash_by.hash(key, &content),
+            ExchangeKind::ModulusHash => hash(key.as_bytes()),
+            _ => content.random,
+        };
+        let Some(destination) = exchange.routes.pick(number) else {
+            return false;
+        };
+        match destination {
+            Destination::Queue(name) => self.queues.add(name),
+            Destination::Exchange(name) => self.head_for(name),
+        }
+        true
+    }
+
     /// Whether any key is the name of a queue.
     fn by_queue_name(&mut self) -> bool {
         let mut matched = false;
-        for key in self.keys {
+        for key in self.message.keys {
             if let Some(queue) = self.graph.queue(key) {
                 self.queues.add(&queue);
                 matched = true;
@@ -139,11 +244,13 @@ impl<G: Graph + ?Sized> Walk<'_, G> {
 
     /// Whether any binding matches any key.
     fn by_binding(&mut self, routes: &Routes) -> bool {
-        self.by_headers |= routes.needs_headers();
+        let (keys, headers) = (
+            self.message.keys,
+            self.message.content.and_then(|content| content.headers),
+        );
         // The common case: nothing found so far can be found again.
-        let one_key = self.keys.len() == 1 || !routes.needs_key();
+        let one_key = keys.len() == 1 || !routes.needs_key();
         let fresh = self.queues.found.is_empty() && one_key && routes.reports_once();
-        let (keys, headers) = (self.keys, self.headers);
         let mut matched = false;
         routes.route_all(keys, headers, &mut |destination| {
             matched = true;

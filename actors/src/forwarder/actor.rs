@@ -8,9 +8,11 @@ use tracing::{info, warn};
 
 use super::death::{Dead, Death};
 use super::ledger::{Copy, Ledger};
+use crate::chance;
 use crate::channel::attachments::Attachments;
 use crate::channel::confirms::{Confirms, Verdict};
-use crate::exchange::walk::walk;
+use crate::clock;
+use crate::exchange::walk::{Content, Message, walk};
 use crate::id::ChannelId;
 use crate::name::Name;
 use crate::publication::{PageBuilder, Publication};
@@ -117,7 +119,17 @@ impl Forwarder {
                 None => dead.keys.iter().map(String::as_str).collect(),
             };
             let routing = found.routing.load();
-            walk(&**directory, &routing, &keys, Some(&dead.headers), &mut names);
+            let content = Content {
+                headers: Some(&dead.headers),
+                properties: &dead.properties,
+                now: clock::now(),
+                random: chance::draw(),
+            };
+            let message = Message {
+                keys: &keys,
+                content: Some(content),
+            };
+            walk(&**directory, &routing, message, &mut names);
         }
         let (queue, vhost) = (&self.source.name, &directory.vhost);
         if names.is_empty() && !std::mem::replace(&mut self.told.lost, true) {

@@ -14,6 +14,8 @@ use super::messages::*;
 use super::options::{QueueKind, QueueOptions};
 use super::unsynced::Unsynced;
 use super::{MemoryBudget, QueueSettings, QueueState};
+use crate::clock;
+use crate::deduplication::Seen;
 use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
 use crate::journal::Journal;
 use crate::lease::Lease;
@@ -64,6 +66,8 @@ pub struct Queue {
     pub(super) id: QueueId,
     pub(super) name: Name,
     pub(super) state: QueueState,
+    /// The messages it was given before, if it drops those that come twice.
+    seen: Option<Seen>,
     /// What holds now.
     pub(super) effective: Arc<Effective>,
     pub(super) journal: Box<dyn Journal>,
@@ -115,6 +119,7 @@ impl Queue {
             id: seed.id,
             name: seed.name,
             state,
+            seen: seed.effective.deduplication.clone().map(Seen::new),
             effective: seed.effective,
             journal: seed.journal,
             scratch: seed.scratch,
@@ -251,9 +256,12 @@ impl Handler<Detach> for Queue {
 impl Handler<Enqueue> for Queue {
     type Result = ();
 
-    fn handle(&mut self, mail: Enqueue, ctx: &mut Context<Self>) {
+    fn handle(&mut self, mut mail: Enqueue, ctx: &mut Context<Self>) {
         if self.deleted {
             return;
+        }
+        if let Some(seen) = &mut self.seen {
+            seen.keep_new(&mail.page, &mut mail.offsets, clock::now());
         }
         trace!(queue = %self.name, count = mail.offsets.len(), "enqueue");
         let safety = self.journal(&mail.page, &mail.offsets, mail.permit.as_ref());

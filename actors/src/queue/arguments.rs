@@ -5,11 +5,9 @@ use std::time::Duration;
 use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode};
 
 use crate::{
+    deduplication::{self, Deduplication},
     name::Name,
-    queue::{
-        deduplication::{self, Deduplication},
-        terms::LONGEST_TIME,
-    },
+    queue::terms::LONGEST_TIME,
     vhost::names,
 };
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::deduplication::Deduplication;
 use crate::name::Name;
-use crate::queue::deduplication::Deduplication;
 use crate::queue::options::{QueueKind, QueueOptions};
 use crate::queue::terms::{DeliveryLimit, Overflow, RetryKind, RetryType, Terms};
 

@@ -16,7 +16,6 @@ mod arguments;
 mod attempts;
 mod backlog;
 mod credit;
-pub mod deduplication;
 mod dispatch;
 pub mod effective;
 mod ending;

@@ -4,10 +4,10 @@ use leveret_protocol::{Exception, FieldTable, ReplyCode, method::queue::Declare}
 
 pub use crate::queue::kind::QueueKind;
 use crate::{
+    deduplication::Deduplication,
     name::Name,
     queue::{
         arguments::Arguments,
-        deduplication::Deduplication,
         terms::{DeliveryLimit, Overflow, RetryType, Terms},
     },
     vhost::{

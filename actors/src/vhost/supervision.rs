@@ -5,7 +5,7 @@
 //! by the queue. A durable queue gets its persistent messages back from the journal; what a queue held in memory only is lost.
 //! One that crashes [again and again](super::crashes) is left [down](super::down).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use actix::prelude::*;
@@ -18,8 +18,10 @@ use super::definitions::Change;
 use super::directory::{ExchangeHandle, QueueHandle};
 use super::names;
 use super::successor::{Unanswered, ask};
+use crate::deduplication::Seen;
 use crate::exchange::actor::{Exchange, ExchangeEnded, ExchangeSeed};
 use crate::exchange::bindings::{Bindings, Destination};
+use crate::exchange::history::History;
 use crate::exchange::options::ExchangeOptions;
 use crate::exchange::walk::Routing;
 use crate::forwarder::actor::Forwarder;
@@ -54,12 +56,7 @@ impl VirtualHost {
     ) {
         self.incarnations += 1;
         let incarnation = self.incarnations;
-        let routing = Routing {
-            name: name.clone(),
-            routes: bindings.routes(),
-            alternate: self.alternate(&name, &options),
-            is_default: name.is_empty(),
-        };
+        let routing = self.routing(&name, &options, &bindings);
         let seed = ExchangeSeed {
             name: name.clone(),
             incarnation,
@@ -80,6 +77,31 @@ impl VirtualHost {
             routing: ArcSwap::from_pointee(routing),
             bindings: ArcSwap::from_pointee(bindings),
         }));
+    }
+
+    /// What an exchange remembers outlives a crash of it.
+    fn routing(&self, name: &Name, options: &ExchangeOptions, bindings: &Bindings) -> Routing {
+        let before = self
+            .directory
+            .exchange(name)
+            .map(|before| before.routing.load_full());
+        let (seen, history) = match before {
+            Some(before) => (before.seen.clone(), before.history.clone()),
+            None => (
+                options
+                    .deduplication
+                    .clone()
+                    .map(|asked| Arc::new(Mutex::new(Seen::new(asked)))),
+                options.history.map(|most| Arc::new(History::new(most))),
+            ),
+        };
+        Routing {
+            alternate: self.alternate(name, options),
+            hash_by: options.hash_by.clone(),
+            seen,
+            history,
+            ..Routing::new(name.clone(), bindings.routes())
+        }
     }
 
     pub(super) fn create_queue(

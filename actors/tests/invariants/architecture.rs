@@ -12,7 +12,7 @@ const RING: [&str; 5] = ["connection", "channel", "consumer", "queue", "journal"
 const PURE_BUT: [(&str, &[&str]); 5] = [
     ("publication", &[]),
     ("policy", &[]),
-    ("exchange", &["actor.rs", "messages.rs"]),
+    ("exchange", &["actor.rs", "messages.rs", "replay.rs"]),
     (
         "queue",
         &[
@@ -29,7 +29,7 @@ const PURE_BUT: [(&str, &[&str]); 5] = [
 ];
 
 /// Further pure files.
-const PURE: [&str; 19] = [
+const PURE: [&str; 20] = [
     "node/alarms.rs",
     "node/authority.rs",
     "node/settings.rs",
@@ -46,6 +46,7 @@ const PURE: [&str; 19] = [
     "connection/tuning.rs",
     "forwarder/death.rs",
     "forwarder/ledger.rs",
+    "deduplication.rs",
     "name.rs",
     "vhost/equivalence.rs",
     "vhost/names.rs",
