@@ -25,6 +25,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::codec::FramedRead;
 
 use super::alarms::publishes;
+use crate::node::moved;
 use crate::traffic::Traffic;
 use crate::window::{Permit, Window};
 use crate::writer::backlog::Backlog;
@@ -293,7 +294,9 @@ impl AsyncRead for Metered {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.socket).poll_read(cx, buf);
-        self.traffic.received(buf.filled().len() - before);
+        let bytes = buf.filled().len() - before;
+        self.traffic.received(bytes);
+        moved(bytes);
         polled
     }
 }

@@ -3,6 +3,7 @@
 mod alarms;
 mod authority;
 mod settings;
+mod spin;
 mod worker;
 mod workers;
 
@@ -18,6 +19,7 @@ use crate::vhost::VhostHandle;
 pub use alarms::{Alarm, Alarms, Observer, Raised};
 pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
 pub use settings::{FreeSpace, Settings};
+pub(crate) use spin::moved;
 pub use worker::Worker;
 pub use workers::{WorkerId, Workers};
 

@@ -13,6 +13,8 @@ use actix::prelude::*;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
+use super::spin;
+
 /// Something to be done on the thread.
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -41,6 +43,7 @@ impl Worker {
             .spawn(move || match runtime() {
                 Ok(runtime) => {
                     let _ = report.send(Ok(()));
+                    runtime.spawn_local(spin::look_again());
                     runtime.block_on(run(brought, end));
                 }
                 Err(error) => drop(report.send(Err(error))),
@@ -79,6 +82,7 @@ fn runtime() -> io::Result<LocalRuntime> {
     Builder::new_current_thread()
         .enable_all()
         .global_queue_interval(1)
+        .on_thread_park(spin::before_sleep)
         .build_local(LocalOptions::default())
 }
 

@@ -17,6 +17,7 @@ use super::messages::{Beat, Finish, Post};
 use super::outbox::{Batch, Outbox, Waiting};
 use crate::consumer::messages::Receipt;
 use crate::lease::Lease;
+use crate::node::moved;
 use crate::traffic::Traffic;
 
 /// Slices of one vectored write; the kernel takes up to 1024.
@@ -106,6 +107,7 @@ impl Writer {
 
     fn wrote(&mut self, mut bytes: usize) {
         self.written += bytes as u64;
+        moved(bytes);
         self.traffic.sent(bytes);
         while let Some(piece) = self.pieces.front_mut() {
             if piece.len() > bytes {
