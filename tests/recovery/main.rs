@@ -17,6 +17,7 @@ mod broken_disk;
 mod check;
 mod data_dir;
 mod disk;
+mod exchange_types;
 mod full_disk;
 mod kept;
 mod killed;
