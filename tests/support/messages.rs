@@ -235,6 +235,27 @@ impl Channel {
         }
     }
 
+    /// Waits until the publications from 1 to `last` are answered, each exactly once: which are acked, and which nacked.
+    #[track_caller]
+    pub(crate) fn answers(&self, last: u64) -> (Vec<u64>, Vec<u64>) {
+        let mut open: std::collections::BTreeSet<u64> = (1..=last).collect();
+        let (mut acked, mut nacked) = (Vec::new(), Vec::new());
+        while !open.is_empty() {
+            let (to, tag, multiple) = match self.confirm() {
+                Confirm::Ack { tag, multiple } => (&mut acked, tag, multiple),
+                Confirm::Nack { tag, multiple } => (&mut nacked, tag, multiple),
+            };
+            assert!(open.contains(&tag), "{tag} was not open");
+            let first = if multiple { 0 } else { tag };
+            let answered: Vec<u64> = open.range(first..=tag).copied().collect();
+            open.retain(|number| !answered.contains(number));
+            to.extend(answered);
+        }
+        acked.sort_unstable();
+        nacked.sort_unstable();
+        (acked, nacked)
+    }
+
     /// Waits until the publications `first..=last` are acked, each exactly once.
     #[track_caller]
     pub(crate) fn acked(&self, first: u64, last: u64) {

@@ -98,6 +98,12 @@ impl Page {
         self.slice(offset as usize + HEADER, len as usize)
     }
 
+    /// Length of the body of the publication at `offset`, in bytes.
+    #[inline]
+    pub fn body_len(&self, offset: u32) -> u32 {
+        self.header(offset).body_len
+    }
+
     /// Whether the publication at `offset` was published with delivery mode 2.
     #[inline]
     pub fn is_persistent(&self, offset: u32) -> bool {

@@ -1,6 +1,7 @@
 //! Waiting messages that are not in memory. Pure.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use crate::journal::{Keeper, Positions, Run};
 
@@ -60,6 +61,45 @@ impl Absent {
         }
     }
 
+    /// Takes out those at these positions, all of which are here. `taken` hears of each stretch of them.
+    pub(super) fn take_out(&mut self, range: RangeInclusive<u64>, mut taken: impl FnMut(Stretch)) {
+        let from = self
+            .stretches
+            .partition_point(|stretch| stretch.run.positions.last < *range.start());
+        let mut used_up = false;
+        for Stretch { keeper, run } in self.stretches.range_mut(from..) {
+            let overlap = positions(
+                run.positions.first.max(*range.start()),
+                run.positions.last.min(*range.end()),
+            );
+            if overlap.first > overlap.last {
+                break;
+            }
+            // What can't be read any more may have been counted for nothing.
+            let messages = run.messages.min(overlap.last - overlap.first + 1);
+            run.messages -= messages;
+            self.messages -= messages;
+            used_up |= run.messages == 0;
+            let run = Run {
+                positions: overlap,
+                messages,
+            };
+            taken(Stretch { keeper: *keeper, run });
+        }
+        if used_up {
+            self.stretches.retain(|stretch| stretch.run.messages > 0);
+        }
+    }
+
+    /// Whether some of these positions are among those of the messages.
+    pub(super) fn overlaps(&self, range: &RangeInclusive<u64>) -> bool {
+        let at = self
+            .stretches
+            .partition_point(|stretch| stretch.run.positions.last < *range.start());
+        let stretch = self.stretches.get(at);
+        stretch.is_some_and(|stretch| stretch.run.positions.first <= *range.end())
+    }
+
     /// All of them go.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Stretch> {
         self.messages = 0;
@@ -99,6 +139,27 @@ mod tests {
                 stretch(Keeper::Scratch, 21, 22, 2)
             ]
         );
+    }
+
+    #[test]
+    fn what_is_taken_out_is_counted_out_of_its_stretches() {
+        let mut absent = Absent::default();
+        absent.push(stretch(Keeper::Journal, 1, 10, 10));
+        absent.push(stretch(Keeper::Scratch, 11, 20, 10));
+        absent.push(stretch(Keeper::Journal, 21, 30, 10));
+        let mut taken = Vec::new();
+        absent.take_out(8..=23, |stretch| taken.push(stretch));
+        assert_eq!(
+            taken,
+            [
+                stretch(Keeper::Journal, 8, 10, 3),
+                stretch(Keeper::Scratch, 11, 20, 10),
+                stretch(Keeper::Journal, 21, 23, 3)
+            ]
+        );
+        assert_eq!(absent.messages(), 14);
+        absent.read(7, 7);
+        assert_eq!(absent.first(), Some(&stretch(Keeper::Journal, 21, 30, 7)));
     }
 
     #[test]

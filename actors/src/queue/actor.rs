@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
-use tracing::trace;
 
 use super::effective::Effective;
-use super::forwarding::StartForwarder;
+use super::forwarding::{Forward, StartForwarder};
 use super::gets::WaitingGet;
 use super::messages::*;
 use super::options::{QueueKind, QueueOptions};
+use super::timing::Alarm;
 use super::unsynced::Unsynced;
-use super::{MemoryBudget, QueueSettings, QueueState};
+use super::{MemoryBudget, Pass, QueueSettings, QueueState};
 use crate::clock;
 use crate::deduplication::Seen;
 use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
@@ -26,6 +26,8 @@ use crate::window::Permit;
 
 /// Messages handed out in one pass; more wait for the next turn, so that other actors of the thread run.
 const MOST_DISPATCHED: usize = 4096;
+/// Messages that die in one pass of one cause, likewise.
+const MOST_DEATHS: usize = 4096;
 
 /// What a queue tells its virtual host when it ends by itself.
 #[derive(Debug, Clone, Copy, Message)]
@@ -67,7 +69,7 @@ pub struct Queue {
     pub(super) name: Name,
     pub(super) state: QueueState,
     /// The messages it was given before, if it drops those that come twice.
-    seen: Option<Seen>,
+    pub(super) seen: Option<Seen>,
     /// What holds now.
     pub(super) effective: Arc<Effective>,
     pub(super) journal: Box<dyn Journal>,
@@ -89,8 +91,10 @@ pub struct Queue {
     /// Held until the act, so that publishers can't outrun the consumers of a busy queue.
     pub(super) permits: Vec<Permit>,
     pub(super) deleted: bool,
-    #[allow(dead_code, reason = "nothing dies yet")]
     pub(super) start_forwarder: StartForwarder,
+    /// Carries dead messages away, and holds them under an id of its own.
+    pub(super) forwarder: Option<(ChannelId, Recipient<Forward>)>,
+    pub(super) alarm: Alarm,
     turn: Turn,
     pub(super) ended: Recipient<QueueEnded>,
     _lease: Lease<QueueId>,
@@ -115,6 +119,7 @@ impl Queue {
         };
         let mut state = QueueState::new(settings);
         state.amend_returns(&seed.effective);
+        state.amend(&seed.effective);
         Queue {
             id: seed.id,
             name: seed.name,
@@ -134,6 +139,8 @@ impl Queue {
             permits: Vec::new(),
             deleted: false,
             start_forwarder: seed.start_forwarder,
+            forwarder: None,
+            alarm: Alarm::default(),
             turn: Turn::default(),
             ended: seed.ended,
             _lease: seed.lease,
@@ -149,8 +156,7 @@ impl Queue {
     /// One dispatch pass, then everything that is owed.
     pub(super) fn act(&mut self, ctx: &mut Context<Self>) {
         self.turn.begin();
-        self.answer_gets();
-        let pass = self.state.dispatch(MOST_DISPATCHED);
+        let mut pass = self.pass();
         let handed_out = !pass.handouts.is_empty();
         for (consumer, handout) in pass.handouts {
             self.supply(consumer, Supply::Deliver(handout));
@@ -172,6 +178,11 @@ impl Queue {
                 });
             }
         }
+        if !pass.more {
+            self.state.expire_fleeting();
+            pass.more = self.state.is_too_long() && self.state.drop_excess(MOST_DEATHS);
+        }
+        self.forward_dead(ctx);
         self.make_room();
         self.read_ahead(handed_out);
         self.tell_settled();
@@ -181,6 +192,19 @@ impl Queue {
         if pass.more {
             self.turn.again(ctx);
         }
+        self.look_ahead(ctx);
+    }
+
+    /// Serves those who want messages. None is served before all are gone whose time is over.
+    fn pass(&mut self) -> Pass {
+        if self.state.is_timed() && self.state.expire(clock::now(), MOST_DEATHS) {
+            return Pass {
+                more: true,
+                ..Pass::default()
+            };
+        }
+        self.answer_gets();
+        self.state.dispatch(MOST_DISPATCHED)
     }
 
     fn supply(&self, consumer: ConsumerId, mail: Supply) {
@@ -248,32 +272,9 @@ impl Handler<Detach> for Queue {
         gone.iter().for_each(|id| drop(self.supplies.remove(id)));
         self.peers.remove(&channel);
         self.gets.retain(|get| get.channel != channel);
+        self.forwarder.take_if(|(holder, _)| *holder == channel);
         self.check_abandoned();
         self.absorbed(1, ctx);
-    }
-}
-
-impl Handler<Enqueue> for Queue {
-    type Result = ();
-
-    fn handle(&mut self, mut mail: Enqueue, ctx: &mut Context<Self>) {
-        if self.deleted {
-            return;
-        }
-        if let Some(seen) = &mut self.seen {
-            seen.keep_new(&mail.page, &mut mail.offsets, clock::now());
-        }
-        trace!(queue = %self.name, count = mail.offsets.len(), "enqueue");
-        let safety = self.journal(&mail.page, &mail.offsets, mail.permit.as_ref());
-        let weight = mail.offsets.len();
-        self.state.enqueue(mail.page, &mail.offsets);
-        if let Some(upto) = mail.confirm
-            && self.unsynced.appended(mail.channel, upto, safety)
-        {
-            self.stored(mail.channel, upto);
-        }
-        self.permits.extend(mail.permit);
-        self.absorbed(weight, ctx);
     }
 }
 
@@ -348,7 +349,9 @@ impl Handler<Amend> for Queue {
 
     fn handle(&mut self, Amend(effective): Amend, ctx: &mut Context<Self>) {
         self.state.amend_returns(&effective);
+        self.state.amend(&effective);
         self.effective = effective;
+        self.used();
         self.absorbed(1, ctx);
     }
 }
@@ -375,6 +378,7 @@ impl Handler<Inspect> for Queue {
         if self.deleted {
             return Err(Deleted);
         }
+        self.used();
         self.act(ctx);
         Ok(Inspection {
             ready: self.state.ready(),

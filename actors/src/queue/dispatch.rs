@@ -39,6 +39,9 @@ impl QueueState {
             self.subscribers.offer(&mut pass.offers);
         }
         pass.more = self.serve_all(limit, &mut pass.handouts);
+        for (_, handout) in &pass.handouts {
+            self.count_left(handout);
+        }
         if !pass.more {
             self.subscribers.take_back();
         }

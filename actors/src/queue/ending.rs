@@ -17,7 +17,7 @@ impl Queue {
 
     /// Drops everything and tells everyone. The actor stays for as long as someone holds its
     /// address, and answers [`Deleted`].
-    fn delete(&mut self) {
+    pub(super) fn delete(&mut self) {
         self.deleted = true;
         self.permits.clear();
         self.journal.deleted();

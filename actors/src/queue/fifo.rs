@@ -1,57 +1,49 @@
-//! A deque of small records that grows without moving them.
+//! A deque of small records that grows without moving them, and gives up what is in its middle.
 
 use std::collections::VecDeque;
 use std::iter;
+use std::ops::RangeInclusive;
+
+pub(super) use super::entry::Entry;
 
 /// Entries of a chunk: 4 KiB of them, so that a queue that waits for its first backlog costs little.
 const CHUNK: usize = 256;
-
-/// A message a queue knows: a place in a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Slot of its page in the queue's [`Pages`](super::pages::Pages).
-    pub(super) page: u32,
-    /// Its place in that page.
-    pub(super) offset: u32,
-    /// What it costs, in bytes.
-    pub(super) cost: u32,
-    /// It was handed out before, and came back.
-    pub(super) redelivered: bool,
-    /// The journal has it, and wants to hear when it is gone.
-    pub(super) kept: bool,
-    /// It is on the scratch log by itself, which wants to hear when it is gone.
-    pub(super) scratched: bool,
-    /// Its level among the [`Levels`](super::levels::Levels): 0 in a queue without priorities.
-    pub(super) level: u8,
-}
-
-impl Entry {
-    /// The `page` of a message that is not in memory.
-    pub(super) const ABSENT: u32 = u32::MAX;
-
-    /// Whether the message is not in memory: one of its journals has it.
-    #[inline]
-    pub(super) fn is_absent(&self) -> bool {
-        self.page == Self::ABSENT
-    }
-}
+/// Entries that are gone and keep their room, beyond as many as are left.
+const GONE: usize = 1_024;
 
 /// Entries in order of arrival. Each has a position, counted from the first the queue ever had.
+///
+/// One that is taken out of the middle leaves a gap, which is passed over once it comes to the front: the first entry
+/// is never a gap.
 #[derive(Debug, Default)]
 pub(super) struct Fifo {
     /// None but the first is partly taken.
     chunks: VecDeque<Vec<Entry>>,
     /// Entries of the first chunk already taken.
     taken: usize,
+    /// Entries, without the gaps.
     len: usize,
+    /// Gaps.
+    gone: usize,
     /// What the entries cost together, in bytes.
     cost: u64,
     /// Position of the first entry.
     base: u64,
     /// The position after the last entry.
     end: u64,
-    /// Where positions are left out: the first that is, and the next that is not.
-    jumps: VecDeque<(u64, u64)>,
+    /// Where positions are left out.
+    jumps: VecDeque<Jump>,
+    /// Positions left out before the first entry.
+    skipped: u64,
+}
+
+/// Some positions are left out here.
+#[derive(Clone, Copy, Debug)]
+struct Jump {
+    /// The next position that is not.
+    to: u64,
+    /// How many were left out up to there.
+    skipped: u64,
 }
 
 impl Fifo {
@@ -93,22 +85,90 @@ impl Fifo {
     /// Takes the first entry, with its position.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<(u64, Entry)> {
+        let (position, entry) = self.advance()?;
+        self.len -= 1;
+        self.cost -= u64::from(entry.cost);
+        if self.gone > 0 {
+            self.pass_gaps();
+        }
+        Some((position, entry))
+    }
+
+    /// Takes out the entries at these positions, in order, but `most` of them at most.
+    pub(super) fn take_out(
+        &mut self,
+        range: RangeInclusive<u64>,
+        most: usize,
+        mut taken: impl FnMut(u64, Entry),
+    ) {
+        let mut left = most;
+        let mut next = self.at_or_after(*range.start());
+        while let Some((index, position)) = next
+            && position <= *range.end()
+            && left > 0
+        {
+            if let Some(entry) = self.take_one_out(index) {
+                taken(position, entry);
+                left -= 1;
+            }
+            next = self.at_or_after(position + 1);
+        }
+        if self.gone > self.len + GONE {
+            self.close_gaps();
+        }
+    }
+
+    /// Whether some of these positions are among those of the entries and gaps.
+    pub(super) fn overlaps(&self, range: &RangeInclusive<u64>) -> bool {
+        let next = self.at_or_after(*range.start());
+        next.is_some_and(|(_, position)| position <= *range.end())
+    }
+
+    /// The positions of the entries.
+    pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
+        let mut skipped = self.skipped;
+        let left_out = self.jumps.iter().map(move |jump| {
+            let left_out = jump.to - (jump.skipped - skipped);
+            skipped = jump.skipped;
+            left_out
+        });
+        let firsts = iter::once(self.base).chain(self.jumps.iter().map(|jump| jump.to));
+        let runs = firsts.zip(left_out.chain(iter::once(self.end)));
+        let places = self.chunks.iter().flatten().skip(self.taken);
+        let places = runs.flat_map(|(first, end)| first..end).zip(places);
+        places.filter_map(|(position, entry)| (!entry.is_gap()).then_some(position))
+    }
+
+    /// After [`recount`](Self::recount), what is changed here counts.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        let places = self.chunks.iter_mut().flatten().skip(self.taken);
+        places.filter(|entry| !entry.is_gap())
+    }
+
+    /// Adds up what the entries cost after that changed.
+    pub(super) fn recount(&mut self) {
+        self.cost = self.iter_mut().map(|entry| u64::from(entry.cost)).sum();
+    }
+
+    /// Takes the first place, with its position.
+    #[inline]
+    fn advance(&mut self) -> Option<(u64, Entry)> {
+        let one_chunk = self.chunks.len() == 1;
         let chunk = self.chunks.front_mut()?;
         let entry = *chunk.get(self.taken)?;
         let position = self.base;
         self.base += 1;
-        if let Some(&(left_out, next)) = self.jumps.front()
-            && left_out == self.base
+        if let Some(&Jump { to, skipped }) = self.jumps.front()
+            && self.base + (skipped - self.skipped) == to
         {
-            self.base = next;
+            self.base = to;
+            self.skipped = skipped;
             self.jumps.pop_front();
         }
-        self.len -= 1;
-        self.cost -= u64::from(entry.cost);
         self.taken += 1;
         if self.taken == chunk.len() {
             self.taken = 0;
-            if self.len == 0 {
+            if one_chunk {
                 chunk.clear();
             } else {
                 self.chunks.pop_front();
@@ -117,23 +177,52 @@ impl Fifo {
         Some((position, entry))
     }
 
-    /// The positions of the entries.
-    pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
-        let firsts = iter::once(self.base).chain(self.jumps.iter().map(|&(_, next)| next));
-        let ends = self.jumps.iter().map(|&(left_out, _)| left_out);
-        let spans = firsts.zip(ends.chain(iter::once(self.end)));
-        spans.flat_map(|(first, end)| first..end)
+    #[cold]
+    fn pass_gaps(&mut self) {
+        while self.first().is_some_and(|(_, entry)| entry.is_gap()) {
+            self.advance();
+            self.gone -= 1;
+        }
     }
 
-    /// After [`recount`](Self::recount), what is changed here counts.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.chunks.iter_mut().flatten().skip(self.taken)
+    /// The first place at a position or after it, counted from the first entry, with its own position.
+    fn at_or_after(&self, position: u64) -> Option<(usize, u64)> {
+        let position = position.max(self.base);
+        let behind = self.jumps.partition_point(|jump| jump.to <= position);
+        let last = behind.checked_sub(1).and_then(|last| self.jumps.get(last));
+        let skipped = last.map_or(self.skipped, |jump| jump.skipped);
+        // It may be one of those that are left out by the next jump.
+        let (position, skipped) = match self.jumps.get(behind) {
+            Some(jump) if position + (jump.skipped - skipped) >= jump.to => (jump.to, jump.skipped),
+            _ => (position, skipped),
+        };
+        let index = position - self.base - (skipped - self.skipped);
+        (self.len > 0 && position < self.end).then_some((index as usize, position))
     }
 
-    /// Adds up what the entries cost after that changed.
-    pub(super) fn recount(&mut self) {
-        let entries = self.chunks.iter().flatten().skip(self.taken);
-        self.cost = entries.map(|entry| u64::from(entry.cost)).sum();
+    fn take_one_out(&mut self, index: usize) -> Option<Entry> {
+        if index == 0 {
+            return self.pop().map(|(_, entry)| entry);
+        }
+        let place = self.taken + index;
+        let entry = self.chunks.get_mut(place / CHUNK)?.get_mut(place % CHUNK)?;
+        if entry.is_gap() {
+            return None;
+        }
+        let taken = *entry;
+        *entry = Entry::GAP;
+        self.len -= 1;
+        self.gone += 1;
+        self.cost -= u64::from(taken.cost);
+        Some(taken)
+    }
+
+    fn close_gaps(&mut self) {
+        let mut closed = Fifo::default();
+        while let Some((position, entry)) = self.pop() {
+            closed.push(position, entry);
+        }
+        *self = closed;
     }
 
     #[cold]
@@ -141,13 +230,21 @@ impl Fifo {
         if self.len == 0 {
             self.base = position;
         } else {
-            self.jumps.push_back((self.end, position));
+            let before = self.jumps.back().map_or(self.skipped, |jump| jump.skipped);
+            self.jumps.push_back(Jump {
+                to: position,
+                skipped: before + (position - self.end),
+            });
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     fn entry(n: u32) -> Entry {
@@ -160,11 +257,6 @@ mod tests {
             scratched: false,
             level: 0,
         }
-    }
-
-    #[test]
-    fn an_entry_takes_sixteen_bytes() {
-        assert_eq!(size_of::<Entry>(), 16);
     }
 
     #[test]
@@ -224,5 +316,78 @@ mod tests {
             fifo.pop();
         }
         assert!(fifo.chunks.len() <= 1);
+    }
+
+    #[test]
+    fn gaps_are_passed_over_and_closed_when_they_are_many() {
+        let mut fifo = Fifo::default();
+        for n in 0..10_000 {
+            fifo.push(n.into(), entry(n));
+        }
+        let mut taken = Vec::new();
+        fifo.take_out(100..=9_899, 5_000, |position, _| taken.push(position));
+        assert_eq!(taken, Vec::from_iter(100..5_100));
+        assert_eq!((fifo.len(), fifo.chunks.len()), (5_000, 40));
+        fifo.take_out(1..=9_899, usize::MAX, |_, _| {});
+        assert_eq!((fifo.len(), fifo.cost(), fifo.chunks.len()), (101, 101, 1));
+        assert_eq!(fifo.pop(), Some((0, entry(0))));
+        assert_eq!(fifo.pop(), Some((9_900, entry(9_900))));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// So many entries, after so many positions that are left out.
+        Push(u64, u64),
+        Pop(usize),
+        /// From a part of the way between first and last, so many positions, of which so many entries at most.
+        TakeOut(f64, u64, usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (prop_oneof![Just(0), 0..5_u64], 1..400_u64).prop_map(|(gap, n)| Step::Push(gap, n)),
+            (1..300_usize).prop_map(Step::Pop),
+            (0.0..1.0, 1..2_000_u64, 1..2_000_usize).prop_map(|(at, n, most)| Step::TakeOut(at, n, most)),
+            (0.0..1.0, 1..5_u64, 1..5_usize).prop_map(|(at, n, most)| Step::TakeOut(at, n, most)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_taken_out_is_not_popped(steps in vec(step(), 1..60)) {
+            let (mut fifo, mut model, mut end) = (Fifo::default(), BTreeMap::new(), 0);
+            for step in steps {
+                match step {
+                    Step::Push(gap, n) => {
+                        for position in end + gap..end + gap + n {
+                            fifo.push(position, entry(position as u32));
+                            model.insert(position, entry(position as u32));
+                        }
+                        end += gap + n;
+                    }
+                    Step::Pop(n) => {
+                        for _ in 0..n {
+                            prop_assert_eq!(fifo.pop(), model.pop_first());
+                        }
+                    }
+                    Step::TakeOut(at, n, most) => {
+                        let first = model.first_key_value().map_or(end, |(&first, _)| first);
+                        let from = first + ((end - first) as f64 * at) as u64;
+                        let range = from..=from + n;
+                        let expected: Vec<u64> = model.range(range.clone()).map(|(&at, _)| at).take(most).collect();
+                        let mut taken = Vec::new();
+                        fifo.take_out(range, most, |position, entry| taken.push((position, entry)));
+                        for (position, entry) in &taken {
+                            prop_assert_eq!(model.remove(position), Some(*entry));
+                        }
+                        prop_assert_eq!(taken.iter().map(|(at, _)| *at).collect::<Vec<_>>(), expected);
+                    }
+                }
+                prop_assert_eq!((fifo.len(), fifo.cost()), (model.len(), model.len() as u64));
+                prop_assert_eq!(fifo.first().map(|(at, _)| at), model.first_key_value().map(|(&at, _)| at));
+                prop_assert!(fifo.iter_mut().map(|entry| entry.offset as u64).eq(model.keys().copied()));
+                prop_assert!(fifo.positions().eq(model.keys().copied()));
+            }
+        }
     }
 }

@@ -37,6 +37,42 @@ pub struct Source {
     pub holder: ChannelId,
 }
 
+impl Queue {
+    /// Gives the forwarder what has died, as far as it has room. There is one as soon as something dies.
+    pub(super) fn forward_dead(&mut self, ctx: &Context<Self>) {
+        while self.state.has_dead() {
+            let (holder, forwarder) = match self.forwarder.take() {
+                Some(forwarder) => forwarder,
+                None => self.new_forwarder(ctx),
+            };
+            let dead = self.state.next_dead(holder);
+            let none = dead.is_none();
+            if let Some((handout, reasons)) = dead {
+                forwarder.do_send(Forward {
+                    handout,
+                    reasons,
+                    effective: Arc::clone(&self.effective),
+                });
+            }
+            self.forwarder = Some((holder, forwarder));
+            if none {
+                break;
+            }
+        }
+    }
+
+    fn new_forwarder(&mut self, ctx: &Context<Self>) -> (ChannelId, Recipient<Forward>) {
+        let holder = ChannelId::next();
+        let forwarder = (self.start_forwarder)(Source {
+            id: self.id,
+            name: self.name.clone(),
+            addr: ctx.address(),
+            holder,
+        });
+        (holder, forwarder)
+    }
+}
+
 /// Starts a forwarder for a queue, on the thread it is called on.
 ///
 /// The forwarder attaches to the queue as `holder`, settles what it is sent with [`Settle`](super::messages::Settle) and

@@ -51,6 +51,7 @@ impl Handler<Get> for Queue {
         if self.deleted {
             return GetAnswer::Now(Err(Deleted));
         }
+        self.used();
         self.act(ctx);
         if self.gets.is_empty() && self.can_answer() {
             let got = self.take_one(channel, no_ack);

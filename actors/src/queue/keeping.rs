@@ -7,6 +7,7 @@ use actix::prelude::*;
 
 use super::actor::Queue;
 use super::messages::Conclude;
+use super::stamps::Stamps;
 use crate::journal::{Batch, Keeper, Notice, Safety, Told};
 use crate::publication::Page;
 use crate::window::Permit;
@@ -27,21 +28,30 @@ impl Queue {
     }
 
     /// Gives the journal what of a batch it is to keep.
-    pub(super) fn journal(&mut self, page: &Arc<Page>, offsets: &[u32], permit: Option<&Permit>) -> Safety {
+    pub(super) fn journal(
+        &mut self,
+        page: &Arc<Page>,
+        offsets: &[u32],
+        stamps: &Stamps,
+        permit: Option<&Permit>,
+    ) -> Safety {
         if !self.journal.keeps() {
             return Safety::Now;
         }
-        let messages: Vec<(u64, u32)> = (self.state.next_position()..)
+        let first = self.state.next_position();
+        let messages: Vec<(u64, u32)> = (first..)
             .zip(offsets.iter().copied())
             .filter(|&(_, offset)| self.state.keeps(page, offset))
             .collect();
         if messages.is_empty() {
             return Safety::Now;
         }
+        let places = messages.iter().map(|&(position, _)| (position - first) as usize);
+        let deadlines = stamps.of_places(places);
         let safety = self.journal.append(Batch {
             page,
             messages,
-            deadlines: Vec::new(),
+            deadlines,
             permit,
         });
         let below = self.state.next_position() + offsets.len() as u64;

@@ -1,6 +1,7 @@
 //! Messages on their way out of memory: each leaves once a journal has it, and in order. Pure.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 
 use super::absent::{Stretch, positions};
 use super::fifo::{Entry, Fifo};
@@ -80,6 +81,30 @@ impl Leaving {
             }
         }
         Some(group.stretch)
+    }
+
+    /// Takes out those at these positions, `most` at most. What the scratch log has of them, or will have, is to hear that
+    /// they are gone.
+    pub(super) fn take_out(
+        &mut self,
+        range: RangeInclusive<u64>,
+        most: usize,
+        mut taken: impl FnMut(u64, Entry),
+    ) {
+        let groups = &mut self.groups;
+        let mut used_up = false;
+        self.fifo.take_out(range, most, |position, mut entry| {
+            let at = groups.partition_point(|group| group.stretch.run.positions.last < position);
+            if let Some(Group { stretch, .. }) = groups.get_mut(at) {
+                stretch.run.messages -= 1;
+                entry.scratched |= stretch.keeper == Keeper::Scratch;
+                used_up |= stretch.run.messages == 0;
+            }
+            taken(position, entry);
+        });
+        if used_up {
+            self.groups.retain(|group| group.stretch.run.messages > 0);
+        }
     }
 
     /// None of them leaves. `written` hears the positions of those that were put on the scratch log for nothing.

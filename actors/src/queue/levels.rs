@@ -149,6 +149,12 @@ impl Levels {
         }
     }
 
+    /// A position for a message that does not wait.
+    pub(super) fn skip_position(&mut self) -> u64 {
+        self.next_position += 1;
+        self.next_position - 1
+    }
+
     /// The first message, with its position, if it is in memory.
     #[inline(always)]
     pub(super) fn pop(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
@@ -172,8 +178,12 @@ impl Levels {
     }
 
     /// Messages that an earlier life has left, before any other is pushed. See [`unknown`](Self::unknown).
-    pub(super) fn push_kept(&mut self, run: Run) {
+    /// With `review`, they are unknown even if there is one level.
+    pub(super) fn push_kept(&mut self, run: Run, review: bool) {
         let keeper = Keeper::Journal;
+        if review {
+            self.more.get_or_insert_default();
+        }
         match &mut self.more {
             None => self.lowest.push_absent(Stretch { keeper, run }),
             Some(more) => {
@@ -181,6 +191,11 @@ impl Levels {
                 review.unknown.push(Stretch { keeper, run });
             }
         }
+    }
+
+    /// What came while the levels of others are found out.
+    pub(super) fn arrived_mut(&mut self) -> Option<&mut Fifo> {
+        Some(&mut self.more.as_mut()?.review.as_mut()?.arrived)
     }
 
     /// The messages whose levels are to be found out before any is handed out.
@@ -198,6 +213,9 @@ impl Levels {
         }
         let mut arrived = mem::take(&mut review.arrived);
         more.review = None;
+        if more.most == 0 {
+            self.more = None;
+        }
         while let Some((position, entry)) = arrived.pop() {
             self.level_mut(entry.level).push(position, entry);
         }
@@ -361,7 +379,7 @@ impl Levels {
         self.more.as_ref()?.review.as_ref()
     }
 
-    fn level(&self, level: u8) -> Option<&Ready> {
+    pub(super) fn level(&self, level: u8) -> Option<&Ready> {
         match usize::from(level).checked_sub(1) {
             Some(at) => self.more.as_ref()?.higher.get(at),
             None => Some(&self.lowest),

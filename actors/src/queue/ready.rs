@@ -9,6 +9,7 @@
 //! journal alone has them, and join the front when they are read again.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use super::absent::{Absent, Stretch};
 use super::fifo::{Entry, Fifo};
@@ -29,6 +30,15 @@ pub(super) struct Ready {
     back: Fifo,
     /// Whether there is anything behind the front.
     behind: bool,
+}
+
+/// Messages that were taken out of the middle.
+#[derive(Debug, Default)]
+pub(super) struct TakenOut {
+    /// Those that were in memory, or whose entries were.
+    pub(super) entries: Vec<(u64, Entry)>,
+    /// The others.
+    pub(super) absent: Vec<Stretch>,
 }
 
 impl Ready {
@@ -214,6 +224,51 @@ impl Ready {
 
     pub(super) fn returned_mut(&mut self) -> &mut BTreeMap<u64, Entry> {
         &mut self.returned
+    }
+
+    /// Takes out those of these messages that still wait here, in order, `most` in memory at most. Returns the first position
+    /// that is left for the next time.
+    pub(super) fn take_out(
+        &mut self,
+        range: &RangeInclusive<u64>,
+        most: usize,
+        taken: &mut TakenOut,
+    ) -> Option<u64> {
+        let TakenOut { entries, absent } = taken;
+        let limit = entries.len() + most;
+        let returned = self.returned.range(range.clone()).map(|(&position, _)| position);
+        for position in returned.take(most).collect::<Vec<u64>>() {
+            entries.extend(self.returned.remove_entry(&position));
+        }
+        let left = limit - entries.len();
+        self.front.take_out(range.clone(), left, |position, entry| {
+            entries.push((position, entry))
+        });
+        if self.behind && entries.len() < limit {
+            self.absent
+                .take_out(range.clone(), |stretch| absent.push(stretch));
+            let left = limit - entries.len();
+            self.leaving.take_out(range.clone(), left, |position, entry| {
+                entries.push((position, entry))
+            });
+            let left = limit - entries.len();
+            self.back.take_out(range.clone(), left, |position, entry| {
+                entries.push((position, entry))
+            });
+            self.look_behind();
+        }
+        let last = entries.last().filter(|_| entries.len() == limit);
+        last.map(|&(position, _)| position + 1)
+            .filter(|next| next <= range.end())
+    }
+
+    /// Whether some of these messages may wait here.
+    pub(super) fn overlaps(&self, range: &RangeInclusive<u64>) -> bool {
+        self.returned.range(range.clone()).next().is_some()
+            || self.front.overlaps(range)
+            || self.absent.overlaps(range)
+            || self.leaving.fifo.overlaps(range)
+            || self.back.overlaps(range)
     }
 
     /// Drops everything. What the journals have of it is noted, and `gone` hears of each message that was in memory.

@@ -8,6 +8,7 @@ use super::{
     effective::Effective,
     fifo::Entry,
     holders::Held,
+    reason::Reason,
     state::{Outcome, QueueState},
 };
 use crate::journal::Return;
@@ -23,14 +24,6 @@ pub(super) struct Returning {
     kept_below: u64,
     /// What the journal was not told yet.
     untold: Vec<Return>,
-}
-
-impl Returning {
-    /// Whether what comes back is counted.
-    #[inline]
-    pub(super) fn counts(&self) -> bool {
-        self.counts
-    }
 }
 
 impl QueueState {
@@ -52,12 +45,13 @@ impl QueueState {
         for Held { position, mut entry } in held {
             entry.redelivered = true;
             if !counts {
-                self.ready.put_back(position, entry);
+                self.put_back(position, entry);
                 continue;
             }
             let attempts = self.returning.attempts.add(position);
             if self.returning.limit.is_some_and(|limit| attempts > limit) {
-                self.give_up(position, &entry);
+                self.returning.attempts.forget(position);
+                self.die(position, entry, Reason::DeliveryLimit);
                 continue;
             }
             if entry.kept {
@@ -67,7 +61,7 @@ impl QueueState {
                     due: 0,
                 });
             }
-            self.ready.put_back(position, entry);
+            self.put_back(position, entry);
         }
         self.sweep_attempts();
     }
@@ -100,10 +94,14 @@ impl QueueState {
         }
     }
 
-    /// A message has come back too often.
-    fn give_up(&mut self, position: u64, entry: &Entry) {
-        self.returning.attempts.forget(position);
-        self.settlements.note(position, entry);
-        self.pages.release(entry);
+    /// A message waits again, unless its time was over meanwhile.
+    pub(super) fn put_back(&mut self, position: u64, entry: Entry) {
+        if self.expiry.is_over(position) {
+            self.returning.attempts.forget(position);
+            self.die(position, entry, Reason::Expired);
+        } else {
+            self.count_returned(&entry);
+            self.ready.put_back(position, entry);
+        }
     }
 }

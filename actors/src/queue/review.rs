@@ -1,4 +1,5 @@
-//! A look at each message that an earlier life has left: what it is decides where it waits, so none is handed out before.
+//! A look at each message that an earlier life has left: what it is decides where and how long it waits, so none is handed
+//! out before.
 
 use crate::journal::{Keeper, Restored, Run};
 
@@ -20,9 +21,19 @@ impl QueueState {
     pub(super) fn review(&mut self, read: Vec<Restored>, upto: u64) {
         let mut count = 0;
         for Restored {
-            page, mut messages, ..
+            page,
+            mut messages,
+            deadlines,
         } in read
         {
+            for (&(position, offset), &at) in messages.iter().zip(&deadlines) {
+                if at > 0 {
+                    let level = self.ready.level_of(&page, offset);
+                    self.expect_kept(at, position, level);
+                }
+            }
+            let offsets: Vec<u32> = messages.iter().map(|&(_, offset)| offset).collect();
+            self.count_arrived(&page, &offsets);
             let stay = self.ready.cost() < STAY;
             count += messages.len() as u64;
             messages.retain(|&(position, offset)| {

@@ -29,7 +29,7 @@ impl Queue {
     /// Reads what is not in memory before those who take messages get there.
     pub(super) fn read_ahead(&mut self, handed_out: bool) {
         let taken = handed_out || !self.gets.is_empty() || self.state.consumers_take_more();
-        if !taken && !self.state.in_review() {
+        if !taken && !self.state.needs_reading() {
             return;
         }
         let ahead = self.memory.ahead(room_taken());

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use super::{
     backlog::Backlog,
     credit::Grant,
+    dying::Dying,
+    expiry::Expiry,
     fifo::Entry,
     holders::{Held, Holders},
     levels::Levels,
+    limits::Limits,
     pages::Pages,
     returning::Returning,
     settlements::Settlements,
@@ -67,6 +70,9 @@ pub struct QueueState {
     pub(super) settlements: Settlements,
     pub(super) backlog: Backlog,
     pub(super) returning: Returning,
+    pub(super) expiry: Expiry,
+    pub(super) limits: Limits,
+    pub(super) dying: Dying,
     /// Number of the last pass.
     pub(super) passes: u64,
 }
@@ -90,6 +96,10 @@ impl QueueState {
     /// A channel is gone: so are its consumers, which are returned, and what it held returns to its place, marked as
     /// redelivered.
     pub fn detach(&mut self, channel: ChannelId) -> Vec<ConsumerId> {
+        if self.dying.is_holder(channel) {
+            self.take_dead_back(channel);
+            return Vec::new();
+        }
         let gone = self.subscribers.remove_of(channel);
         let held = self.holders.detach(channel);
         self.take_back(held, Outcome::Fail);
@@ -98,6 +108,7 @@ impl QueueState {
 
     /// Takes the messages at `offsets` of a page, in that order.
     pub fn enqueue(&mut self, page: Arc<Page>, offsets: &[u32]) {
+        self.count_arrived(&page, offsets);
         let ready = &mut self.ready;
         let settings = self.settings;
         let kept = |page: &Page, offset| settings.keeps(page, offset);
@@ -124,7 +135,7 @@ impl QueueState {
         self.synced_below(kept.next_position);
         self.take_back_kept(&kept.returned, kept.next_position);
         if let Some(run) = kept.waiting {
-            self.ready.push_kept(run);
+            self.ready.push_kept(run, kept.timed || self.limits.count_bytes());
         }
     }
 
@@ -135,38 +146,34 @@ impl QueueState {
 
     /// The last position of a message that was handed out and is not settled.
     pub fn last_handed_out(&self) -> Option<u64> {
-        let held = self.holders.iter().map(|held| held.position).max();
+        let held = self.holders.iter().map(|held| held.position);
+        let held = held.filter(|&position| !self.dying.holds(position)).max();
         held.max(self.ready.last_redelivered())
     }
 
     /// A channel settles messages it holds, by their keys; returns how many. Unknown keys are skipped;
     /// a key is used again once it is settled.
     pub fn settle(&mut self, channel: ChannelId, outcome: Outcome, keys: &[u32]) -> usize {
-        let (ready, pages, settlements) = (&mut self.ready, &mut self.pages, &mut self.settlements);
-        let returning = &mut self.returning;
         let settled = match outcome {
+            _ if self.dying.is_holder(channel) => self.settle_dead(channel, keys),
+            Outcome::Reject if self.dying.is_wanted() => self.reject(channel, keys),
             Outcome::Ack | Outcome::Reject => {
-                let counted = !returning.attempts.is_empty();
+                let (pages, settlements) = (&mut self.pages, &mut self.settlements);
+                let attempts = &mut self.returning.attempts;
+                let counted = !attempts.is_empty();
                 self.holders.release(channel, keys, |held| {
                     if counted {
-                        returning.attempts.forget(held.position);
+                        attempts.forget(held.position);
                     }
                     settlements.note(held.position, &held.entry);
                     pages.release(&held.entry);
                 })
             }
-            Outcome::Requeue | Outcome::Fail if returning.counts() => {
+            Outcome::Requeue | Outcome::Fail => {
                 let mut back = Vec::with_capacity(keys.len());
                 let settled = self.holders.release(channel, keys, |held| back.push(held));
                 self.take_back(back, outcome);
                 settled
-            }
-            Outcome::Requeue | Outcome::Fail => {
-                self.holders
-                    .release(channel, keys, |Held { position, mut entry }| {
-                        entry.redelivered = true;
-                        ready.put_back(position, entry);
-                    })
             }
         };
         self.compact_pages();
@@ -175,9 +182,12 @@ impl QueueState {
 
     /// A channel returns messages that never reached the client: they go back to their places unmarked.
     pub fn give_back(&mut self, channel: ChannelId, keys: &[u32]) -> usize {
-        let ready = &mut self.ready;
-        self.holders
-            .release(channel, keys, |held| ready.put_back(held.position, held.entry))
+        let mut back = Vec::with_capacity(keys.len());
+        let given = self.holders.release(channel, keys, |held| back.push(held));
+        for Held { position, entry } in back {
+            self.put_back(position, entry);
+        }
+        given
     }
 
     /// A consumer of a channel joins; it is served once it has credit.
@@ -234,6 +244,7 @@ impl QueueState {
             counts: count.map(|count| (0, count)).into_iter().collect(),
             bytes: entry.cost.into(),
         };
+        self.count_left(&handout);
         Some((handout, self.ready()))
     }
 
@@ -246,6 +257,8 @@ impl QueueState {
             .clear(&mut self.settlements, &held, |entry| pages.release(entry));
         self.backlog.forget_loading();
         self.forget_returns();
+        self.limits.count_anew(std::iter::empty());
+        self.sweep_deadlines();
         self.compact_pages();
         purged
     }
@@ -267,7 +280,7 @@ impl QueueState {
 
     /// Messages handed out and not settled.
     pub fn unacked(&self) -> u32 {
-        count(self.holders.len())
+        count(self.holders.len() - self.dying.held())
     }
 
     /// Consumers.
@@ -295,13 +308,14 @@ impl QueueState {
         self.settings.auto_delete && self.subscribers.had_any() && self.subscribers.len() == 0
     }
 
-    /// The positions of unsettled messages that may stand between those that wait, in rising order. With one level there are
-    /// none: those were all before.
+    /// The positions of unsettled and dead messages that may stand between those that wait, in rising order. With one level
+    /// and without dead ones there are none: the unsettled were all before.
     fn held_between(&self) -> Vec<u64> {
-        if self.ready.is_one() {
+        if self.ready.is_one() && self.dying.is_empty() && self.dying.held() == 0 {
             return Vec::new();
         }
-        let mut positions: Vec<u64> = self.holders.iter().map(|held| held.position).collect();
+        let held = self.holders.iter().map(|held| held.position);
+        let mut positions: Vec<u64> = held.chain(self.dying.positions()).collect();
         positions.sort_unstable();
         positions
     }
@@ -311,7 +325,8 @@ impl QueueState {
     pub(super) fn compact_pages(&mut self) {
         if self.pages.wasteful() {
             let held = self.holders.iter_mut().map(|held| &mut held.entry);
-            self.pages.compact(self.ready.iter_mut().chain(held));
+            let entries = self.ready.iter_mut().chain(held);
+            self.pages.compact(entries.chain(self.dying.iter_mut()));
             self.ready.recount();
         }
     }

@@ -1,0 +1,127 @@
+//! The queue actor and what comes: what is taken, with which deadline, and what a full queue refuses.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tracing::trace;
+
+use super::actor::Queue;
+use super::messages::{Enqueue, QueueNotice};
+use super::stamps::Stamps;
+use crate::clock;
+use crate::journal::Safety;
+use crate::publication::Page;
+use crate::window::Permit;
+
+impl Queue {
+    /// Takes messages in.
+    pub(super) fn take(&mut self, page: Arc<Page>, offsets: &[u32], permit: Option<&Permit>) -> Safety {
+        let stamps = Stamps::of(self.effective.message_ttl, &page, offsets, clock::now);
+        let safety = self.journal(&page, offsets, &stamps, permit);
+        if stamps == Stamps::Never {
+            self.state.enqueue(page, offsets);
+        } else {
+            let first = self.state.next_position();
+            self.state.enqueue(Arc::clone(&page), offsets);
+            self.state.stamp(first, &page, offsets, &stamps, clock::now());
+        }
+        safety
+    }
+
+    /// Takes what there is room for, and refuses the rest. When there is none, consumers get what is there first.
+    /// The publisher knows the batch as it was `sent`.
+    fn take_what_fits(&mut self, mail: &Enqueue, sent: &[u32], ctx: &mut Context<Self>) -> Safety {
+        let mut safety = Safety::Now;
+        let (mut taken, mut refused) = (Vec::new(), Vec::new());
+        let mut free = self.state.free();
+        let mut is_full = false;
+        for &offset in &mail.offsets {
+            if !is_full && !free.take(&mail.page, offset) {
+                safety = later(safety, self.take_all(mail, &mut taken));
+                self.act(ctx);
+                free = self.state.free();
+                is_full = free.is_used_up();
+                if is_full || !free.take(&mail.page, offset) {
+                    refused.push(offset);
+                    continue;
+                }
+            } else if is_full {
+                refused.push(offset);
+                continue;
+            }
+            taken.push(offset);
+        }
+        safety = later(safety, self.take_all(mail, &mut taken));
+        if !refused.is_empty() {
+            self.refuse(mail, sent, &refused);
+        }
+        safety
+    }
+
+    fn take_all(&mut self, mail: &Enqueue, offsets: &mut Vec<u32>) -> Safety {
+        if offsets.is_empty() || self.deleted {
+            return Safety::Now;
+        }
+        let offsets = std::mem::take(offsets);
+        self.take(Arc::clone(&mail.page), &offsets, mail.permit.as_ref())
+    }
+
+    fn refuse(&mut self, mail: &Enqueue, sent: &[u32], offsets: &[u32]) {
+        if self.state.dead_letters_refused() {
+            self.state.enqueue_dead(Arc::clone(&mail.page), offsets);
+        }
+        if let Some(upto) = mail.confirm
+            && let Some(peer) = self.peers.get(&mail.channel)
+        {
+            // Offsets rise within a batch.
+            let place = |offset| sent.binary_search(offset).ok();
+            peer.notice.do_send(QueueNotice::Refused {
+                queue: self.id,
+                upto,
+                of: sent.len() as u32,
+                refused: offsets.iter().filter_map(place).map(|at| at as u32).collect(),
+            });
+        }
+    }
+
+    /// Leaves out what was here before, where that counts. Returns what was sent if some is left out.
+    fn new_ones(&mut self, mail: &mut Enqueue) -> Option<Vec<u32>> {
+        let seen = self.seen.as_mut()?;
+        let sent = mail.offsets.clone();
+        seen.keep_new(&mail.page, &mut mail.offsets, clock::now());
+        Some(sent)
+    }
+}
+
+impl Handler<Enqueue> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, mut mail: Enqueue, ctx: &mut Context<Self>) {
+        if self.deleted {
+            return;
+        }
+        let sent = self.new_ones(&mut mail);
+        trace!(queue = %self.name, count = mail.offsets.len(), "enqueue");
+        let weight = mail.offsets.len();
+        let safety = if self.state.refuses() {
+            self.take_what_fits(&mail, sent.as_ref().unwrap_or(&mail.offsets), ctx)
+        } else {
+            self.take(mail.page, &mail.offsets, mail.permit.as_ref())
+        };
+        if let Some(upto) = mail.confirm
+            && self.unsynced.appended(mail.channel, upto, safety)
+        {
+            self.stored(mail.channel, upto);
+        }
+        self.permits.extend(mail.permit);
+        self.absorbed(weight, ctx);
+    }
+}
+
+/// When both are safe. Tickets rise, so it is the later one that counts.
+fn later(one: Safety, other: Safety) -> Safety {
+    match (one, other) {
+        (earlier, Safety::Now) => earlier,
+        (_, after) => after,
+    }
+}

@@ -1,0 +1,251 @@
+//! How messages die: what becomes of one whose time is over, that was refused, or that is one too many.
+//!
+//! With nowhere to go it is gone at once. Else it is [dying](super::dying) until the forwarder has settled it.
+
+use std::sync::Arc;
+
+use super::absent::{Stretch, positions};
+use super::dying::{Buried, Dead};
+use super::effective::Effective;
+use super::fifo::Entry;
+use super::holders::Held;
+use super::ready::TakenOut;
+use super::reason::Reason;
+use super::state::QueueState;
+use crate::id::ChannelId;
+use crate::journal::{Keeper, Restored};
+use crate::publication::{Delivery, Handout, Page};
+
+impl QueueState {
+    /// These terms hold from now on. What waits keeps its deadline.
+    pub fn amend(&mut self, terms: &Effective) {
+        let counted = self.limits.count_bytes();
+        self.limits
+            .amend(terms.max_length, terms.max_length_bytes, terms.overflow);
+        if self.limits.count_bytes() && !counted {
+            self.count_all();
+        }
+        self.dying.want(terms.dead_letter_exchange.is_some());
+        if terms.dead_letter_exchange.is_none() {
+            self.give_up_dead();
+        }
+    }
+
+    /// Whether dead messages wait for a forwarder that could take them.
+    pub fn has_dead(&self) -> bool {
+        self.dying.is_wanted() && !self.dying.is_empty() && self.dying.has_room()
+    }
+
+    /// The next dead messages for the forwarder, which is known as `holder`, in the order of their deaths, and why each died.
+    /// `None` when there are none in memory, or it has enough.
+    pub fn next_dead(&mut self, holder: ChannelId) -> Option<(Handout, Vec<Reason>)> {
+        self.dying.set_holder(holder);
+        let slot = self.holders.attach(holder);
+        let (mut handout, mut reasons) = (Handout::default(), Vec::new());
+        let mut last_page = None;
+        while self.dying.has_room()
+            && let Some(dead) = self.dying.pop()
+        {
+            let Dead {
+                position,
+                entry,
+                reason,
+            } = dead;
+            let Some(page) = self.pages.get(&entry) else {
+                continue;
+            };
+            if last_page.replace(entry.page) != Some(entry.page) {
+                handout.pages.push(Arc::clone(page));
+            }
+            let Some(key) = self.holders.hold(slot, Held { position, entry }) else {
+                break;
+            };
+            self.dying.hold(&dead);
+            handout.bytes += u64::from(entry.cost);
+            handout.deliveries.push(Delivery {
+                page: handout.pages.len() as u32 - 1,
+                offset: entry.offset,
+                key,
+                redelivered: entry.redelivered,
+            });
+            reasons.push(reason);
+        }
+        (!reasons.is_empty()).then_some((handout, reasons))
+    }
+
+    /// Takes messages in that are refused, and dead at once: those at `offsets` of a page. They were never enqueued.
+    pub fn enqueue_dead(&mut self, page: Arc<Page>, offsets: &[u32]) {
+        let (ready, dying) = (&mut self.ready, &mut self.dying);
+        let kept = |_: &Page, _| false;
+        self.pages.insert(page, offsets, kept, |entry| {
+            dying.push(Dead {
+                position: ready.skip_position(),
+                entry,
+                reason: Reason::MaxLen,
+            });
+        });
+    }
+
+    /// A channel refuses messages it holds.
+    pub(super) fn reject(&mut self, channel: ChannelId, keys: &[u32]) -> usize {
+        let mut rejected = Vec::with_capacity(keys.len());
+        let count = self.holders.release(channel, keys, |held| rejected.push(held));
+        for Held { position, entry } in rejected {
+            self.returning.attempts.forget(position);
+            self.die(position, entry, Reason::Rejected);
+        }
+        count
+    }
+
+    /// A message dies that nobody holds and that does not wait.
+    pub(super) fn die(&mut self, position: u64, entry: Entry, reason: Reason) {
+        if !self.dying.is_wanted() {
+            self.settlements.note(position, &entry);
+            self.pages.release(&entry);
+        } else if entry.is_absent() {
+            self.dying.push_absent(Buried {
+                keeper: if entry.scratched {
+                    Keeper::Scratch
+                } else {
+                    Keeper::Journal
+                },
+                positions: positions(position, position),
+                reason,
+                counted: false,
+            });
+        } else {
+            self.dying.push(Dead {
+                position,
+                entry,
+                reason,
+            });
+        }
+    }
+
+    /// Messages die that waited. Returns roughly how many were looked at.
+    pub(super) fn bury(&mut self, taken: TakenOut, reason: Reason) -> usize {
+        let TakenOut { entries, absent } = taken;
+        let deaths = entries.len() + absent.len();
+        for (position, entry) in entries {
+            self.left(&entry);
+            self.die(position, entry, reason);
+        }
+        for Stretch { keeper, run } in absent {
+            if let Some(loading) = &mut self.backlog.loading {
+                loading.dead.add(run.positions);
+            }
+            let counted = self.limits.count_bytes();
+            let buried = Buried {
+                keeper,
+                positions: run.positions,
+                reason,
+                counted,
+            };
+            if counted || self.dying.is_wanted() {
+                self.dying.push_absent(buried);
+            } else {
+                self.settle_absent(buried);
+            }
+        }
+        deaths
+    }
+
+    /// The forwarder is lost: what it had is here again.
+    pub(super) fn take_dead_back(&mut self, holder: ChannelId) {
+        let held = self.holders.detach(holder).into_iter();
+        self.dying
+            .take_back(held.map(|held| (held.position, held.entry)).collect());
+        if !self.dying.is_wanted() {
+            self.give_up_dead();
+        }
+    }
+
+    /// The forwarder is done with messages.
+    pub(super) fn settle_dead(&mut self, holder: ChannelId, keys: &[u32]) -> usize {
+        let (dying, pages, settlements) = (&mut self.dying, &mut self.pages, &mut self.settlements);
+        self.holders.release(holder, keys, |held| {
+            dying.release(held.position);
+            settlements.note(held.position, &held.entry);
+            pages.release(&held.entry);
+        })
+    }
+
+    /// The dead that are to be read now.
+    pub(super) fn dead_to_read(&self) -> Option<Buried> {
+        let buried = self.dying.first_absent()?;
+        (self.dying.has_room() || !self.dying.is_wanted()).then_some(buried)
+    }
+
+    /// Dead messages were read, of all that were asked for up to a position.
+    pub(super) fn unearth(&mut self, buried: Buried, read: Vec<Restored>, upto: u64) {
+        let Buried {
+            keeper,
+            positions: asked,
+            reason,
+            counted,
+        } = buried;
+        let mut found = Vec::new();
+        for Restored {
+            page, mut messages, ..
+        } in read
+        {
+            messages.retain(|(position, _)| (asked.first..=asked.last).contains(position));
+            let (numbers, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
+            let mut numbers = numbers.into_iter();
+            let settings = self.settings;
+            let kept = |page: &Page, offset| settings.keeps(page, offset);
+            self.pages.insert(page, &offsets, kept, |entry| {
+                found.extend(numbers.next().map(|position| Dead {
+                    position,
+                    entry,
+                    reason,
+                }));
+            });
+        }
+        if keeper == Keeper::Scratch {
+            let had = positions(asked.first, upto.min(asked.last));
+            self.settlements.note_range(keeper, had);
+        }
+        if counted {
+            found.iter().for_each(|dead| self.left(&dead.entry));
+        }
+        if self.dying.is_wanted() {
+            self.dying.read(upto, found);
+        } else {
+            self.dying.read(upto, Vec::new());
+            for Dead { position, entry, .. } in found {
+                self.die(position, entry, reason);
+            }
+        }
+    }
+
+    fn give_up_dead(&mut self) {
+        for dead in self.dying.drain().collect::<Vec<_>>() {
+            match dead {
+                Ok(Dead {
+                    position,
+                    entry,
+                    reason,
+                }) => self.die(position, entry, reason),
+                Err(buried) => self.settle_absent(buried),
+            }
+        }
+    }
+
+    fn settle_absent(&mut self, buried: Buried) {
+        self.settlements.note_range(Keeper::Journal, buried.positions);
+        if buried.keeper == Keeper::Scratch {
+            self.settlements.note_range(Keeper::Scratch, buried.positions);
+        }
+    }
+
+    /// Counts what waits anew: the bodies that are in memory.
+    fn count_all(&mut self) {
+        let pages = &self.pages;
+        let bodies = self.ready.iter_mut().filter_map(|entry| {
+            let page = pages.get(entry)?;
+            Some(page.body_len(entry.offset))
+        });
+        self.limits.count_anew(bodies);
+    }
+}

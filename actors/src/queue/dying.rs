@@ -1,0 +1,200 @@
+//! Messages that are dead and not buried: they wait for the forwarder to take them where they are to go, or to be read
+//! first. Pure.
+//!
+//! They are neither ready nor unacked. What the forwarder has is held for it, and is here again when the forwarder is lost.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use super::fifo::Entry;
+use super::reason::Reason;
+use crate::id::ChannelId;
+use crate::journal::{Keeper, Positions};
+
+/// Messages that the forwarder may have unsettled.
+const MOST_HELD: usize = 1_024;
+/// Their bytes.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// One that is dead, in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dead {
+    pub(super) position: u64,
+    pub(super) entry: Entry,
+    pub(super) reason: Reason,
+}
+
+/// Neighbours that died together and are not in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Buried {
+    pub(super) keeper: Keeper,
+    pub(super) positions: Positions,
+    pub(super) reason: Reason,
+    /// The bytes of their bodies count as waiting until they are read.
+    pub(super) counted: bool,
+}
+
+#[derive(Debug)]
+enum Waiting {
+    One(Dead),
+    Absent(Buried),
+}
+
+/// The dead, in the order of their deaths.
+#[derive(Debug, Default)]
+pub(super) struct Dying {
+    waiting: VecDeque<Waiting>,
+    /// Whether there is somewhere to go for them.
+    wanted: bool,
+    /// Whom the forwarder is known as.
+    holder: Option<ChannelId>,
+    /// What the forwarder has, by position, and what it costs.
+    held: FxHashMap<u64, (Reason, u32)>,
+    held_bytes: u64,
+}
+
+impl Dying {
+    /// Whether those who die are wanted somewhere.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Says whether those who die are wanted somewhere.
+    pub(super) fn want(&mut self, wanted: bool) {
+        self.wanted = wanted;
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// How many messages the forwarder has.
+    #[inline]
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether the forwarder has this message.
+    pub(super) fn holds(&self, position: u64) -> bool {
+        self.held.contains_key(&position)
+    }
+
+    /// Whether this is the forwarder.
+    #[inline]
+    pub(super) fn is_holder(&self, channel: ChannelId) -> bool {
+        self.holder == Some(channel)
+    }
+
+    pub(super) fn push(&mut self, dead: Dead) {
+        self.waiting.push_back(Waiting::One(dead));
+    }
+
+    pub(super) fn push_absent(&mut self, buried: Buried) {
+        if let Some(Waiting::Absent(last)) = self.waiting.back_mut()
+            && last.positions.last + 1 == buried.positions.first
+            && (last.keeper, last.reason, last.counted) == (buried.keeper, buried.reason, buried.counted)
+        {
+            last.positions.last = buried.positions.last;
+            return;
+        }
+        self.waiting.push_back(Waiting::Absent(buried));
+    }
+
+    /// Whether the forwarder may have more.
+    pub(super) fn has_room(&self) -> bool {
+        self.held.len() < MOST_HELD && self.held_bytes < MOST_BYTES
+    }
+
+    /// The next of the dead, if it is in memory.
+    pub(super) fn pop(&mut self) -> Option<Dead> {
+        match self.waiting.front()? {
+            Waiting::One(dead) => {
+                let dead = *dead;
+                self.waiting.pop_front();
+                Some(dead)
+            }
+            Waiting::Absent(_) => None,
+        }
+    }
+
+    /// The next of the dead, if they are not in memory.
+    pub(super) fn first_absent(&self) -> Option<Buried> {
+        match self.waiting.front()? {
+            Waiting::One(_) => None,
+            Waiting::Absent(buried) => Some(*buried),
+        }
+    }
+
+    /// Of the first that are not in memory, all up to a position are read now, or can't be: these were there.
+    pub(super) fn read(&mut self, upto: u64, found: Vec<Dead>) {
+        let Some(Waiting::Absent(buried)) = self.waiting.front_mut() else {
+            return;
+        };
+        if upto < buried.positions.last {
+            buried.positions.first = buried.positions.first.max(upto + 1);
+        } else {
+            self.waiting.pop_front();
+        }
+        for dead in found.into_iter().rev() {
+            self.waiting.push_front(Waiting::One(dead));
+        }
+    }
+
+    /// The forwarder has one.
+    pub(super) fn hold(&mut self, dead: &Dead) {
+        self.held.insert(dead.position, (dead.reason, dead.entry.cost));
+        self.held_bytes += u64::from(dead.entry.cost);
+    }
+
+    /// The forwarder does not have it any more.
+    pub(super) fn release(&mut self, position: u64) -> Option<Reason> {
+        let (reason, cost) = self.held.remove(&position)?;
+        self.held_bytes -= u64::from(cost);
+        Some(reason)
+    }
+
+    /// There is a new forwarder.
+    pub(super) fn set_holder(&mut self, holder: ChannelId) {
+        self.holder = Some(holder);
+    }
+
+    /// The forwarder is lost: what it had, in order of position, comes first.
+    pub(super) fn take_back(&mut self, had: Vec<(u64, Entry)>) {
+        self.holder = None;
+        for (position, entry) in had.into_iter().rev() {
+            if let Some(reason) = self.release(position) {
+                let dead = Dead {
+                    position,
+                    entry,
+                    reason,
+                };
+                self.waiting.push_front(Waiting::One(dead));
+            }
+        }
+    }
+
+    /// Nobody wants them any more.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Result<Dead, Buried>> {
+        self.waiting.drain(..).map(|waiting| match waiting {
+            Waiting::One(dead) => Ok(dead),
+            Waiting::Absent(buried) => Err(buried),
+        })
+    }
+
+    /// Those in memory.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.waiting.iter_mut().filter_map(|waiting| match waiting {
+            Waiting::One(dead) => Some(&mut dead.entry),
+            Waiting::Absent(_) => None,
+        })
+    }
+
+    /// Where they all stood, in the order of their deaths.
+    pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
+        self.waiting.iter().flat_map(|waiting| match waiting {
+            Waiting::One(dead) => dead.position..=dead.position,
+            Waiting::Absent(buried) => buried.positions.first..=buried.positions.last,
+        })
+    }
+}

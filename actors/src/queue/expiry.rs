@@ -1,0 +1,161 @@
+//! Messages that expire, wherever they stand. Pure: time comes in, in milliseconds since the Unix epoch.
+//!
+//! One that waits leaves at its deadline. One that a channel holds does not; but if it comes back later, it dies at once.
+
+use super::deadlines::{Deadlines, Due};
+use super::ready::TakenOut;
+use super::reason::Reason;
+use super::spans::Spans;
+use super::stamps::Stamps;
+use super::state::QueueState;
+use crate::journal::Positions;
+use crate::publication::Page;
+
+/// Held messages whose time is over: so many ranges beyond twice as many as there are such messages.
+const OVERDUE: usize = 64;
+
+/// What a queue knows of the time of its messages.
+#[derive(Debug, Default)]
+pub(super) struct Expiry {
+    deadlines: Deadlines,
+    /// Messages whose time was over while they were not waiting, and others that are gone.
+    overdue: Spans,
+    /// Messages that live until the next pass.
+    fleeting: Vec<Due>,
+}
+
+impl Expiry {
+    /// Whether a message that comes back has died meanwhile.
+    #[inline]
+    pub(super) fn is_over(&self, position: u64) -> bool {
+        !self.overdue.is_empty() && self.overdue.contains(position)
+    }
+}
+
+impl QueueState {
+    /// Gives the messages that were enqueued last their deadlines: those at `offsets` of a page, the first of them at the
+    /// position `first`. Those whose deadline is not after `now` live until the next pass.
+    pub fn stamp(&mut self, first: u64, page: &Page, offsets: &[u32], stamps: &Stamps, now: u64) {
+        if *stamps == Stamps::Never {
+            return;
+        }
+        let mut run: Option<Due> = None;
+        for (place, &offset) in offsets.iter().enumerate() {
+            let position = first + place as u64;
+            let next = Due {
+                at: stamps.get(place),
+                first: position,
+                last: position,
+                level: self.ready.level_of(page, offset),
+            };
+            match &mut run {
+                Some(run) if (run.at, run.level) == (next.at, next.level) => run.last = position,
+                _ => {
+                    let before = run.replace(next);
+                    before.into_iter().for_each(|due| self.expect(due, now));
+                }
+            }
+        }
+        run.into_iter().for_each(|due| self.expect(due, now));
+        self.sweep_deadlines();
+    }
+
+    /// Whether some messages have a deadline, so that [`expire`](Self::expire) has to be asked before others are handed out.
+    #[inline]
+    pub fn is_timed(&self) -> bool {
+        !self.expiry.deadlines.is_empty()
+    }
+
+    /// When to ask for [`expire`](Self::expire) again, if nothing happens before.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.expiry.deadlines.next_look()
+    }
+
+    /// Lets messages die whose time is over, about `most` of them. `true` when there are more.
+    pub fn expire(&mut self, now: u64, most: usize) -> bool {
+        if self.ready.len() == 0 && self.holders.len() == 0 {
+            self.expiry = Expiry::default();
+            return false;
+        }
+        let mut left = most;
+        while left > 0 {
+            let Some(due) = self.expiry.deadlines.take_due(now) else {
+                break;
+            };
+            left = left.saturating_sub(self.expire_some(due, left).max(1));
+        }
+        self.compact_pages();
+        self.expiry.deadlines.is_due(now)
+    }
+
+    /// Lets those die that were to live until a pass.
+    pub fn expire_fleeting(&mut self) {
+        for due in std::mem::take(&mut self.expiry.fleeting) {
+            self.expire_some(due, usize::MAX);
+        }
+    }
+
+    /// A message that was read at the start expires at `at`.
+    pub(super) fn expect_kept(&mut self, at: u64, position: u64, level: u8) {
+        self.expiry.deadlines.add(Due {
+            at,
+            first: position,
+            last: position,
+            level,
+        });
+    }
+
+    fn expect(&mut self, due: Due, now: u64) {
+        match due.at {
+            0 => {}
+            at if at <= now => self.expiry.fleeting.push(due),
+            _ => self.expiry.deadlines.add(due),
+        }
+    }
+
+    /// Of messages whose time is over, those that wait die, `most` of them, and the others are noted. Returns how many died.
+    fn expire_some(&mut self, due: Due, most: usize) -> usize {
+        let Due { first, last, .. } = due;
+        let mut taken = TakenOut::default();
+        let next = self.ready.take_out(due.level, &(first..=last), most, &mut taken);
+        if let Some(next) = next {
+            self.expiry.deadlines.add(Due { first: next, ..due });
+        }
+        if self.holders.len() > 0 {
+            let last = next.map_or(last, |next| next - 1);
+            self.expiry.overdue.add(Positions { first, last });
+            self.forget_settled();
+        }
+        self.bury(taken, Reason::Expired)
+    }
+
+    /// Forgets which messages' time is over that are held no longer.
+    fn forget_settled(&mut self) {
+        let overdue = &self.expiry.overdue;
+        if overdue.len() > 2 * self.holders.len() + OVERDUE {
+            let held = self.holders.iter().map(|held| held.position);
+            let still = held.filter(|&position| overdue.contains(position)).collect();
+            self.expiry.overdue = still;
+        }
+    }
+
+    /// Forgets the deadlines of messages that are gone, once they are most.
+    pub(super) fn sweep_deadlines(&mut self) {
+        let messages = self.ready.len() + self.holders.len();
+        if !self.expiry.deadlines.are_stale(messages) {
+            return;
+        }
+        let mut held: Vec<u64> = self.holders.iter().map(|held| held.position).collect();
+        held.sort_unstable();
+        let ready = &mut self.ready;
+        self.expiry.deadlines.sweep(
+            |Due {
+                 first, last, level, ..
+             }| {
+                let at = held.partition_point(|&position| position < first);
+                let is_held = held.get(at).is_some_and(|&position| position <= last);
+                is_held || ready.overlaps(level, &(first..=last))
+            },
+        );
+    }
+}

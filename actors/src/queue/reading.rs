@@ -1,0 +1,243 @@
+//! How what has left memory comes back.
+
+use std::sync::Arc;
+
+use super::absent::positions;
+use super::dying::Buried;
+use super::fifo::Entry;
+use super::ready::Ready;
+use super::settlements::Ranges;
+use super::spans::Spans;
+use super::state::QueueState;
+use crate::journal::{Keeper, Positions, Restored};
+use crate::publication::Page;
+
+/// Returned messages that are asked for at once, at most.
+const MOST_RETURNED: usize = 1_024;
+
+/// Messages to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Load {
+    /// From which journal.
+    pub keeper: Keeper,
+    /// They are among these.
+    pub positions: Vec<Positions>,
+}
+
+#[derive(Debug)]
+pub(super) struct Loading {
+    pub(super) keeper: Keeper,
+    pub(super) wanted: Wanted,
+    /// What was asked for is gone meanwhile.
+    pub(super) forgotten: bool,
+    /// Messages that died meanwhile.
+    pub(super) dead: Spans,
+}
+
+/// What is asked of a journal.
+#[derive(Debug)]
+pub(super) enum Wanted {
+    /// Messages of unknown levels.
+    Review,
+    /// The returned messages of a level at these positions.
+    Returned(u8, Vec<u64>),
+    /// The first absent messages of a level.
+    First(u8),
+    /// The first of the dead.
+    Dead(Buried),
+}
+
+impl QueueState {
+    /// Whether something has to be read although nobody takes messages: to learn about it, or because it dies.
+    pub fn needs_reading(&self) -> bool {
+        self.in_review() || self.dead_to_read().is_some() || (self.is_too_long() && self.absent() > 0)
+    }
+
+    /// What is to be read now that less than `ahead` bytes of the first messages may be in memory. To be asked when someone
+    /// takes messages, or it [has to be](Self::needs_reading).
+    pub fn load(&mut self, ahead: u64) -> Option<Load> {
+        if self.backlog.loading.is_some() {
+            return None;
+        }
+        let (load, wanted) = self.wanted(ahead)?;
+        self.backlog.loading = Some(Loading {
+            keeper: load.keeper,
+            wanted,
+            forgotten: false,
+            dead: Spans::default(),
+        });
+        Some(load)
+    }
+
+    /// What was read, of all that was asked for up to a position.
+    pub fn loaded(&mut self, keeper: Keeper, read: Vec<Restored>, upto: u64) {
+        let Some(loading) = self.backlog.loading.take_if(|loading| loading.keeper == keeper) else {
+            return;
+        };
+        if loading.forgotten {
+            return;
+        }
+        match loading.wanted {
+            Wanted::Review => self.review(read, upto),
+            Wanted::Returned(level, asked) => self.fill_returned(level, &asked, read, upto),
+            Wanted::First(level) => self.extend_front(level, &loading.dead, read, upto),
+            Wanted::Dead(buried) => self.unearth(buried, read, upto),
+        }
+        self.compact_pages();
+    }
+
+    /// Adds messages that were read to the fronts of their levels, and returns how many.
+    pub(super) fn append_read(&mut self, page: Arc<Page>, messages: Vec<(u64, u32)>) -> u64 {
+        let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
+        let (ready, mut positions) = (&mut self.ready, positions.into_iter());
+        let mut read = 0;
+        let settings = self.settings;
+        let kept = |page: &Page, offset| settings.keeps(page, offset);
+        let publications = Arc::clone(&page);
+        self.pages.insert(page, &offsets, kept, |entry| {
+            if let Some(position) = positions.next() {
+                let level = ready.level_of(&publications, entry.offset);
+                ready.push_read(position, Entry { level, ..entry });
+                read += 1;
+            }
+        });
+        read
+    }
+
+    fn extend_front(&mut self, level: u8, dead: &Spans, read: Vec<Restored>, upto: u64) {
+        let Some(first) = self.ready.level_mut(level).first_absent() else {
+            return;
+        };
+        let (keeper, run) = (first.keeper, first.run.positions);
+        let upto = upto.min(run.last);
+        if upto < run.first {
+            return;
+        }
+        let (mut count, mut had) = (0, Ranges::default());
+        for Restored {
+            page, mut messages, ..
+        } in read
+        {
+            // Between them are messages of other levels, and some that died.
+            messages.retain(|&(position, offset)| {
+                (run.first..=upto).contains(&position)
+                    && self.ready.level_of(&page, offset) == level
+                    && !dead.contains(position)
+            });
+            messages.iter().for_each(|&(position, _)| had.add(position));
+            count += self.append_read(page, messages);
+        }
+        self.ready.level_mut(level).read(upto, count);
+        if keeper == Keeper::Scratch {
+            if self.ready.is_one() && self.dying.is_empty() {
+                had = Ranges(vec![positions(run.first, upto)]);
+            }
+            had.0
+                .into_iter()
+                .for_each(|had| self.settlements.note_range(keeper, had));
+        }
+    }
+
+    /// What is to be read so that `ahead` bytes of the first messages are in memory, and why.
+    fn wanted(&self, ahead: u64) -> Option<(Load, Wanted)> {
+        if let Some(run) = self.ready.unknown() {
+            let (keeper, positions) = (Keeper::Journal, vec![run.positions]);
+            return Some((Load { keeper, positions }, Wanted::Review));
+        }
+        if let Some(buried) = self.dead_to_read() {
+            let (keeper, positions) = (buried.keeper, vec![buried.positions]);
+            return Some((Load { keeper, positions }, Wanted::Dead(buried)));
+        }
+        if self.is_too_long()
+            && let Some(level) = self.ready.lowest()
+            && let Some(ready) = self.ready.level(level)
+            && !ready.has_first()
+        {
+            let returned = returned_to_load(ready);
+            let returned = returned.map(|(load, asked)| (load, Wanted::Returned(level, asked)));
+            return returned.or_else(|| Some((absent_to_load(ready)?, Wanted::First(level))));
+        }
+        let mut before = 0;
+        for (level, ready) in self.ready.highest_first() {
+            if let Some((load, asked)) = returned_to_load(ready) {
+                return Some((load, Wanted::Returned(level, asked)));
+            }
+            if before + ready.front_cost() < ahead
+                && let Some(load) = absent_to_load(ready)
+            {
+                return Some((load, Wanted::First(level)));
+            }
+            before += ready.cost();
+            if before >= ahead {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Returned messages that were read are in memory again. Those that could not be read are gone.
+    fn fill_returned(&mut self, level: u8, asked: &[u64], read: Vec<Restored>, upto: u64) {
+        let returned = self.ready.level_mut(level).returned_mut();
+        for Restored {
+            page, mut messages, ..
+        } in read
+        {
+            messages.retain(|(position, _)| returned.get(position).is_some_and(Entry::is_absent));
+            let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
+            let mut positions = positions.iter();
+            self.pages.insert(
+                page,
+                &offsets,
+                |_, _| false,
+                |entry| {
+                    if let Some(old) = positions.next().and_then(|position| returned.get_mut(position)) {
+                        *old = Entry {
+                            page: entry.page,
+                            offset: entry.offset,
+                            cost: entry.cost,
+                            ..*old
+                        };
+                    }
+                },
+            );
+        }
+        for position in asked.iter().take_while(|&&position| position <= upto) {
+            if returned.get(position).is_some_and(Entry::is_absent) {
+                returned.remove(position);
+            }
+        }
+    }
+}
+
+/// The first absent messages of a level.
+fn absent_to_load(ready: &Ready) -> Option<Load> {
+    let first = ready.first_absent()?;
+    Some(Load {
+        keeper: first.keeper,
+        positions: vec![first.run.positions],
+    })
+}
+
+/// The first returned messages of a level, if they are not in memory.
+fn returned_to_load(ready: &Ready) -> Option<(Load, Vec<u64>)> {
+    let mut returned = ready.returned();
+    let (first, entry) = returned.next().filter(|(_, entry)| entry.is_absent())?;
+    let scratched = entry.scratched;
+    let mut ranges = Ranges::default();
+    ranges.add(first);
+    let mut asked = vec![first];
+    let alike = returned.take_while(|(_, entry)| entry.is_absent() && entry.scratched == scratched);
+    for (position, _) in alike.take(MOST_RETURNED) {
+        ranges.add(position);
+        asked.push(position);
+    }
+    let load = Load {
+        keeper: if scratched {
+            Keeper::Scratch
+        } else {
+            Keeper::Journal
+        },
+        positions: ranges.0,
+    };
+    Some((load, asked))
+}

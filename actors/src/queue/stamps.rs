@@ -1,0 +1,108 @@
+//! The deadlines that the messages of a batch get when they come. Pure.
+
+use std::time::Duration;
+
+use leveret_protocol::Properties;
+use leveret_protocol::properties::{flag, flags};
+
+use super::deadlines::deadline;
+use crate::clock::millis;
+use crate::publication::Page;
+
+/// When the messages of a batch expire, in milliseconds since the Unix epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stamps {
+    /// None does.
+    Never,
+    /// All do, at the same time.
+    All(u64),
+    /// Each has its own; 0 when it does not expire.
+    Each(Vec<u64>),
+}
+
+impl Stamps {
+    /// Those of the messages at `offsets` of a page. The queue gives each the time `ttl`, and what a message says of itself
+    /// holds where it is less. The clock is asked if it is needed.
+    pub fn of(ttl: Option<Duration>, page: &Page, offsets: &[u32], now: impl FnOnce() -> u64) -> Self {
+        let ttl = ttl.map(millis);
+        if page.timed() {
+            let now = now();
+            let stamp = |&offset: &u32| {
+                let own = expiration(page.properties(offset));
+                let shorter = own.into_iter().chain(ttl).min();
+                shorter.map_or(0, |ttl| deadline(now, ttl))
+            };
+            return Stamps::Each(offsets.iter().map(stamp).collect());
+        }
+        ttl.map_or(Stamps::Never, |ttl| Stamps::All(deadline(now(), ttl)))
+    }
+
+    /// The deadline of the message at this place in the batch; 0 when it does not expire.
+    pub(super) fn get(&self, place: usize) -> u64 {
+        match self {
+            Stamps::Never => 0,
+            Stamps::All(deadline) => *deadline,
+            Stamps::Each(deadlines) => deadlines.get(place).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Those of messages at these places, as a journal is given them: none at all when none expires.
+    pub(super) fn of_places(&self, places: impl Iterator<Item = usize>) -> Vec<u64> {
+        match self {
+            Stamps::Never => Vec::new(),
+            _ => places.map(|place| self.get(place)).collect(),
+        }
+    }
+}
+
+/// The milliseconds that a message gives itself. The channel it came through has seen that they are a number.
+fn expiration(properties: &[u8]) -> Option<u64> {
+    if flags(properties) & flag::EXPIRATION == 0 {
+        return None;
+    }
+    let text = Properties::parse(properties).ok()?.expiration?;
+    let digits = std::str::from_utf8(text).ok()?;
+    digits.trim_start_matches(['+', '-']).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use leveret_protocol::{Body, OwnedProperties};
+
+    use super::*;
+    use crate::publication::PageBuilder;
+
+    /// A message for each of these.
+    fn stamps(ttl: Option<u64>, expirations: &[Option<&str>]) -> Stamps {
+        let mut page = PageBuilder::new();
+        let push = |expiration: &Option<&str>| {
+            let properties = OwnedProperties::new();
+            let properties = match expiration {
+                Some(expiration) => properties.with_expiration(*expiration),
+                None => properties,
+            };
+            page.push("", "q", &properties.encode(), false, Body::Slice(b""))
+        };
+        let offsets: Vec<u32> = expirations.iter().map(push).collect();
+        Stamps::of(ttl.map(Duration::from_millis), &page.finish(), &offsets, || 1_000)
+    }
+
+    #[test]
+    fn the_shorter_time_wins() {
+        assert_eq!(stamps(Some(50), &[None, None]), Stamps::All(1_050));
+        assert_eq!(
+            stamps(Some(50), &[None, Some("20"), Some("60"), Some("0")]),
+            Stamps::Each(vec![1_050, 1_020, 1_050, 1_000])
+        );
+        assert_eq!(
+            stamps(None, &[Some("7"), None, Some("+5")]),
+            Stamps::Each(vec![1_007, 0, 1_005])
+        );
+    }
+
+    #[test]
+    fn a_plain_batch_does_not_ask_for_the_time() {
+        let page = PageBuilder::new().finish();
+        assert_eq!(Stamps::of(None, &page, &[], || panic!("asked")), Stamps::Never);
+    }
+}

@@ -1,0 +1,63 @@
+//! The queue actor and time: when it looks again at what is about to expire, and when it expires itself.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use tracing::debug;
+
+use super::actor::Queue;
+use crate::clock::{self, millis};
+
+/// What a queue waits for.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    /// The next look, in milliseconds since the Unix epoch.
+    set: Option<(u64, SpawnHandle)>,
+    /// When the queue expires, unless it is used before.
+    unused_until: Option<u64>,
+}
+
+impl Queue {
+    /// The queue is used, or just begins: it does not expire before its whole time has passed.
+    pub(super) fn used(&mut self) {
+        self.alarm.unused_until = None;
+    }
+
+    /// Sees to it that the queue looks at its messages, and at itself, when it is time. It may end here.
+    pub(super) fn look_ahead(&mut self, ctx: &mut Context<Self>) {
+        let end = self.end_of_time();
+        if let Some(end) = end
+            && end <= clock::now()
+        {
+            debug!(queue = %self.name, "expires: it was not used for long enough");
+            return self.delete();
+        }
+        let next = self.state.next_deadline().into_iter().chain(end).min();
+        let Some(next) = next else { return };
+        if self.alarm.set.is_some_and(|(set, _)| set <= next) {
+            return;
+        }
+        if let Some((_, later)) = self.alarm.set.take() {
+            ctx.cancel_future(later);
+        }
+        let wait = Duration::from_millis(next.saturating_sub(clock::now()));
+        let look = ctx.run_later(wait, |queue, ctx| {
+            queue.alarm.set = None;
+            if !queue.deleted {
+                queue.act(ctx);
+            }
+        });
+        self.alarm.set = Some((next, look));
+    }
+
+    /// When the queue expires if nobody uses it: that has consumers now, or time without end, for `None`.
+    fn end_of_time(&mut self) -> Option<u64> {
+        let lives = self.effective.expires.filter(|_| self.state.consumers() == 0);
+        let Some(lives) = lives else {
+            self.alarm.unused_until = None;
+            return None;
+        };
+        let end = || clock::now().saturating_add(millis(lives));
+        Some(*self.alarm.unused_until.get_or_insert_with(end))
+    }
+}
