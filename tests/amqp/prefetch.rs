@@ -1,7 +1,9 @@
 //! `basic.qos`: how much may be delivered and not yet settled.
 
 use leveret_protocol::method::basic::Consume;
+use leveret_protocol::method::connection::{Open, OpenOk, Tune, TuneOk};
 
+use crate::support::connection::start_ok;
 use crate::support::methods::consume;
 use crate::support::{Broker, Channel};
 
@@ -162,6 +164,30 @@ fn a_lowered_global_limit_waits_for_acks() {
 }
 
 #[test]
+fn a_client_of_py_amqp_changes_the_limit_of_consumers_it_has() {
+    let broker = Broker::with(leveret::Config::local());
+    let connection = broker.socket();
+    connection.greet();
+    let mut start_ok = start_ok(b"\0guest\0guest");
+    start_ok.client_properties.insert("product", "py-amqp");
+    connection.call::<Tune>(start_ok);
+    connection.tune(TuneOk {
+        channel_max: 2047,
+        frame_max: 131_072,
+        heartbeat: 0,
+    });
+    connection.call::<OpenOk>(Open { vhost: "/" });
+    let channel = fill(connection.channel(), 10);
+    channel.prefetch(2);
+    channel.consume("q");
+    channel.deliveries(2);
+    channel.expect_nothing();
+    channel.prefetch(5);
+    channel.deliveries(3);
+    channel.expect_nothing();
+}
+
+#[test]
 fn of_both_limits_the_stricter_wins() {
     let broker = Broker::start();
     let channel = filled(&broker, 20);
@@ -223,7 +249,10 @@ fn a_full_consumer_leaves_the_messages_to_the_others() {
 
 /// A channel and a queue `q` with the messages `0` to `count - 1`.
 fn filled(broker: &Broker, count: usize) -> Channel {
-    let channel = broker.connect().channel();
+    fill(broker.connect().channel(), count)
+}
+
+fn fill(channel: Channel, count: usize) -> Channel {
     channel.declare("q");
     channel.confirm_select();
     for number in 0..count {

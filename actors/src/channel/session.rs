@@ -34,6 +34,8 @@ pub(crate) struct Session {
     pub(crate) frame_max: u32,
     /// The client understands basic.cancel from the broker.
     pub(crate) cancel_notify: bool,
+    /// The client means the channel as a whole, and consumers that it has, by a basic.qos that is not global.
+    pub(crate) qos_by_channel: bool,
     /// Queues may end with this connection: see [`ends_queues`](Self::ends_queues).
     pub(crate) ending: AtomicBool,
 }

@@ -88,6 +88,12 @@ impl Handshake {
             .unwrap_or(false)
     }
 
+    /// Whether the client calls itself that.
+    pub(super) fn client_is(&self, product: &str) -> bool {
+        let told = self.client_properties.get("product");
+        told.and_then(|value| value.as_str()) == Some(product)
+    }
+
     /// The first bytes of the connection.
     pub(super) fn header(&mut self, header: &ProtocolHeader) -> Result<Step, Refused> {
         if header.is_0_9_1() && self.stage == Stage::Header {

@@ -131,6 +131,7 @@ impl Connection {
             raise: ctx.address().recipient(),
             frame_max: self.tuning.frame_max,
             cancel_notify: self.handshake.client_can("consumer_cancel_notify"),
+            qos_by_channel: self.handshake.client_is("py-amqp"),
             ending: AtomicBool::default(),
         }));
         self.phase = Phase::Running;

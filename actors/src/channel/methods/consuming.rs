@@ -34,7 +34,8 @@ impl Channel {
         self.session.check(Access::Read, Resource::Queue(&name))?;
         let priority = priority(&consume.arguments)?;
         let tag = self.new_consumer_tag(consume.consumer_tag)?;
-        if self.budget.is_some() && handle.options.kind == QueueKind::Quorum {
+        let asked_for_budget = self.budget.is_some() && !self.session.qos_by_channel;
+        if asked_for_budget && handle.options.kind == QueueKind::Quorum {
             let text = format!(
                 "{} does not support global qos",
                 names::queue(&name, &self.session.vhost.name)
@@ -139,12 +140,16 @@ impl Channel {
     }
 
     /// For the consumers to come, or for the channel as a whole; both may hold at once.
+    ///
+    /// RabbitMQ takes what is not global for the consumers to come, the specification for the channel. kombu means what
+    /// the specification says unless the server calls itself RabbitMQ 3: it raises the limit of consumers it has with
+    /// each of Celery's tasks for later, and would otherwise wait forever for one more message.
     pub(super) fn qos(&mut self, qos: &basic::Qos, _: &mut Context<Self>) -> Result<(), Exception> {
         if qos.prefetch_size != 0 {
             let text = format!("prefetch_size!=0 ({})", qos.prefetch_size);
             return Err(Exception::new(ReplyCode::NotImplemented, text));
         }
-        if qos.global {
+        if qos.global || self.session.qos_by_channel {
             self.limit_channel(qos.prefetch_count.into());
         } else {
             self.prefetch = qos.prefetch_count;
