@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod celery;
 mod lapin;
 mod pika;
 mod seed;

@@ -1,9 +1,12 @@
 //! Other programs run by a test: clients, examples, the broker itself.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a program may take to say something or to end: interpreters start slowly on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -11,11 +14,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running program whose output is read line by line; killed when dropped.
 pub(crate) struct Program {
     child: Child,
+    /// Its processes are a group of their own, which ends with it.
+    group: bool,
     lines: Receiver<String>,
     seen: Vec<String>,
 }
 
 impl Program {
+    /// Starts a program that starts others: they are killed with it.
+    #[track_caller]
+    pub(crate) fn start_group(command: &mut Command) -> Program {
+        let mut program = Program::start(command.process_group(0));
+        program.group = true;
+        program
+    }
+
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Program {
         let mut child = command
@@ -29,6 +42,7 @@ impl Program {
         forward(child.stderr.take(), sender);
         Program {
             child,
+            group: false,
             lines,
             seen: Vec::new(),
         }
@@ -106,6 +120,15 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
+        let running = matches!(self.child.try_wait(), Ok(None));
+        if self.group && running {
+            let group = Pid::from_raw(self.id().cast_signed());
+            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+        }
+        if self.group && std::thread::panicking() {
+            self.seen.extend(self.lines.try_iter());
+            eprintln!("a program in the background said\n{}", self.seen.join("\n"));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

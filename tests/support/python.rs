@@ -1,42 +1,73 @@
-//! A Python with pika in it, made when first needed.
+//! Pythons with the packages that a test's programs need, made when first needed.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The release of pika that the programs are run with.
-const PIKA: &str = "1.3.2";
+/// pika alone, for most programs.
+static PIKA: Python = Python::with(&["pika==1.3.2"]);
+
+/// A virtual environment below `target` with exactly these packages, the one that names it first.
+///
+/// Packages that the listed ones ask for are listed too, so that a test fails for what we changed, not for what
+/// has been released since.
+pub(crate) struct Python {
+    packages: &'static [&'static str],
+    interpreter: OnceLock<PathBuf>,
+}
 
 /// Runs a Python program with pika at hand; its output comes line by line as it is printed.
 pub(crate) fn python() -> Command {
-    static INTERPRETER: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(INTERPRETER.get_or_init(interpreter));
-    command.arg("-u").env("PYTHONDONTWRITEBYTECODE", "1");
-    command
+    PIKA.command()
 }
 
-/// The interpreter of a virtual environment below `target`.
-///
-/// The environment is made under another name and moved into place when complete, so that test programs that
-/// run side by side never see half of one.
-fn interpreter() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let home = target.join(format!("pika-{PIKA}"));
-    if !home.exists() {
-        let draft = target.join(format!("pika-{PIKA}-{}", std::process::id()));
-        succeed(Command::new("python3").args(["-m", "venv"]).arg(&draft));
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        succeed(
-            Command::new(draft.join("bin/python"))
-                .args(pip)
-                .arg(format!("pika=={PIKA}")),
-        );
-        if std::fs::rename(&draft, &home).is_err() {
-            assert!(home.exists(), "another test program was faster");
-            std::fs::remove_dir_all(&draft).expect("the draft is ours");
+impl Python {
+    pub(crate) const fn with(packages: &'static [&'static str]) -> Python {
+        Python {
+            packages,
+            interpreter: OnceLock::new(),
         }
     }
-    home.join("bin/python")
+
+    /// Runs a program; its output comes line by line as it is printed.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(self.interpreter.get_or_init(|| self.make()));
+        command.arg("-u").env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// Makes the environment, unless it is there.
+    ///
+    /// It is made under another name and moved into place when complete, so that test programs that run side by
+    /// side never see half of one.
+    fn make(&self) -> PathBuf {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let home = target.join(self.name());
+        if !home.exists() {
+            let draft = target.join(format!("{}-{}", self.name(), std::process::id()));
+            succeed(Command::new("python3").args(["-m", "venv"]).arg(&draft));
+            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+            succeed(
+                Command::new(draft.join("bin/python"))
+                    .args(pip)
+                    .args(self.packages),
+            );
+            if std::fs::rename(&draft, &home).is_err() {
+                assert!(home.exists(), "another test program was faster");
+                std::fs::remove_dir_all(&draft).expect("the draft is ours");
+            }
+        }
+        home.join("bin/python")
+    }
+
+    /// The name of its folder: the first package, and a digest of the whole list.
+    fn name(&self) -> String {
+        let mut digest = DefaultHasher::new();
+        self.packages.hash(&mut digest);
+        let first = self.packages[0].replace("==", "-");
+        format!("{first}-{:08x}", digest.finish() >> 32)
+    }
 }
 
 fn succeed(command: &mut Command) {
