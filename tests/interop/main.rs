@@ -12,6 +12,7 @@
 mod support;
 
 mod celery;
+mod kombu;
 mod lapin;
 mod pika;
 mod seed;
