@@ -12,6 +12,7 @@
 mod support;
 
 mod celery;
+mod dramatiq;
 mod kombu;
 mod lapin;
 mod pika;
