@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn looking_again_ends_when_it_does_not_pay_and_is_tried_now_and_then() {
         let (mut spin, start) = (Spin::new(), Instant::now());
-        let mut in_vain = |spin: &mut Spin| {
+        let in_vain = |spin: &mut Spin| {
             let tries = spin.goes_on(1, || start);
             assert!(!tries || !spin.goes_on(0, || start + LASTS));
             tries
