@@ -54,6 +54,11 @@ identity!(
     QueueId
 );
 
+impl ConnectionId {
+    /// No client's: owns the queues that clients know nothing of.
+    pub const NOBODY: ConnectionId = ConnectionId(0);
+}
+
 /// A durable exchange or queue, from its declaration to its deletion, across restarts. Never given twice by one store.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StoreId(pub u64);

@@ -19,7 +19,7 @@
 //! | [`channel`] | commands in order, delivery tags, confirms, transactions | its connection's worker |
 //! | [`consumer`] | one subscription's credit | its channel's worker |
 //! | [`exchange`] | bindings, and the routing table it lends to channels | a worker, by name |
-//! | `forwarder` | dead messages on their way to other queues | its queue's worker |
+//! | `forwarder` | dead and delayed messages on their way to other queues | its queue's worker |
 //! | [`queue`] | messages and their order | its declarer's worker, or one with fewer queues; exclusive: its owner's |
 //!
 //! [`node`] is what they all share: settings, threads, alarms, who may do what.

@@ -19,6 +19,8 @@ mod confirm;
 mod connection;
 mod consuming;
 mod content;
+mod dead_letters;
+mod delayed_exchange;
 mod delivery_count;
 mod exchange;
 mod exchange_types;

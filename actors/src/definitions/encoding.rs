@@ -41,7 +41,7 @@ pub(super) fn encode_exchange(id: StoreId, options: &ExchangeOptions) -> BytesMu
     let auto_delete = if options.auto_delete { AUTO_DELETE } else { 0 };
     let internal = if options.internal { INTERNAL } else { 0 };
     out.put_u8(auto_delete | internal);
-    let kind = options.kind.name();
+    let kind = options.type_name();
     out.put_u8(u8::try_from(kind.len()).unwrap_or_default());
     out.put_slice(kind.as_bytes());
     options.arguments.encode(&mut out);
@@ -271,6 +271,7 @@ mod tests {
     fn an_exchange_comes_back_with_its_attributes() {
         for (auto_delete, internal) in [(false, false), (false, true), (true, false), (true, true)] {
             let options = ExchangeOptions {
+                delayed: false,
                 kind: ExchangeKind::Headers,
                 durable: true,
                 auto_delete,

@@ -13,6 +13,7 @@ use super::error::StoreError;
 use super::overlay::Overlay;
 use super::tables::{BINDINGS, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, class_of};
 use super::{FILE, database};
+use crate::exchange::delay::waiting_room;
 use crate::id::StoreId;
 use crate::policy::CheckedPolicy;
 
@@ -93,8 +94,13 @@ impl Inspected {
     fn exchanges(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
         each(read, EXCHANGES, |vhost, name, raw| {
             self.counted(vhost).exchanges += 1;
-            if let Err(why) = encoding::decode_exchange(name, vhost, raw) {
-                self.defect(&format!("exchange '{name}' in vhost '{vhost}'"), why);
+            match encoding::decode_exchange(name, vhost, raw) {
+                Ok((id, options)) if options.delayed => {
+                    let room = waiting_room(name).to_string();
+                    self.queues.insert(id, (vhost.to_owned(), room));
+                }
+                Ok(_) => {}
+                Err(why) => self.defect(&format!("exchange '{name}' in vhost '{vhost}'"), why),
             }
         })
     }

@@ -100,11 +100,16 @@ impl DefinitionStore {
         counted.collect()
     }
 
-    /// The queues there are.
+    /// The queues there are, with those in which messages of delayed exchanges wait.
     pub(crate) fn queues(&self) -> FxHashSet<StoreId> {
         let recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
         let queues = recovered.values().flat_map(|vhost| &vhost.queues);
-        queues.map(|(id, _, _)| *id).collect()
+        let exchanges = recovered.values().flat_map(|vhost| &vhost.exchanges);
+        let rooms = exchanges.filter(|(_, _, options)| options.delayed);
+        queues
+            .map(|(id, _, _)| *id)
+            .chain(rooms.map(|(id, _, _)| *id))
+            .collect()
     }
 
     /// What one virtual host records with, and what it begins with: once, then nothing.

@@ -8,6 +8,7 @@ mod arguments;
 pub mod binding;
 pub mod bindings;
 pub(crate) mod canonical;
+pub mod delay;
 pub mod hashing;
 pub mod history;
 pub mod kind;

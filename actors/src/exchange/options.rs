@@ -4,7 +4,7 @@ use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode, method::exc
 
 use crate::{
     deduplication::Deduplication,
-    exchange::{arguments::Arguments, hashing::HashBy, kind::ExchangeKind},
+    exchange::{arguments::Arguments, delay, hashing::HashBy, kind::ExchangeKind},
     name::Name,
     vhost::{
         equivalence::{check_argument, check_attribute},
@@ -18,8 +18,10 @@ const ALTERNATE: &str = "alternate-exchange";
 /// The attributes of an exchange, read once from its declaration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExchangeOptions {
-    /// Its type.
+    /// How it chooses among its bindings: its type, or the inner one if it is delayed.
     pub kind: ExchangeKind,
+    /// Whether messages can wait before they are routed: then its type is `x-delayed-message`.
+    pub delayed: bool,
     /// Whether it survives a restart.
     pub durable: bool,
     /// Whether it goes with the last binding it is the source of.
@@ -45,7 +47,12 @@ impl ExchangeOptions {
     ///
     /// 406 when the type is unknown, the alternate exchange is not named by a string, or an argument of the type does not fit.
     pub fn parse(declare: &Declare<'_>, vhost: &str) -> Result<Self, Exception> {
-        let Some(kind) = ExchangeKind::parse(declare.kind) else {
+        let delayed = declare.kind == delay::DELAYED;
+        let kind = match delayed {
+            true => Some(delay::inner(declare)?),
+            false => ExchangeKind::parse(declare.kind),
+        };
+        let Some(kind) = kind else {
             return Err(Exception::new(
                 ReplyCode::PreconditionFailed,
                 format!("unknown exchange type '{}'", declare.kind),
@@ -59,6 +66,7 @@ impl ExchangeOptions {
         };
         Ok(Self {
             kind,
+            delayed,
             durable: declare.durable,
             auto_delete: declare.auto_delete,
             internal: declare.internal,
@@ -83,6 +91,7 @@ impl ExchangeOptions {
     pub fn predeclared(kind: ExchangeKind, internal: bool) -> Self {
         Self {
             kind,
+            delayed: false,
             durable: true,
             auto_delete: false,
             internal,
@@ -95,7 +104,7 @@ impl ExchangeOptions {
     }
 
     /// Whether a declaration with the attributes `wanted` may stand for this existing exchange. Of the
-    /// arguments only the alternate exchange counts.
+    /// arguments only the alternate exchange counts, and the inner type of one that is delayed.
     ///
     /// # Errors
     ///
@@ -103,11 +112,24 @@ impl ExchangeOptions {
     /// alternate exchange.
     pub fn check_equivalent(&self, wanted: &Self, name: &str, vhost: &str) -> Result<(), Exception> {
         let entity = names::exchange(name, vhost);
-        check_attribute("type", &entity, wanted.kind, self.kind)?;
+        check_attribute("type", &entity, wanted.type_name(), self.type_name())?;
         check_attribute("durable", &entity, wanted.durable, self.durable)?;
         check_attribute("auto_delete", &entity, wanted.auto_delete, self.auto_delete)?;
         check_attribute("internal", &entity, wanted.internal, self.internal)?;
-        check_argument(ALTERNATE, &entity, &wanted.arguments, &self.arguments)
+        check_argument(ALTERNATE, &entity, &wanted.arguments, &self.arguments)?;
+        match self.delayed {
+            true => check_argument(delay::INNER, &entity, &wanted.arguments, &self.arguments),
+            false => Ok(()),
+        }
+    }
+
+    /// The name of the type that it was declared with.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self.delayed {
+            true => delay::DELAYED,
+            false => self.kind.name(),
+        }
     }
 }
 
@@ -178,6 +200,7 @@ mod tests {
         let current = parsed(&declare("direct", FieldTable::new()));
         let mut wanted = ExchangeOptions {
             kind: ExchangeKind::Fanout,
+            delayed: false,
             durable: false,
             auto_delete: true,
             internal: true,

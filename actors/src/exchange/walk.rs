@@ -11,6 +11,7 @@ use crate::{
     deduplication::Seen,
     exchange::{
         binding::Destination,
+        delay::delay,
         hashing::HashBy,
         history::History,
         kind::ExchangeKind,
@@ -36,6 +37,8 @@ pub struct Routing {
     pub seen: Option<Arc<Mutex<Seen>>>,
     /// Its last messages, if it keeps them.
     pub history: Option<Arc<History>>,
+    /// The queue in which messages wait that are to be routed later.
+    pub waiting_room: Option<Name>,
 }
 
 impl Routing {
@@ -50,12 +53,17 @@ impl Routing {
             hash_by: HashBy::RoutingKey,
             seen: None,
             history: None,
+            waiting_room: None,
         }
     }
 
     /// Whether messages with the same keys may go different ways.
     fn needs_content(&self) -> bool {
-        self.routes.needs_headers() || self.routes.chooses() || self.seen.is_some() || self.history.is_some()
+        self.routes.needs_headers()
+            || self.routes.chooses()
+            || self.seen.is_some()
+            || self.history.is_some()
+            || self.waiting_room.is_some()
     }
 }
 
@@ -183,6 +191,11 @@ impl<G: Graph + ?Sized> Walk<'_, G> {
             let Some(content) = self.message.content else {
                 return;
             };
+            if let Some(room) = &exchange.waiting_room
+                && content.headers.and_then(delay).is_some()
+            {
+                return self.queues.add(room);
+            }
             if self.is_dropped(exchange, &content) {
                 self.walked.duplicate = true;
                 return;

@@ -1,12 +1,15 @@
 //! The forwarder actor: messages in from its queue, copies out to their targets, and settled when those have them.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use actix::prelude::*;
+use leveret_protocol::Body;
 use tracing::{info, warn};
 
-use super::death::{Dead, Death};
+use super::death::Death;
+pub(crate) use super::errand::Errand;
+use super::errand::Outgoing;
 use super::ledger::{Copy, Ledger};
 use crate::chance;
 use crate::channel::attachments::Attachments;
@@ -27,6 +30,7 @@ use crate::vhost::directory::{Directory, QueueHandle};
 /// Carries the dead messages of one queue away.
 pub(crate) struct Forwarder {
     source: Source,
+    errand: Errand,
     directory: Arc<Directory>,
     /// The targets. As a publisher it is another channel than as a holder: a target may be the source itself.
     attachments: Attachments,
@@ -54,18 +58,19 @@ struct Told {
 }
 
 impl Forwarder {
-    /// Starts forwarders for the queues of a virtual host.
-    pub(crate) fn starting(directory: &Arc<Directory>) -> StartForwarder {
+    /// Starts forwarders for a queue of a virtual host.
+    pub(crate) fn starting(directory: &Arc<Directory>, errand: Errand) -> StartForwarder {
         let directory = Arc::clone(directory);
         Box::new(move |source| {
-            let directory = Arc::clone(&directory);
-            Forwarder::new(source, directory).start().recipient()
+            let (errand, directory) = (errand.clone(), Arc::clone(&directory));
+            Forwarder::new(source, errand, directory).start().recipient()
         })
     }
 
-    fn new(source: Source, directory: Arc<Directory>) -> Self {
+    fn new(source: Source, errand: Errand, directory: Arc<Directory>) -> Self {
         Forwarder {
             source,
+            errand,
             directory,
             attachments: Attachments::new(ChannelId::next()),
             confirms: Confirms::new(),
@@ -77,8 +82,8 @@ impl Forwarder {
         }
     }
 
-    /// Gathers the copies of a dead message.
-    fn bury(
+    /// Gathers the copies of a message.
+    fn carry(
         &mut self,
         key: u32,
         publication: Publication<'_>,
@@ -86,42 +91,35 @@ impl Forwarder {
         effective: &Effective,
         ctx: &mut Context<Self>,
     ) {
-        let Some(exchange) = &effective.dead_letter_exchange else {
+        let (errand, source) = (self.errand.clone(), self.source.name.clone());
+        let death = Death {
+            queue: &source,
+            reason,
+            time,
+        };
+        let Some(outgoing) = errand.prepare(&publication, death, effective) else {
             self.ledger.take_in(key, 0);
             return;
         };
-        let queue = &self.source.name;
-        let dead = Dead::of(&publication, Death { queue, reason, time });
-        let new_key = effective.dead_letter_routing_key.as_deref();
-        let targets = self.targets(exchange, new_key, &dead);
+        let targets = self.targets(&outgoing, &publication.body);
         let message = self.ledger.take_in(key, targets.len() as u32);
         if targets.is_empty() {
             return;
         }
-        let offset = self.page.copy(Publication {
-            exchange: exchange.as_bytes(),
-            routing_key: new_key.map_or(publication.routing_key, str::as_bytes),
-            properties: &dead.properties,
-            dead_lettered: true,
-            ..publication
-        });
+        let offset = self.page.copy(outgoing.publication(publication.body));
         for target in targets {
             self.gather(message, target, offset, ctx);
         }
     }
 
-    /// The queues that a dead message goes to.
-    fn targets(&mut self, exchange: &Name, new_key: Option<&str>, dead: &Dead) -> Vec<Arc<QueueHandle>> {
-        let (directory, mut names) = (&self.directory, Vec::new());
+    /// The queues that a message goes to.
+    fn targets(&mut self, outgoing: &Outgoing<'_>, body: &Body<'_>) -> Vec<Arc<QueueHandle>> {
+        let (directory, exchange, mut names) = (&self.directory, outgoing.via, Vec::new());
         if let Some(found) = directory.exchange(exchange) {
-            let keys: Vec<&str> = match new_key {
-                Some(key) => vec![key],
-                None => dead.keys.iter().map(String::as_str).collect(),
-            };
-            let routing = found.routing.load();
+            let keys: Vec<&str> = outgoing.keys.iter().map(String::as_str).collect();
             let content = Content {
-                headers: Some(&dead.headers),
-                properties: &dead.properties,
+                headers: Some(&outgoing.headers),
+                properties: &outgoing.properties,
                 now: clock::now(),
                 random: chance::draw(),
             };
@@ -129,14 +127,16 @@ impl Forwarder {
                 keys: &keys,
                 content: Some(content),
             };
-            walk(&**directory, &routing, message, &mut names);
+            let walked = walk(&**directory, &found.routing.load(), message, &mut names);
+            let kept_by = walked.histories.iter();
+            kept_by.for_each(|history| history.keep(outgoing.publication(body.clone())));
         }
         let (queue, vhost) = (&self.source.name, &directory.vhost);
         if names.is_empty() && !std::mem::replace(&mut self.told.lost, true) {
-            info!(%queue, %vhost, %exchange, "dead messages are dropped: their exchange leads nowhere");
+            info!(%queue, %vhost, %exchange, "messages are dropped: the exchange they go to leads nowhere");
         }
         let before = names.len();
-        names.retain(|name| !dead.goes_round(name));
+        names.retain(|name| !outgoing.goes_round(name));
         if names.len() < before && !std::mem::replace(&mut self.told.cycle, true) {
             info!(%queue, %vhost, %exchange, "dead messages that would go round for ever are dropped");
         }
@@ -262,10 +262,9 @@ impl Handler<Forward> for Forwarder {
     type Result = ();
 
     fn handle(&mut self, mail: Forward, ctx: &mut Context<Self>) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let time = since.map_or(0, |since| since.as_secs());
+        let time = clock::now() / 1000;
         for ((delivery, publication), reason) in mail.handout.publications().zip(mail.reasons) {
-            self.bury(delivery.key, publication, (reason, time), &mail.effective, ctx);
+            self.carry(delivery.key, publication, (reason, time), &mail.effective, ctx);
         }
         self.absorbed(mail.handout.len(), ctx);
     }

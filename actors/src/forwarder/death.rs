@@ -39,7 +39,6 @@ pub(crate) struct Death<'a> {
 /// A message after its death.
 #[derive(Clone, Debug)]
 pub(crate) struct Dead {
-    reason: Reason,
     /// Its headers, with the history.
     pub(crate) headers: FieldTable,
     /// Its properties: with these headers, and without `expiration`, for it is not to expire again.
@@ -84,30 +83,27 @@ impl Dead {
             headers.insert(last, told);
         }
         Dead {
-            reason: death.reason,
             properties: with(publication.properties, &headers),
             headers,
             keys,
         }
     }
+}
 
-    /// Whether the message would go round for ever on its way to this queue: it died there before, and nobody has
-    /// rejected it since.
-    pub(crate) fn goes_round(&self, target: &str) -> bool {
-        if self.reason == Reason::Rejected {
-            return false;
-        }
-        let deaths = self.headers.get(HISTORY).and_then(FieldValue::as_array);
-        let deaths = deaths.unwrap_or_default();
-        let Some(before) = deaths
-            .iter()
-            .position(|death| field(death, "queue") == Some(target))
-        else {
-            return false;
-        };
-        let mut since = deaths.iter().take(before + 1);
-        since.all(|death| field(death, "reason") != Some(Reason::Rejected.name()))
+/// Whether a message with these headers would go round for ever on its way to a queue: it died there before, for whatever
+/// reason, and nobody has rejected it since.
+pub(super) fn goes_round(headers: &FieldTable, reason: Reason, target: &str) -> bool {
+    if reason == Reason::Rejected {
+        return false;
     }
+    let deaths = headers.get(HISTORY).and_then(FieldValue::as_array);
+    let deaths = deaths.unwrap_or_default();
+    let died_there = |death: &FieldValue| field(death, "queue") == Some(target);
+    let Some(before) = deaths.iter().position(died_there) else {
+        return false;
+    };
+    let mut since = deaths.iter().take(before + 1);
+    since.all(|death| field(death, "reason") != Some(Reason::Rejected.name()))
 }
 
 /// Puts a death to the front: a known one that is counted again, or a new one.
@@ -154,7 +150,7 @@ fn field<'a>(death: &'a FieldValue, key: &str) -> Option<&'a str> {
     death.as_table()?.get(key)?.as_str()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -350,7 +346,8 @@ mod tests {
                     .map(|at| latest[..=at].iter().map(|(_, reason, ..)| reason.as_str()).collect());
                 let expected = reason != Some(Reason::Rejected)
                     && since.is_some_and(|reasons| !reasons.contains(&"rejected"));
-                prop_assert_eq!(after.goes_round(target), expected);
+                let last = reason.unwrap_or(Reason::Rejected);
+                prop_assert_eq!(goes_round(&after.headers, last, target), expected);
             }
         }
 
@@ -360,7 +357,8 @@ mod tests {
             let mut path = vec![("a", Reason::Expired)];
             for next in moves {
                 let target = queues[next];
-                if !dead(&OwnedProperties::new(), &path).goes_round(target) {
+                let headers = dead(&OwnedProperties::new(), &path).headers;
+                if !goes_round(&headers, Reason::Expired, target) {
                     prop_assert!(path.iter().all(|(queue, _)| *queue != target));
                     path.push((target, Reason::MaxLen));
                 }

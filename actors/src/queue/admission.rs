@@ -16,7 +16,10 @@ use crate::window::Permit;
 impl Queue {
     /// Takes messages in.
     pub(super) fn take(&mut self, page: Arc<Page>, offsets: &[u32], permit: Option<&Permit>) -> Safety {
-        let stamps = Stamps::of(self.effective.message_ttl, &page, offsets, clock::now);
+        let stamps = match self.effective.delays {
+            false => Stamps::of(self.effective.message_ttl, &page, offsets, clock::now),
+            true => Stamps::of_delays(&page, offsets, clock::now()),
+        };
         let safety = self.journal(&page, offsets, &stamps, permit);
         if stamps == Stamps::Never {
             self.state.enqueue(page, offsets);

@@ -25,8 +25,9 @@ impl QueueState {
         if self.limits.count_bytes() && !counted {
             self.count_all();
         }
-        self.dying.want(terms.dead_letter_exchange.is_some());
-        if terms.dead_letter_exchange.is_none() {
+        self.dying
+            .want(terms.dead_letter_exchange.is_some() || terms.delays);
+        if !self.dying.is_wanted() {
             self.give_up_dead();
         }
     }

@@ -41,6 +41,9 @@ pub struct Effective {
     /// Whether the queue counts how often each message comes back: a quorum queue does, and any that has a delivery limit
     /// or delays what is returned.
     pub counts_deliveries: bool,
+    /// Whether each message waits for as long as its header `x-delay` says, and is then forwarded. No policy holds for such
+    /// a queue.
+    pub delays: bool,
 }
 
 /// The back-off of returned messages: `min` after the first return, twice that after the second and so on, up to `max`.
@@ -61,6 +64,12 @@ impl Effective {
     /// out is merged with the declaration likewise, whose words go before.
     #[must_use]
     pub fn of(options: &QueueOptions, policy: Option<&Terms>, operator: Option<&Terms>) -> Self {
+        if options.waiting_room_of.is_some() {
+            return Effective {
+                delays: true,
+                ..Effective::default()
+            };
+        }
         let policies = match (policy, operator) {
             (Some(policy), Some(operator)) => operator.before(policy),
             (policy, operator) => policy.or(operator).cloned().unwrap_or_default(),
@@ -85,6 +94,7 @@ impl Effective {
             retry,
             consumer_timeout: terms.consumer_timeout,
             deduplication: options.deduplication.clone(),
+            delays: false,
         }
     }
 }

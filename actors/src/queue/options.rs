@@ -35,6 +35,8 @@ pub struct QueueOptions {
     pub terms: Terms,
     /// Which messages are dropped because they were here before.
     pub deduplication: Option<Deduplication>,
+    /// The exchange whose delayed messages wait in it; clients know nothing of such a queue.
+    pub waiting_room_of: Option<Name>,
     /// The arguments, as declared.
     pub arguments: FieldTable,
 }
@@ -63,6 +65,7 @@ impl QueueOptions {
             max_priority: arguments.small_number("x-max-priority", u8::MAX)?,
             single_active_consumer: arguments.truth("x-single-active-consumer")?.unwrap_or_default(),
             deduplication: arguments.deduplication()?,
+            waiting_room_of: None,
             arguments: declare.arguments.clone(),
         };
         check_without_effect(&arguments)?;
@@ -73,6 +76,23 @@ impl QueueOptions {
             check_quorum(&arguments, declare, &options)?;
         }
         Ok(options)
+    }
+
+    /// The queue in which delayed messages of an exchange wait.
+    #[must_use]
+    pub fn waiting_room(exchange: Name, durable: bool) -> Self {
+        Self {
+            kind: QueueKind::Classic,
+            durable,
+            exclusive: false,
+            auto_delete: false,
+            terms: Terms::default(),
+            max_priority: None,
+            single_active_consumer: false,
+            deduplication: None,
+            waiting_room_of: Some(exchange),
+            arguments: FieldTable::new(),
+        }
     }
 
     /// Whether a declaration with the attributes `wanted` may stand for this existing queue. Whose an

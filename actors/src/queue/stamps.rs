@@ -7,6 +7,7 @@ use leveret_protocol::properties::{flag, flags};
 
 use super::deadlines::deadline;
 use crate::clock::millis;
+use crate::exchange::delay::delay;
 use crate::publication::Page;
 
 /// When the messages of a batch expire, in milliseconds since the Unix epoch.
@@ -37,6 +38,12 @@ impl Stamps {
         ttl.map_or(Stamps::Never, |ttl| Stamps::All(deadline(now(), ttl)))
     }
 
+    /// Those of messages that wait for as long as their headers say.
+    pub fn of_delays(page: &Page, offsets: &[u32], now: u64) -> Self {
+        let stamp = |&offset: &u32| deadline(now, delay_of(page.properties(offset)));
+        Stamps::Each(offsets.iter().map(stamp).collect())
+    }
+
     /// The deadline of the message at this place in the batch; 0 when it does not expire.
     pub(super) fn get(&self, place: usize) -> u64 {
         match self {
@@ -55,6 +62,16 @@ impl Stamps {
     }
 }
 
+/// The milliseconds that a message is delayed; 0 for one that says nothing of it.
+fn delay_of(properties: &[u8]) -> u64 {
+    let headers = Properties::parse(properties).and_then(|properties| properties.headers());
+    headers
+        .ok()
+        .flatten()
+        .and_then(|headers| delay(&headers))
+        .unwrap_or(0)
+}
+
 /// The milliseconds that a message gives itself. The channel it came through has seen that they are a number.
 fn expiration(properties: &[u8]) -> Option<u64> {
     if flags(properties) & flag::EXPIRATION == 0 {
@@ -67,7 +84,7 @@ fn expiration(properties: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use leveret_protocol::{Body, OwnedProperties};
+    use leveret_protocol::{Body, FieldTable, OwnedProperties};
 
     use super::*;
     use crate::publication::PageBuilder;
@@ -98,6 +115,22 @@ mod tests {
             stamps(None, &[Some("7"), None, Some("+5")]),
             Stamps::Each(vec![1_007, 0, 1_005])
         );
+    }
+
+    #[test]
+    fn a_delayed_message_waits_for_as_long_as_it_says() {
+        let mut builder = PageBuilder::new();
+        let mut push = |headers: FieldTable| {
+            let raw = OwnedProperties::new().with_headers(headers).with_expiration("7");
+            builder.push("x", "k", &raw.encode(), true, Body::Slice(b""))
+        };
+        let offsets = [
+            push(FieldTable::from_iter([("x-delay", 40)])),
+            push(FieldTable::new()),
+            push(FieldTable::from_iter([("x-delay", 20)])),
+        ];
+        let expected = Stamps::Each(vec![1_040, 1_000, 1_020]);
+        assert_eq!(Stamps::of_delays(&builder.finish(), &offsets, 1_000), expected);
     }
 
     #[test]

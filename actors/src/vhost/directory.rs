@@ -217,6 +217,9 @@ impl Graph for Directory {
     }
 
     fn queue(&self, name: &str) -> Option<Name> {
-        self.queues.load().get(name).map(|queue| queue.name.clone())
+        let queues = self.queues.load();
+        let queue = queues.get(name)?;
+        let known = queue.options.waiting_room_of.is_none();
+        known.then(|| queue.name.clone())
     }
 }

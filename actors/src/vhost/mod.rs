@@ -26,6 +26,7 @@ mod recovery;
 pub(crate) mod successor;
 mod supervision;
 mod under_way;
+mod waiting_rooms;
 
 use std::sync::Arc;
 

@@ -21,10 +21,11 @@ use super::successor::{Unanswered, ask};
 use crate::deduplication::Seen;
 use crate::exchange::actor::{Exchange, ExchangeEnded, ExchangeSeed};
 use crate::exchange::bindings::{Bindings, Destination};
+use crate::exchange::delay::waiting_room;
 use crate::exchange::history::History;
 use crate::exchange::options::ExchangeOptions;
 use crate::exchange::walk::Routing;
-use crate::forwarder::actor::Forwarder;
+use crate::forwarder::actor::{Errand, Forwarder};
 use crate::id::{ConnectionId, QueueId, StoreId};
 use crate::journal::{Journal, Volatile};
 use crate::lease::{Gone, Lease};
@@ -54,6 +55,9 @@ impl VirtualHost {
         bindings: Bindings,
         ctx: &mut Context<Self>,
     ) {
+        if options.delayed {
+            self.open_waiting_room(&name, options.durable, store_id, ctx);
+        }
         self.incarnations += 1;
         let incarnation = self.incarnations;
         let routing = self.routing(&name, &options, &bindings);
@@ -100,6 +104,7 @@ impl VirtualHost {
             hash_by: options.hash_by.clone(),
             seen,
             history,
+            waiting_room: options.delayed.then(|| waiting_room(name)),
             ..Routing::new(name.clone(), bindings.routes())
         }
     }
@@ -114,6 +119,10 @@ impl VirtualHost {
         ctx: &mut Context<Self>,
     ) -> Arc<QueueHandle> {
         let id = QueueId::next();
+        let errand = match &options.waiting_room_of {
+            None => Errand::DeadLetters,
+            Some(exchange) => Errand::Delayed(exchange.clone()),
+        };
         let seed = QueueSeed {
             id,
             name: name.clone(),
@@ -123,7 +132,7 @@ impl VirtualHost {
             journal: self.journal(options.durable, store_id),
             scratch: self.scratch(),
             memory: MemoryBudget::of(self.node.settings.memory_limit),
-            start_forwarder: Forwarder::starting(&self.directory),
+            start_forwarder: Forwarder::starting(&self.directory, errand),
             ended: ctx.address().recipient(),
             lease: Lease::new(ctx.address().recipient(), id),
         };
@@ -166,7 +175,7 @@ impl VirtualHost {
         self.directory.remove_queue(&handle.name);
         self.crashes.forget(&handle.name);
         let sources = self.forget_destination(Destination::Queue(handle.name.clone()), ctx);
-        if handle.store_id.is_some() {
+        if handle.store_id.is_some() && handle.options.waiting_room_of.is_none() {
             let name = handle.name.clone();
             self.remove_from_record(Change::QueueDeleted { name, sources });
         }
@@ -206,6 +215,9 @@ impl VirtualHost {
             return;
         };
         self.directory.remove_exchange(name);
+        if handle.options.delayed {
+            self.close_waiting_room(name, ctx);
+        }
         let sources = self.forget_destination(Destination::Exchange(name.clone()), ctx);
         if handle.store_id.is_some() {
             let name = name.clone();

@@ -31,7 +31,7 @@ const PURE_BUT: [(&str, &[&str]); 5] = [
 ];
 
 /// Further pure files.
-const PURE: [&str; 20] = [
+const PURE: [&str; 21] = [
     "node/alarms.rs",
     "node/authority.rs",
     "node/settings.rs",
@@ -47,6 +47,7 @@ const PURE: [&str; 20] = [
     "connection/sasl.rs",
     "connection/tuning.rs",
     "forwarder/death.rs",
+    "forwarder/errand.rs",
     "forwarder/ledger.rs",
     "deduplication.rs",
     "name.rs",

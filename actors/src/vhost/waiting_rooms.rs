@@ -1,0 +1,43 @@
+//! The queues in which messages of delayed exchanges wait. Each comes and goes with its exchange, is kept under the same
+//! number, and belongs to nobody, so that no client can use it.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::actor::VirtualHost;
+use crate::exchange::delay::waiting_room;
+use crate::id::{ConnectionId, StoreId};
+use crate::name::Name;
+use crate::queue::messages::Delete;
+use crate::queue::options::QueueOptions;
+
+impl VirtualHost {
+    /// Opens the queue of an exchange that comes to life, unless it outlived a crash of the exchange.
+    pub(super) fn open_waiting_room(
+        &mut self,
+        exchange: &Name,
+        durable: bool,
+        store_id: Option<StoreId>,
+        ctx: &mut Context<Self>,
+    ) {
+        let room = waiting_room(exchange);
+        if self.directory.queue(&room).is_none() {
+            let options = Arc::new(QueueOptions::waiting_room(exchange.clone(), durable));
+            let worker = self.placement.near(self.node.workers.by_name(&room));
+            let nobody = Some(ConnectionId::NOBODY);
+            self.create_queue(room, options, nobody, store_id, worker, ctx);
+        }
+    }
+
+    /// Drops the queue of an exchange that has ended, with all that waited in it.
+    pub(super) fn close_waiting_room(&mut self, exchange: &Name, ctx: &mut Context<Self>) {
+        let room = self.directory.queue(&waiting_room(exchange));
+        if let Some(room) = room.and_then(|room| self.forget_queue(room.id, ctx)) {
+            room.addr.do_send(Delete {
+                if_unused: false,
+                if_empty: false,
+            });
+        }
+    }
+}
