@@ -64,11 +64,10 @@ impl Seen {
     /// Whether a message with these headers was here before, at `now` in milliseconds since the Unix epoch. If not, it has
     /// been from now on.
     pub fn again(&mut self, headers: &FieldTable, now: u64) -> bool {
-        let Some(name) = headers.get(&self.asked.header) else {
+        let Some(name) = self.name(headers) else {
             return false;
         };
-        let name = self.hashed(name);
-        if self.names.get(&name).is_some_and(|(_, until)| now < *until) {
+        if self.remembers(name, now) {
             return true;
         }
         let until = self.ttl(headers).map_or(u64::MAX, |ttl| now.saturating_add(ttl));
@@ -76,13 +75,22 @@ impl Seen {
         false
     }
 
+    /// Whether a publication was here before; nothing changes by that.
+    pub(crate) fn knows(&self, page: &Page, offset: u32, now: u64) -> bool {
+        let name = headers(page, offset).and_then(|headers| self.name(&headers));
+        name.is_some_and(|name| self.remembers(name, now))
+    }
+
+    /// A publication is here from now on.
+    pub(crate) fn note(&mut self, page: &Page, offset: u32, now: u64) {
+        if let Some(headers) = headers(page, offset) {
+            self.again(&headers, now);
+        }
+    }
+
     /// Takes out of a batch what was here before, at `now` in milliseconds since the Unix epoch.
     pub(crate) fn keep_new(&mut self, page: &Page, offsets: &mut Vec<u32>, now: u64) {
-        offsets.retain(|offset| {
-            let properties = Properties::parse(page.properties(*offset)).unwrap_or_default();
-            let headers = properties.headers().ok().flatten();
-            headers.is_none_or(|headers| !self.again(&headers, now))
-        });
+        offsets.retain(|offset| headers(page, *offset).is_none_or(|headers| !self.again(&headers, now)));
     }
 
     /// How many names are remembered, those whose time is over included.
@@ -103,11 +111,17 @@ impl Seen {
         own.or(self.asked.ttl.map(crate::clock::millis))
     }
 
-    fn hashed(&self, name: &FieldValue) -> u128 {
+    fn remembers(&self, name: u128, now: u64) -> bool {
+        self.names.get(&name).is_some_and(|(_, until)| now < *until)
+    }
+
+    /// What is kept of a message's name.
+    fn name(&self, headers: &FieldTable) -> Option<u128> {
+        let name = headers.get(&self.asked.header)?;
         let mut bytes = Vec::new();
         crate::exchange::canonical::by_value(name, &mut bytes);
         let [one, two] = &self.keys;
-        u128::from(one.hash_one(&bytes)) << 64 | u128::from(two.hash_one(&bytes))
+        Some(u128::from(one.hash_one(&bytes)) << 64 | u128::from(two.hash_one(&bytes)))
     }
 
     fn remember(&mut self, name: u128, until: u64) {
@@ -133,6 +147,11 @@ impl Seen {
     fn stands(&self, place: u64, name: u128) -> bool {
         self.names.get(&name).is_some_and(|(at, _)| *at == place)
     }
+}
+
+fn headers(page: &Page, offset: u32) -> Option<FieldTable> {
+    let properties = Properties::parse(page.properties(offset)).ok()?;
+    properties.headers().ok().flatten()
 }
 
 impl fmt::Debug for Seen {

@@ -299,6 +299,35 @@ fn a_queue_drops_what_it_was_given_before() {
 }
 
 #[test]
+fn what_a_full_queue_refused_may_come_again() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.call::<queue::DeclareOk<'_>>(queue::Declare {
+        queue: "q",
+        arguments: FieldTable::from_iter([
+            ("x-message-deduplication", FieldValue::from(true)),
+            ("x-max-length", 1.into()),
+            ("x-overflow", "reject-publish".into()),
+        ]),
+        ..Default::default()
+    });
+    channel.confirm_select();
+    let publish = |id: &str| {
+        let headers = FieldTable::from_iter([("x-deduplication-header", id)]);
+        let properties = OwnedProperties::default().with_headers(headers).encode();
+        channel.publish_with("q", &properties, id);
+        channel.method().name()
+    };
+    assert_eq!(publish("a"), "basic.ack");
+    assert_eq!(publish("b"), "basic.nack");
+    assert_eq!(publish("a"), "basic.ack", "it is there");
+    assert_eq!(publish("b"), "basic.nack");
+    assert_eq!(channel.drain("q"), ["a"]);
+    assert_eq!(publish("b"), "basic.ack");
+    assert_eq!(channel.drain("q"), ["b"]);
+}
+
+#[test]
 fn arguments_of_deduplication_are_checked() {
     let broker = own();
     let connection = broker.connect();

@@ -4,7 +4,7 @@ use leveret::node::Settings;
 use leveret::policy::{ApplyTo, Policy, PolicyClass};
 use leveret::{Config, broker::PolicyError};
 use leveret_protocol::method::{exchange as exchanges, queue as queues};
-use leveret_protocol::types::FieldTable;
+use leveret_protocol::types::{FieldTable, FieldValue};
 
 use crate::support::methods::{bind, exchange, queue};
 use crate::support::{Broker, Channel};
@@ -100,6 +100,80 @@ fn a_declared_alternate_exchange_goes_before_a_policy() {
     channel.publish("source", "nowhere", "x");
     assert_eq!(channel.drain("declared"), ["x"]);
     assert_eq!(channel.drain("of policy"), Vec::<String>::new());
+}
+
+/// Waits until a queue has so many messages.
+#[track_caller]
+fn shrinks(channel: &Channel, queue: &str, ready: u32) {
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    while channel.ready(queue) != ready {
+        assert!(std::time::Instant::now() < deadline, "{}", channel.ready(queue));
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_policy_limits_queues_that_exist_and_those_to_come() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.declare("jobs");
+    channel.declare("others");
+    for number in 0..10 {
+        channel.publish("", "jobs", number.to_string());
+        channel.publish("", "others", number.to_string());
+    }
+    assert_eq!((channel.ready("jobs"), channel.ready("others")), (10, 10));
+    let limit = |length: i32| policy("p", "^jobs", FieldTable::from_iter([("max-length", length)]));
+    set(&broker, limit(4));
+    shrinks(&channel, "jobs", 4);
+    channel.declare("jobs later");
+    for number in 0..10 {
+        channel.publish("", "jobs later", number.to_string());
+    }
+    assert_eq!(channel.drain("jobs later"), ["6", "7", "8", "9"]);
+    set(&broker, limit(2));
+    shrinks(&channel, "jobs", 2);
+    clear(&broker, "p");
+    channel.publish("", "jobs", "10");
+    assert_eq!(channel.drain("jobs"), ["8", "9", "10"]);
+    assert_eq!(channel.ready("others"), 10);
+}
+
+#[test]
+fn dead_letters_go_where_a_policy_says() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    net(&channel, "graveyard");
+    channel.declare("q");
+    let buried = FieldTable::from_iter([
+        ("dead-letter-exchange", FieldValue::from("graveyard")),
+        ("message-ttl", 0.into()),
+    ]);
+    set(&broker, policy("p", "^q$", buried));
+    channel.publish("", "q", "short-lived");
+    shrinks(&channel, "graveyard", 1);
+    assert_eq!(channel.drain("graveyard"), ["short-lived"]);
+    assert!(clear(&broker, "p"));
+    channel.publish("", "q", "lasting");
+    assert_eq!(channel.drain("q"), ["lasting"]);
+}
+
+#[test]
+fn a_queue_without_consumers_ends_when_a_policy_lets_it_expire() {
+    let broker = own();
+    let connection = broker.connect();
+    let channel = connection.channel();
+    channel.declare("q");
+    set(
+        &broker,
+        policy("p", "^q$", FieldTable::from_iter([("expires", 1)])),
+    );
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    let directory = broker.server().broker().node().vhost("/").unwrap();
+    while directory.directory.queue("q").is_some() {
+        assert!(std::time::Instant::now() < deadline, "it is still there");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

@@ -32,13 +32,16 @@ impl Queue {
     }
 
     /// Takes what there is room for, and refuses the rest. When there is none, consumers get what is there first.
-    /// The publisher knows the batch as it was `sent`.
-    fn take_what_fits(&mut self, mail: &Enqueue, sent: &[u32], ctx: &mut Context<Self>) -> Safety {
+    /// What is refused was not here: it may come again.
+    fn take_what_fits(&mut self, mail: &Enqueue, ctx: &mut Context<Self>) -> Safety {
         let mut safety = Safety::Now;
         let (mut taken, mut refused) = (Vec::new(), Vec::new());
         let mut free = self.state.free();
         let mut is_full = false;
         for &offset in &mail.offsets {
+            if self.was_here(&mail.page, offset) {
+                continue;
+            }
             if !is_full && !free.take(&mail.page, offset) {
                 safety = later(safety, self.take_all(mail, &mut taken));
                 self.act(ctx);
@@ -53,10 +56,13 @@ impl Queue {
                 continue;
             }
             taken.push(offset);
+            if let Some(seen) = &mut self.seen {
+                seen.note(&mail.page, offset, clock::now());
+            }
         }
         safety = later(safety, self.take_all(mail, &mut taken));
         if !refused.is_empty() {
-            self.refuse(mail, sent, &refused);
+            self.refuse(mail, &refused);
         }
         safety
     }
@@ -69,7 +75,7 @@ impl Queue {
         self.take(Arc::clone(&mail.page), &offsets, mail.permit.as_ref())
     }
 
-    fn refuse(&mut self, mail: &Enqueue, sent: &[u32], offsets: &[u32]) {
+    fn refuse(&mut self, mail: &Enqueue, offsets: &[u32]) {
         if self.state.dead_letters_refused() {
             self.state.enqueue_dead(Arc::clone(&mail.page), offsets);
         }
@@ -77,22 +83,28 @@ impl Queue {
             && let Some(peer) = self.peers.get(&mail.channel)
         {
             // Offsets rise within a batch.
-            let place = |offset| sent.binary_search(offset).ok();
+            let place = |offset| mail.offsets.binary_search(offset).ok();
             peer.notice.do_send(QueueNotice::Refused {
                 queue: self.id,
                 upto,
-                of: sent.len() as u32,
+                of: mail.offsets.len() as u32,
                 refused: offsets.iter().filter_map(place).map(|at| at as u32).collect(),
             });
         }
     }
 
-    /// Leaves out what was here before, where that counts. Returns what was sent if some is left out.
-    fn new_ones(&mut self, mail: &mut Enqueue) -> Option<Vec<u32>> {
-        let seen = self.seen.as_mut()?;
-        let sent = mail.offsets.clone();
-        seen.keep_new(&mail.page, &mut mail.offsets, clock::now());
-        Some(sent)
+    /// Whether a message is to be dropped because it was here before.
+    fn was_here(&self, page: &Page, offset: u32) -> bool {
+        let seen = self.seen.as_ref();
+        seen.is_some_and(|seen| seen.knows(page, offset, clock::now()))
+    }
+
+    /// Takes all but what was here before, where that counts.
+    fn take_new(&mut self, mail: &mut Enqueue) -> Safety {
+        if let Some(seen) = &mut self.seen {
+            seen.keep_new(&mail.page, &mut mail.offsets, clock::now());
+        }
+        self.take(Arc::clone(&mail.page), &mail.offsets, mail.permit.as_ref())
     }
 }
 
@@ -103,13 +115,12 @@ impl Handler<Enqueue> for Queue {
         if self.deleted {
             return;
         }
-        let sent = self.new_ones(&mut mail);
         trace!(queue = %self.name, count = mail.offsets.len(), "enqueue");
         let weight = mail.offsets.len();
         let safety = if self.state.refuses() {
-            self.take_what_fits(&mail, sent.as_ref().unwrap_or(&mail.offsets), ctx)
+            self.take_what_fits(&mail, ctx)
         } else {
-            self.take(mail.page, &mail.offsets, mail.permit.as_ref())
+            self.take_new(&mut mail)
         };
         if let Some(upto) = mail.confirm
             && self.unsynced.appended(mail.channel, upto, safety)
