@@ -215,6 +215,11 @@ impl Index {
         usize::try_from(bytes / one.max(1)).unwrap_or(usize::MAX)
     }
 
+    /// How long a segment is.
+    pub fn bytes(&self, segment: u32) -> u64 {
+        self.segments.get(&segment).map_or(0, |segment| segment.bytes)
+    }
+
     /// How many publications a segment has.
     pub fn publications(&self, segment: u32) -> u64 {
         self.segments

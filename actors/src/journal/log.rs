@@ -4,23 +4,22 @@
 //! left as it was when it was last synced, and what came after is written anew to a fresh one: what a failed
 //! sync leaves in a file can't be trusted, even if the next sync succeeds.
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::sync::Arc;
 
 use tracing::{debug, error, warn};
 
+use super::active::Active;
 use super::cleaning::Cleaning;
-use super::files::{Append, Files, write_all};
+use super::files::Files;
 use super::gather::Gather;
-use super::header::{SEGMENT_HEADER, SegmentHeader, VERSION};
 use super::index::{Index, Location};
 use super::recent::Recent;
 use super::recovery::{Defect, Recovered};
 use super::segment::file_name;
 use super::sink::Sink;
+use super::spare::Spare;
 use crate::id::StoreId;
 
 pub use super::op::{Copied, Op};
@@ -73,6 +72,11 @@ impl Default for LogSettings {
 }
 
 impl LogSettings {
+    /// Whether room is made ready ahead of what is written: it pays where that is synced.
+    pub(super) fn reserves(&self) -> bool {
+        self.durability == Durability::Fsync && !self.passing
+    }
+
     /// Of a log that is not read after the broker ends.
     pub fn passing() -> Self {
         LogSettings {
@@ -91,6 +95,7 @@ pub struct Log {
     pub(super) active: Option<Active>,
     /// Nothing could be written the last time.
     failing: bool,
+    pub(super) spare: Spare,
     pub(super) cleaning: Cleaning,
     pub(super) next_segment: u32,
     /// Something in the segments can't be read.
@@ -101,17 +106,6 @@ pub struct Log {
     pub(super) written: usize,
     /// Tickets whose messages have become safe.
     safe: Vec<(StoreId, u64)>,
-}
-
-/// The segment that is written to.
-pub(super) struct Active {
-    pub(super) number: u32,
-    file: Box<dyn Append>,
-    salt: u64,
-    len: u64,
-    /// Its length when it was last known to be safe, and how many publications it had.
-    trusted: u64,
-    trusted_publications: u64,
 }
 
 impl Log {
@@ -130,6 +124,7 @@ impl Log {
             },
             active: None,
             failing: false,
+            spare: Spare::default(),
             cleaning: Cleaning::default(),
             next_segment: recovered.next_segment,
             unsynced: Vec::new(),
@@ -195,6 +190,7 @@ impl Log {
     /// When one can't be deleted.
     pub fn delete_all(&mut self) -> io::Result<()> {
         self.active = None;
+        self.drop_spare()?;
         for (number, _) in self.sink.index.segments() {
             self.files.delete(&file_name(number))?;
         }
@@ -211,6 +207,7 @@ impl Log {
             if let Err(failure) = self.write(urgent) {
                 self.failing = true;
                 self.abandon();
+                let _ = self.drop_spare();
                 self.settle_unwritten();
                 return Err(failure);
             }
@@ -225,7 +222,7 @@ impl Log {
     fn write(&mut self, urgent: bool) -> io::Result<()> {
         while self.written < self.unsynced.len() {
             self.make_room()?;
-            self.write_some()?;
+            self.write_some(urgent)?;
         }
         if urgent && !self.unsynced.is_empty() {
             self.sync(self.settings.durability)?;
@@ -238,7 +235,7 @@ impl Log {
         let full = self.settings.segment_bytes;
         if self.active.as_ref().is_some_and(|active| active.len >= full) {
             self.sync(Durability::Fsync)?;
-            self.active = None;
+            self.end_segment()?;
         }
         if self.active.is_none() {
             self.sink.recent.clear();
@@ -250,32 +247,29 @@ impl Log {
     fn create(&mut self) -> io::Result<Active> {
         let number = self.next_segment;
         self.next_segment = number.checked_add(1).ok_or(io::ErrorKind::FileTooLarge)?;
-        let salt = RandomState::new().build_hasher().finish();
-        let mut file = self.files.create(&file_name(number))?;
-        let header = SegmentHeader {
-            version: VERSION,
-            number,
-            salt,
+        let active = match self.spare.take() {
+            Some(spare) => Active::replace(&*self.files, spare, number)?,
+            None => Active::create(&*self.files, number)?,
         };
-        let made = write_all(&mut *file, &[&header.encode()]).and_then(|()| self.sync_dir());
-        if let Err(failure) = made {
+        if let Err(failure) = self.sync_dir() {
             let _ = self.files.delete(&file_name(number));
             return Err(failure);
         }
-        debug!(number, "a new segment");
-        self.sink.index.grow(number, SEGMENT_HEADER as u64);
-        Ok(Active {
-            number,
-            file,
-            salt,
-            len: SEGMENT_HEADER as u64,
-            trusted: 0,
-            trusted_publications: 0,
-        })
+        self.sink.index.grow(number, active.len);
+        Ok(active)
     }
 
-    /// One write of the operations not written yet, as far as they fit.
-    fn write_some(&mut self) -> io::Result<()> {
+    /// The active segment is written to no more, and all of it is safe.
+    pub(super) fn end_segment(&mut self) -> io::Result<()> {
+        if let Some(active) = &self.active {
+            active.end(&*self.files)?;
+        }
+        self.active = None;
+        Ok(())
+    }
+
+    /// One write of the operations not written yet, as far as they fit. Room is made ready for what is synced soon.
+    fn write_some(&mut self, urgent: bool) -> io::Result<()> {
         let Some(active) = &mut self.active else {
             return Ok(());
         };
@@ -288,9 +282,12 @@ impl Log {
             }
         }
         self.sink.recent.shrink();
-        write_all(&mut *active.file, &self.sink.gather.slices())?;
-        active.len += self.sink.gather.len();
-        self.sink.index.grow(active.number, self.sink.gather.len());
+        let bytes = self.sink.gather.len();
+        if urgent && self.settings.reserves() {
+            active.make_ready(bytes, self.settings.segment_bytes);
+        }
+        active.write(&self.sink.gather.slices(), bytes)?;
+        self.sink.index.grow(active.number, bytes);
         Ok(())
     }
 
@@ -300,7 +297,7 @@ impl Log {
             return Ok(());
         };
         if durability == Durability::Fsync && !self.settings.passing {
-            active.file.sync_data()?;
+            active.sync()?;
         }
         active.trusted = active.len;
         active.trusted_publications = self.sink.index.publications(active.number);
@@ -356,7 +353,7 @@ impl Log {
                 return;
             }
             synced = true;
-            let deleted = self.files.delete(&file_name(number));
+            let deleted = self.retire(number);
             // One that came back after a power cut must not come without the next one, which tells what was settled.
             if let Err(failure) = deleted.and_then(|()| self.sync_dir()) {
                 warn!(number, error = %failure, "a segment without live messages could not be deleted");
@@ -366,6 +363,15 @@ impl Log {
             self.sink.index.forget(number);
             self.cleaning.forget(number);
         }
+    }
+
+    /// Deletes a segment, or keeps it for the next one: a full disk needs the room.
+    fn retire(&mut self, number: u32) -> io::Result<()> {
+        let is_large = self.sink.index.bytes(number) >= self.settings.segment_bytes / 2;
+        if self.settings.reserves() && is_large && !self.failing && self.spare.keep(&*self.files, number)? {
+            return Ok(());
+        }
+        self.files.delete(&file_name(number))
     }
 
     fn next_dead(&self) -> Option<u32> {

@@ -11,12 +11,14 @@
 //! - [`header`], [`record`], [`segment`]: the format, byte by byte; see `docs/storage.md`
 //! - [`index`], `block`, `notes`: where the unsettled messages are, what else is known of them, and how much of each
 //!   segment lives
+//! - `active`, `spare`: the file that is written to, and one that is kept for the next
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
 //! - [`recovery`], [`checkpoint`]: what was there before
 //! - [`writer`], `reader`: the threads of the log
 //! - [`inspect`]: what a journal holds that no broker uses
 //! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
 
+mod active;
 mod block;
 pub mod checkpoint;
 mod cleaning;
@@ -42,6 +44,7 @@ pub mod recovery;
 pub mod scratch;
 pub mod segment;
 mod sink;
+mod spare;
 mod stopping;
 pub mod store;
 #[cfg(test)]

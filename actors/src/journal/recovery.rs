@@ -171,6 +171,7 @@ pub fn scan_with(files: &dyn Files, progress: &mut dyn FnMut(Progress)) -> io::R
         total: lengths.values().sum(),
     };
     let mut recovered = Recovered::empty();
+    let last = lengths.keys().next_back().copied();
     let (reply, segments) = mpsc::sync_channel(0);
     let (done, unused) = mpsc::channel();
     thread::scope(|scope| {
@@ -189,7 +190,7 @@ pub fn scan_with(files: &dyn Files, progress: &mut dyn FnMut(Progress)) -> io::R
             let segment = segment?;
             so_far.read += segment.len() as u64;
             recovered.next_segment = number.saturating_add(1);
-            recovered.read_segment(number, &file_name(number), &segment);
+            recovered.read_segment(number, Some(number) == last, &segment);
             let _ = done.send(segment);
         }
         Ok(recovered)
@@ -204,7 +205,7 @@ fn read_whole(files: &dyn Files, name: &str, mut buffer: Vec<u8>) -> io::Result<
     Ok(buffer)
 }
 
-/// Cuts off the tails that were found torn, and deletes files that end within their header: they hold nothing.
+/// Cuts off the tails that were found torn or unused, and deletes files that end within their header: they hold nothing.
 /// What was read of the last segment is durable afterwards: others rely on it.
 pub fn repair(files: &dyn Files, recovered: &Recovered) -> io::Result<()> {
     for defect in &recovered.defects {
@@ -214,15 +215,14 @@ pub fn repair(files: &dyn Files, recovered: &Recovered) -> io::Result<()> {
             _ => {}
         }
     }
-    let last = recovered
-        .index
-        .segments()
-        .next_back()
-        .map(|(number, _)| file_name(number));
-    match last.filter(|_| !recovered.stopped_in_order) {
-        Some(name) => files.truncate(&name, files.len(&name)?),
-        None => Ok(()),
+    let Some((number, last)) = recovered.index.segments().next_back() else {
+        return Ok(());
+    };
+    let name = file_name(number);
+    if recovered.stopped_in_order && files.len(&name)? == last.bytes {
+        return Ok(());
     }
+    files.truncate(&name, last.bytes)
 }
 
 impl Recovered {
@@ -234,14 +234,15 @@ impl Recovered {
         }
     }
 
-    fn read_segment(&mut self, number: u32, name: &str, segment: &[u8]) {
+    fn read_segment(&mut self, number: u32, last: bool, segment: &[u8]) {
+        let name = &file_name(number);
         self.stopped_in_order = false;
         let walk = match Walk::new(segment) {
             Ok(walk) if is_number(segment, number) => walk,
             Ok(_) => return self.defect(name, 0..segment.len(), DefectKind::Unreadable(Unreadable::Header)),
             Err(why) => return self.defect(name, 0..segment.len(), DefectKind::Unreadable(why)),
         };
-        self.index.grow(number, segment.len() as u64);
+        let mut end = segment.len();
         let mut publications = FxHashMap::default();
         for step in walk {
             match step {
@@ -255,9 +256,14 @@ impl Recovered {
                     }
                 }
                 Step::Damaged(bytes) => self.defect(name, bytes, DefectKind::Damaged),
-                Step::Torn(bytes) => self.defect(name, bytes, DefectKind::Torn),
+                Step::Unused(bytes) if last => end = bytes.start,
+                Step::Torn(bytes) | Step::Unused(bytes) => {
+                    end = bytes.start;
+                    self.defect(name, bytes, DefectKind::Torn);
+                }
             }
         }
+        self.index.grow(number, end as u64);
     }
 
     /// Takes a record in. False when it refers to something that is not there.

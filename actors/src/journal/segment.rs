@@ -27,6 +27,8 @@ pub enum Step<'a> {
     Damaged(Range<usize>),
     /// No good record begins in the rest of the segment.
     Torn(Range<usize>),
+    /// The rest of the segment is zeros: nothing was written there, if it is the last one.
+    Unused(Range<usize>),
 }
 
 /// Walks through the records of a segment.
@@ -72,6 +74,10 @@ impl<'a> Iterator for Walk<'a> {
             self.at = next;
             return Some(Step::Record(from as u32, record));
         }
+        if segment_is_zero(self.segment, from) {
+            self.at = end;
+            return Some(Step::Unused(from..end));
+        }
         let good = |&at: &usize| Record::read(self.segment, self.salt, at).is_some();
         let resumed = (from + 1..end).find(good);
         self.at = resumed.unwrap_or(end);
@@ -80,6 +86,11 @@ impl<'a> Iterator for Walk<'a> {
             None => Step::Torn(from..end),
         })
     }
+}
+
+fn segment_is_zero(segment: &[u8], from: usize) -> bool {
+    let rest = segment.get(from..).unwrap_or_default();
+    rest.iter().all(|byte| *byte == 0)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::files::write_all;
 use super::log::{Log, Op};
 use super::recovery::lengths;
 use super::sink::Sink;
+use super::spare;
 use crate::id::StoreId;
 
 impl Log {
@@ -17,7 +18,7 @@ impl Log {
     /// # Errors
     /// When it can't be written. Nothing of it is left then, or something that does not hold.
     pub fn leave_checkpoint(&mut self) -> io::Result<()> {
-        self.active = None;
+        self.close()?;
         if self.is_damaged || self.is_dirty() {
             return Ok(());
         }
@@ -32,6 +33,15 @@ impl Log {
         self.files.sync_dir()
     }
 
+    /// Gives back the room that was made ready. Nothing can be written any more.
+    ///
+    /// # Errors
+    /// When the disk does not take it: the next start does the same.
+    pub fn close(&mut self) -> io::Result<()> {
+        self.drop_spare()?;
+        self.end_segment()
+    }
+
     /// The broker is about to serve: what tells of one that stopped in order holds no longer.
     ///
     /// # Errors
@@ -41,6 +51,7 @@ impl Log {
             let (store, positions) = (StoreId(0), Vec::new());
             self.take(Op::Settled { store, positions });
         }
+        self.drop_spare()?;
         self.drop_checkpoint()
     }
 
@@ -51,6 +62,12 @@ impl Log {
     pub(super) fn remove(mut self) -> io::Result<()> {
         self.drop_checkpoint()?;
         self.delete_all()
+    }
+
+    /// Deletes the segment that is kept to be written over.
+    pub(super) fn drop_spare(&mut self) -> io::Result<()> {
+        self.spare.take();
+        spare::delete(&*self.files)
     }
 
     fn drop_checkpoint(&self) -> io::Result<()> {

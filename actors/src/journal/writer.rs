@@ -213,6 +213,9 @@ impl WriterThread {
         }
         if let Err(failure) = self.log.flush() {
             error!(error = %failure, "the journal could not be flushed");
+        } else {
+            // Otherwise the next start does it.
+            let _ = self.log.close();
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Append, Files, ReadAt};
@@ -36,10 +37,51 @@ pub(crate) struct Disk {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contents {
     pub(crate) bytes: Vec<u8>,
-    /// How many of the bytes are durable.
-    pub(crate) synced: usize,
+    /// What the disk has of it.
+    durable: Vec<u8>,
+    /// What was written since, one write after the other.
+    unsynced: Range<usize>,
     /// Whether the directory durably knows the file.
     pub(crate) named: bool,
+}
+
+impl Contents {
+    fn write(&mut self, at: usize, bytes: impl Iterator<Item = u8>) -> usize {
+        let end = bytes.fold(at, |at, byte| {
+            match self.bytes.get_mut(at) {
+                Some(old) => *old = byte,
+                None => self.bytes.push(byte),
+            }
+            at + 1
+        });
+        if self.unsynced.is_empty() {
+            self.unsynced.start = at;
+        }
+        self.unsynced.end = end;
+        end
+    }
+
+    fn sync(&mut self) {
+        let Range { start, end } = std::mem::take(&mut self.unsynced);
+        self.durable.resize(self.bytes.len(), 0);
+        self.durable[start..end].copy_from_slice(&self.bytes[start..end]);
+    }
+
+    /// The disk has `kept` of a thousand parts of what was written since the last sync. Whether it has become longer, it
+    /// knows with more than half of them only.
+    fn cut(&mut self, kept: usize) {
+        let Range { start, end } = std::mem::take(&mut self.unsynced);
+        let end = start + (end - start) * kept / 1000;
+        let (written, len) = (self.bytes[start..end].to_vec(), self.bytes.len());
+        self.bytes.clone_from(&self.durable);
+        if kept >= 500 {
+            self.bytes.resize(len.max(end), 0);
+        } else {
+            self.bytes.resize(self.bytes.len().max(end), 0);
+        }
+        self.bytes[start..end].copy_from_slice(&written);
+        self.durable.clone_from(&self.bytes);
+    }
 }
 
 impl Faulty {
@@ -51,11 +93,7 @@ impl Faulty {
     pub(crate) fn after_power_cut(&self, kept: usize) -> Faulty {
         let mut files = self.disk().files.clone();
         files.retain(|_, file| file.named || kept >= 500);
-        for file in files.values_mut() {
-            let rest = (file.bytes.len() - file.synced) * kept / 1000;
-            file.bytes.truncate(file.synced + rest);
-            file.synced = file.bytes.len();
-        }
+        files.values_mut().for_each(|file| file.cut(kept));
         let disk = Disk {
             files,
             ..Disk::default()
@@ -96,6 +134,16 @@ impl Files for Faulty {
         Ok(Box::new(FaultyFile {
             disk: self.clone(),
             name: name.to_owned(),
+            at: 0,
+        }))
+    }
+
+    fn reopen(&self, name: &str, at: u64) -> io::Result<Box<dyn Append>> {
+        self.disk().file(name)?;
+        Ok(Box::new(FaultyFile {
+            disk: self.clone(),
+            name: name.to_owned(),
+            at: at as usize,
         }))
     }
 
@@ -139,8 +187,9 @@ impl Files for Faulty {
     fn truncate(&self, name: &str, len: u64) -> io::Result<()> {
         let mut disk = self.disk();
         let file = disk.file(name)?;
-        file.bytes.truncate(len as usize);
-        file.synced = file.bytes.len();
+        file.bytes.resize(len as usize, 0);
+        file.unsynced = 0..0;
+        file.durable.clone_from(&file.bytes);
         Ok(())
     }
 
@@ -178,6 +227,8 @@ impl ReadAt for FaultyRead {
 struct FaultyFile {
     disk: Faulty,
     name: String,
+    /// Where the next byte goes.
+    at: usize,
 }
 
 impl Append for FaultyFile {
@@ -187,16 +238,30 @@ impl Append for FaultyFile {
             *left = left.checked_sub(1).ok_or_else(|| io::Error::other("EIO"))?;
         }
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
+        let there = disk.file(&self.name)?.bytes.len().saturating_sub(self.at);
         let count = wanted
             .min(disk.write_limit.unwrap_or(usize::MAX))
-            .min(disk.room());
+            .min(disk.room().saturating_add(there));
         if count == 0 && wanted > 0 {
             return Err(io::ErrorKind::StorageFull.into());
         }
         disk.written += count;
         let all = slices.iter().flat_map(|slice| slice.iter().copied()).take(count);
-        disk.file(&self.name)?.bytes.extend(all);
+        self.at = disk.file(&self.name)?.write(self.at, all);
         Ok(count)
+    }
+
+    fn fill(&mut self, from: u64, upto: u64) -> io::Result<()> {
+        let mut disk = self.disk.disk();
+        let wanted = (upto - from) as usize;
+        let count = wanted.min(disk.room());
+        let file = disk.file(&self.name)?;
+        assert_eq!(file.bytes.len(), from as usize, "zeros are laid at the end");
+        file.bytes.resize(file.bytes.len() + count, 0);
+        if count < wanted {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
     /// A sync that fails loses what it should have made durable, as Linux does: the next one succeeds.
@@ -205,13 +270,12 @@ impl Append for FaultyFile {
         if disk.failing_syncs > 0 {
             disk.failing_syncs -= 1;
             let file = disk.file(&self.name)?;
-            let synced = file.synced;
-            file.bytes.iter_mut().skip(synced).for_each(|byte| *byte = 0);
+            let lost = std::mem::take(&mut file.unsynced);
+            file.bytes[lost].fill(0);
             return Err(io::Error::other("EIO"));
         }
         disk.syncs += 1;
-        let file = disk.file(&self.name)?;
-        file.synced = file.bytes.len();
+        disk.file(&self.name)?.sync();
         Ok(())
     }
 }

@@ -6,17 +6,21 @@
 pub(crate) mod faulty;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IoSlice, Write};
+use std::io::{self, IoSlice, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 /// Slices the system takes in one write.
 const MOST_SLICES: usize = 1024;
+/// Laid ahead of what is written.
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The files of one directory.
 pub trait Files: Send + Sync + 'static {
-    /// A new, empty file to append to. Fails when there is one of that name.
+    /// A new, empty file to write to. Fails when there is one of that name.
     fn create(&self, name: &str) -> io::Result<Box<dyn Append>>;
+    /// A file that there is, to be written to from `at` on, over what it has there.
+    fn reopen(&self, name: &str, at: u64) -> io::Result<Box<dyn Append>>;
     /// A file to read from. It can be read to the end of what it held even when it is deleted meanwhile.
     fn open(&self, name: &str) -> io::Result<Box<dyn ReadAt>>;
     /// Up to `len` bytes of a file from `at`; fewer only at its end.
@@ -35,10 +39,13 @@ pub trait Files: Send + Sync + 'static {
     fn sync_dir(&self) -> io::Result<()>;
 }
 
-/// A file that is appended to.
+/// A file that is written from one end to the other.
 pub trait Append: Send {
-    /// Writes some of the slices, in order, and returns how many bytes.
+    /// Writes some of the slices, in order, after what was written before, and returns how many bytes.
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Lays zeros from the end of the file, which is at `from`, up to `upto`. What is written next goes where it would have
+    /// gone.
+    fn fill(&mut self, from: u64, upto: u64) -> io::Result<()>;
     /// Makes durable what was written.
     fn sync_data(&mut self) -> io::Result<()>;
 }
@@ -86,7 +93,13 @@ impl Directory {
 impl Files for Directory {
     fn create(&self, name: &str) -> io::Result<Box<dyn Append>> {
         let path = self.path.join(name);
-        let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn reopen(&self, name: &str, at: u64) -> io::Result<Box<dyn Append>> {
+        let mut file = OpenOptions::new().write(true).open(self.path.join(name))?;
+        file.seek(SeekFrom::Start(at))?;
         Ok(Box::new(file))
     }
 
@@ -136,6 +149,17 @@ impl Files for Directory {
 impl Append for File {
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         Write::write_vectored(self, slices)
+    }
+
+    fn fill(&mut self, from: u64, upto: u64) -> io::Result<()> {
+        let mut at = from;
+        while at < upto {
+            let count = (upto - at).min(ZEROS.len() as u64);
+            let zeros = ZEROS.get(..count as usize).unwrap_or(&ZEROS);
+            self.write_all_at(zeros, at)?;
+            at += count;
+        }
+        Ok(())
     }
 
     fn sync_data(&mut self) -> io::Result<()> {

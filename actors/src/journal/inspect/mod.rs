@@ -15,6 +15,7 @@ use super::files::{Directory, Files};
 use super::header::{SegmentHeader, Unreadable};
 use super::record::Record;
 use super::segment::{Step, Walk, file_name, file_number};
+use super::spare;
 use crate::id::StoreId;
 use waiting::Waiting;
 
@@ -129,7 +130,7 @@ fn inspect_files(files: &dyn Files) -> io::Result<Inspected> {
         match file_number(&name) {
             Some(number) => numbers.push(number),
             // Written anew by the next clean stop.
-            None if [checkpoint::FILE, checkpoint::UNFINISHED].contains(&name.as_str()) => {}
+            None if [checkpoint::FILE, checkpoint::UNFINISHED, spare::FILE].contains(&name.as_str()) => {}
             None => inspection.inspected.others.push(name),
         }
     }
@@ -218,7 +219,10 @@ impl Inspection {
                 }
             }
             Step::Damaged(bytes) => self.defect(&segment.file, wide(bytes), last, DefectKind::Damaged),
-            Step::Torn(bytes) => self.defect(&segment.file, wide(bytes), last, DefectKind::Tail),
+            Step::Unused(_) if last => {}
+            Step::Torn(bytes) | Step::Unused(bytes) => {
+                self.defect(&segment.file, wide(bytes), last, DefectKind::Tail)
+            }
         }
     }
 

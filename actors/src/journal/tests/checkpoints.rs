@@ -178,6 +178,7 @@ fn a_disk_without_room_for_a_checkpoint_leaves_none_that_holds() {
     let (files, mut log) = filled();
     log.take(Op::Stopped);
     log.flush().unwrap();
+    log.close().unwrap();
     let used = total(&files);
     files.disk().space = Some(used + 20);
     assert!(log.leave_checkpoint().is_err());

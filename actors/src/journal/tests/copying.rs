@@ -135,7 +135,7 @@ fn segments_that_become_empty_are_deleted_while_there_is_no_room_for_copies() {
     let (first, used) = (oldest(&files), total(&files));
     files.disk().space = Some(used);
     clean(&files, &mut log, |_| {});
-    assert_eq!(total(&files), used, "attempts leave nothing behind");
+    assert!(total(&files) <= used, "attempts leave nothing behind");
     assert!(log.clean(500).unwrap(), "it begins again");
     append(&mut log, 1, 8, &body(8));
     for store in 1..=2 {

@@ -166,6 +166,7 @@ impl World {
                 self.heal();
                 self.log.take(Op::Stopped);
                 self.log.flush().unwrap();
+                self.log.close().unwrap();
                 assert!(scan(&self.files).unwrap().stopped_in_order);
                 if checkpoint {
                     self.log.leave_checkpoint().unwrap();

@@ -27,8 +27,12 @@ impl Handler<Notice> for Ear {
 }
 
 fn append(position: u64) -> Op {
+    append_body(position, &position.to_le_bytes())
+}
+
+fn append_body(position: u64, body: &[u8]) -> Op {
     let mut builder = PageBuilder::new();
-    let offset = builder.push("x", "k", &[0, 0], true, Body::Slice(&position.to_le_bytes()));
+    let offset = builder.push("x", "k", &[0, 0], true, Body::Slice(body));
     Op::Append {
         store: StoreId(1),
         page: builder.finish(),
@@ -92,7 +96,8 @@ async fn nothing_is_safe_while_the_disk_is_full_and_all_is_once_there_is_room() 
     writer.write(append(1), None);
     heard(&mut synced, 1).await;
     files.disk().space = Some(40);
-    writer.write(append(2), None);
+    // More than there is room for in the file.
+    writer.write(append_body(2, &[2; 1 << 20]), None);
     assert!(matches!(health.recv().await.unwrap(), Health::Failing(_)));
     assert!(synced.try_recv().is_err());
     files.disk().space = None;
