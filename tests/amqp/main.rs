@@ -39,6 +39,7 @@ mod publishing;
 mod queue;
 mod queue_arguments;
 mod reply_to;
+mod retry;
 mod routing;
 mod settings;
 mod tx;

@@ -25,8 +25,10 @@ mod killed;
 mod load;
 mod many;
 mod model;
+mod priority;
 mod quorum;
 mod restart;
+mod retry;
 mod stop;
 
 use std::path::Path;

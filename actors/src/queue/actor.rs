@@ -197,6 +197,7 @@ impl Queue {
 
     /// Serves those who want messages. None is served before all are gone whose time is over.
     fn pass(&mut self) -> Pass {
+        self.wake();
         if self.state.is_timed() && self.state.expire(clock::now(), MOST_DEATHS) {
             return Pass {
                 more: true,
@@ -386,6 +387,7 @@ impl Handler<Inspect> for Queue {
             unacked: self.state.unacked(),
             bytes: self.state.bytes(),
             absent: self.state.absent(),
+            resting: self.state.resting(),
         })
     }
 }

@@ -86,7 +86,8 @@ impl QueueState {
         for Held { position, entry } in self.holders.iter_mut() {
             look(*position, entry);
         }
-        for (position, entry) in self.ready.returned_mut() {
+        let resting = self.returning.resting.iter_mut();
+        for (position, entry) in self.ready.returned_mut().chain(resting) {
             look(position, entry);
         }
         to_write.sort_unstable_by_key(|&(position, _)| position);
@@ -144,7 +145,9 @@ impl QueueState {
     /// Unsettled and returned messages that are on the scratch log leave memory.
     fn let_scratched_go(&mut self) {
         let held = self.holders.iter_mut().map(|held| &mut held.entry);
-        for entry in held.chain(self.ready.returned_mut().map(|(_, entry)| entry)) {
+        let returned = self.ready.returned_mut();
+        let others = returned.chain(self.returning.resting.iter_mut());
+        for entry in held.chain(others.map(|(_, entry)| entry)) {
             if entry.scratched {
                 self.pages.let_go(entry);
             }

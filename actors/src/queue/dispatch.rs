@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    attempts::Attempts,
     holders::{Held, Holders},
     levels::Levels,
     pages::Pages,
+    returning::Returning,
     settlements::Settlements,
     state::QueueState,
     subscribers::Subscriber,
@@ -70,7 +70,7 @@ impl QueueState {
                 pages: &mut self.pages,
                 holders: &mut self.holders,
                 settlements: &mut self.settlements,
-                attempts: &mut self.returning.attempts,
+                returning: &mut self.returning,
                 handouts,
                 pass: self.passes,
                 share: left / equals + 1,
@@ -88,7 +88,7 @@ struct Service<'a> {
     pages: &'a mut Pages,
     holders: &'a mut Holders,
     settlements: &'a mut Settlements,
-    attempts: &'a mut Attempts,
+    returning: &'a mut Returning,
     handouts: &'a mut Vec<(ConsumerId, Handout)>,
     pass: u64,
     /// How many messages the consumer may get in this pass, roughly.
@@ -115,13 +115,13 @@ impl Service<'_> {
                 handout.pages.extend(self.pages.get(&entry).map(Arc::clone));
             }
             if entry.redelivered
-                && let Some(count) = self.attempts.of(position)
+                && let Some(count) = self.returning.counted(position)
             {
                 handout.counts.push((handout.deliveries.len() as u32, count));
             }
             let key = if subscriber.subscription.no_ack {
                 if entry.redelivered {
-                    self.attempts.forget(position);
+                    self.returning.attempts.forget(position);
                 }
                 self.settlements.note(position, &entry);
                 self.pages.release(&entry);

@@ -2,6 +2,8 @@
 //!
 //! One that waits leaves at its deadline. One that a channel holds does not; but if it comes back later, it dies at once.
 
+use std::ops::RangeInclusive;
+
 use super::deadlines::{Deadlines, Due};
 use super::ready::TakenOut;
 use super::reason::Reason;
@@ -121,12 +123,23 @@ impl QueueState {
         if let Some(next) = next {
             self.expiry.deadlines.add(Due { first: next, ..due });
         }
+        let last = next.map_or(last, |next| next - 1);
+        self.expire_resting(&(first..=last));
         if self.holders.len() > 0 {
-            let last = next.map_or(last, |next| next - 1);
             self.expiry.overdue.add(Positions { first, last });
             self.forget_settled();
         }
         self.bury(taken, Reason::Expired)
+    }
+
+    /// Those of these messages die that rest.
+    fn expire_resting(&mut self, positions: &RangeInclusive<u64>) {
+        if self.rests() {
+            for (position, entry) in self.returning.resting.take_out(positions) {
+                self.returning.attempts.forget(position);
+                self.die(position, entry, Reason::Expired);
+            }
+        }
     }
 
     /// Forgets which messages' time is over that are held no longer.
@@ -141,11 +154,12 @@ impl QueueState {
 
     /// Forgets the deadlines of messages that are gone, once they are most.
     pub(super) fn sweep_deadlines(&mut self) {
-        let messages = self.ready.len() + self.holders.len();
+        let messages = self.ready.len() + self.holders.len() + self.resting();
         if !self.expiry.deadlines.are_stale(messages) {
             return;
         }
-        let mut held: Vec<u64> = self.holders.iter().map(|held| held.position).collect();
+        let held = self.holders.iter().map(|held| held.position);
+        let mut held: Vec<u64> = held.chain(self.resting_positions()).collect();
         held.sort_unstable();
         let ready = &mut self.ready;
         self.expiry.deadlines.sweep(

@@ -119,8 +119,10 @@ impl Handler<Conclude> for Queue {
         if self.deleted {
             return;
         }
+        self.wake();
+        let handed_out = self.state.conclude();
         self.tell_settled();
-        if let Some(upto) = self.state.last_handed_out() {
+        if let Some(upto) = handed_out {
             self.journal.handed_out(upto);
         }
     }

@@ -7,10 +7,11 @@ use std::{iter, mem};
 use leveret_protocol::properties;
 
 use super::{
-    absent::{Absent, Stretch},
+    absent::Stretch,
     fifo::{Entry, Fifo},
     level_set::LevelSet,
     ready::Ready,
+    review::Review,
     settlements::Settlements,
 };
 use crate::{
@@ -41,13 +42,6 @@ struct More {
     /// The levels that may have messages.
     used: LevelSet,
     review: Option<Review>,
-}
-
-/// Messages of an earlier life, whose levels are not known yet, and what came meanwhile.
-#[derive(Debug, Default)]
-struct Review {
-    unknown: Absent,
-    arrived: Fifo,
 }
 
 impl Levels {
@@ -123,13 +117,19 @@ impl Levels {
         self.handed_out_below = handed_out_below.min(next_position);
     }
 
-    /// The last position of a message that was handed out and came back.
+    /// The last position of a message that was handed out and came back, or may have been handed out in an earlier life.
     pub(super) fn last_redelivered(&self) -> Option<u64> {
-        let below = self.handed_out_below;
-        let unknown = self.review().and_then(|review| review.unknown.first());
-        let feared = unknown.is_some_and(|stretch| stretch.run.positions.first < below);
-        let known = self.all().filter_map(|ready| ready.last_redelivered(below)).max();
-        known.max(feared.then(|| below.saturating_sub(1)))
+        let returned = self.all().filter_map(Ready::last_redelivered).max();
+        returned.max(self.last_feared())
+    }
+
+    /// The last position of a message that may have been handed out in an earlier life.
+    pub(super) fn last_feared(&self) -> Option<u64> {
+        let unknown = self.unknown().map(|run| run.positions.first);
+        let known = self.all().filter_map(Ready::first_unreturned);
+        let first = known.chain(unknown).min()?;
+        let last = self.handed_out_below.checked_sub(1)?;
+        (first <= last).then_some(last)
     }
 
     /// Takes a message in a queue without priorities.
@@ -170,9 +170,9 @@ impl Levels {
         self.level_mut(entry.level).put_back(position, entry);
     }
 
-    /// Adds a message that was read to the front of its level.
+    /// Adds a message that was read to the front of its level. It may be marked as redelivered.
     pub(super) fn push_read(&mut self, position: u64, entry: Entry) {
-        let redelivered = position < self.handed_out_below;
+        let redelivered = entry.redelivered || position < self.handed_out_below;
         let entry = Entry { redelivered, ..entry };
         self.level_mut(entry.level).push_read(position, entry);
     }
@@ -348,9 +348,7 @@ impl Levels {
     /// Adds up what the messages cost after that changed.
     pub(super) fn recount(&mut self) {
         self.all_mut().for_each(Ready::recount);
-        if let Some(review) = self.more.as_mut().and_then(|more| more.review.as_mut()) {
-            review.arrived.recount();
-        }
+        self.arrived_mut().into_iter().for_each(Fifo::recount);
     }
 
     #[cold]

@@ -147,6 +147,8 @@ pub struct Inspection {
     pub bytes: u64,
     /// Ready messages that are not in memory.
     pub absent: u64,
+    /// Messages that came back and are not ready before they are due.
+    pub resting: usize,
 }
 
 /// Asks for the counts.

@@ -43,6 +43,7 @@ mod reading;
 mod ready;
 mod reason;
 mod removal;
+mod resting;
 mod returning;
 mod review;
 mod settlements;

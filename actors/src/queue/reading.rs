@@ -90,17 +90,31 @@ impl QueueState {
     pub(super) fn append_read(&mut self, page: Arc<Page>, messages: Vec<(u64, u32)>) -> u64 {
         let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
         let (ready, mut positions) = (&mut self.ready, positions.into_iter());
-        let mut read = 0;
+        let returning = &mut self.returning;
+        let (mut read, mut resting) = (0, Vec::new());
         let settings = self.settings;
         let kept = |page: &Page, offset| settings.keeps(page, offset);
         let publications = Arc::clone(&page);
         self.pages.insert(page, &offsets, kept, |entry| {
             if let Some(position) = positions.next() {
                 let level = ready.level_of(&publications, entry.offset);
-                ready.push_read(position, Entry { level, ..entry });
+                let redelivered = returning.attempts.of(position).is_some();
+                let entry = Entry {
+                    level,
+                    redelivered,
+                    ..entry
+                };
+                if returning.rests_on(position, entry) {
+                    resting.push(entry);
+                } else {
+                    ready.push_read(position, entry);
+                }
                 read += 1;
             }
         });
+        for entry in resting {
+            self.left(&entry);
+        }
         read
     }
 
@@ -220,13 +234,15 @@ fn absent_to_load(ready: &Ready) -> Option<Load> {
 
 /// The first returned messages of a level, if they are not in memory.
 fn returned_to_load(ready: &Ready) -> Option<(Load, Vec<u64>)> {
-    let mut returned = ready.returned();
-    let (first, entry) = returned.next().filter(|(_, entry)| entry.is_absent())?;
+    let (first, entry) = ready.next_returned().filter(|(_, entry)| entry.is_absent())?;
     let scratched = entry.scratched;
     let mut ranges = Ranges::default();
     ranges.add(first);
     let mut asked = vec![first];
-    let alike = returned.take_while(|(_, entry)| entry.is_absent() && entry.scratched == scratched);
+    let alike = ready
+        .returned()
+        .skip(1)
+        .take_while(|(_, entry)| entry.is_absent() && entry.scratched == scratched);
     for (position, _) in alike.take(MOST_RETURNED) {
         ranges.add(position);
         asked.push(position);

@@ -20,7 +20,8 @@ use crate::journal::Keeper;
 /// Messages that leave together, at most. Those of a group have one keeper, so that what is absent is few stretches.
 const GROUP: usize = 256;
 
-/// The order of what waits. A returned message has an earlier position than any that was never handed out.
+/// The order of what waits. A returned message has an earlier position than any that was never handed out, but for those that
+/// have rested through a restart.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
     returned: BTreeMap<u64, Entry>,
@@ -65,21 +66,26 @@ impl Ready {
     /// Whether the first message can be taken.
     #[inline]
     pub(super) fn has_first(&self) -> bool {
-        match self.returned.first_key_value() {
+        match self.next_returned() {
             Some((_, entry)) => !entry.is_absent(),
             None => self.front.len() > 0 || (self.behind && self.absent.is_empty()),
         }
     }
 
-    /// The last position of a message that was handed out and came back. Those below `handed_out_below` may have been handed
-    /// out in an earlier life.
-    pub(super) fn last_redelivered(&self, handed_out_below: u64) -> Option<u64> {
+    /// The last position of a message that was handed out and came back.
+    pub(super) fn last_redelivered(&self) -> Option<u64> {
         let mut latest_first = self.returned.iter().rev();
-        let returned = latest_first.find_map(|(&position, entry)| entry.redelivered.then_some(position));
-        let first = self.front.first().map(|(position, _)| position);
-        let first = first.or_else(|| Some(self.absent.first()?.run.positions.first));
-        let earlier = first.filter(|&first| first < handed_out_below);
-        returned.max(earlier.map(|_| handed_out_below - 1))
+        latest_first.find_map(|(&position, entry)| entry.redelivered.then_some(position))
+    }
+
+    /// The first position, or one before it, of those that did not come back.
+    pub(super) fn first_unreturned(&self) -> Option<u64> {
+        let first = self.front.first().map(|(first, _)| first);
+        first.or_else(|| {
+            let absent = self.absent.first().map(|stretch| stretch.run.positions.first);
+            let behind = [self.leaving.fifo.first(), self.back.first()];
+            absent.or_else(|| behind.into_iter().flatten().map(|(first, _)| first).next())
+        })
     }
 
     /// A new message, at a position above all that are here.
@@ -99,7 +105,7 @@ impl Ready {
         if self.returned.is_empty() {
             self.front.pop().or_else(|| self.pop_behind(settlements))
         } else {
-            self.pop_returned()
+            self.pop_returned(settlements)
         }
     }
 
@@ -218,6 +224,15 @@ impl Ready {
         self.look_behind();
     }
 
+    /// The first returned message, unless others stand before it.
+    pub(super) fn next_returned(&self) -> Option<(u64, &Entry)> {
+        let (&position, entry) = self.returned.first_key_value()?;
+        let first = self.first_unreturned();
+        first
+            .is_none_or(|first| position < first)
+            .then_some((position, entry))
+    }
+
     pub(super) fn returned(&self) -> impl Iterator<Item = (u64, &Entry)> {
         self.returned.iter().map(|(&position, entry)| (position, entry))
     }
@@ -316,7 +331,11 @@ impl Ready {
         fifos.into_iter().for_each(Fifo::recount);
     }
 
-    fn pop_returned(&mut self) -> Option<(u64, Entry)> {
+    #[inline(never)]
+    fn pop_returned(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
+        if self.next_returned().is_none() {
+            return self.front.pop().or_else(|| self.pop_behind(settlements));
+        }
         let first = self.returned.first_entry()?;
         (!first.get().is_absent()).then(|| first.remove_entry())
     }

@@ -4,12 +4,20 @@
 use crate::journal::{Keeper, Restored, Run};
 
 use super::{
-    absent::{Stretch, positions},
+    absent::{Absent, Stretch, positions},
+    fifo::Fifo,
     state::QueueState,
 };
 
 /// Bytes that stay in memory of what is looked at. The rest is read again when its turn comes.
 const STAY: u64 = 4 * 1024 * 1024;
+
+/// Messages of an earlier life, whose levels are not known yet, and what came meanwhile.
+#[derive(Debug, Default)]
+pub(super) struct Review {
+    pub(super) unknown: Absent,
+    pub(super) arrived: Fifo,
+}
 
 impl QueueState {
     /// Whether messages are still to be looked at: [`load`](Self::load) asks for them.

@@ -103,6 +103,7 @@ impl QueueState {
         let gone = self.subscribers.remove_of(channel);
         let held = self.holders.detach(channel);
         self.take_back(held, Outcome::Fail);
+        self.compact_pages();
         gone
     }
 
@@ -148,7 +149,8 @@ impl QueueState {
     pub fn last_handed_out(&self) -> Option<u64> {
         let held = self.holders.iter().map(|held| held.position);
         let held = held.filter(|&position| !self.dying.holds(position)).max();
-        held.max(self.ready.last_redelivered())
+        let resting = self.returning.resting.positions().last();
+        held.max(resting).max(self.ready.last_redelivered())
     }
 
     /// A channel settles messages it holds, by their keys; returns how many. Unknown keys are skipped;
@@ -221,7 +223,7 @@ impl QueueState {
     pub fn get(&mut self, channel: ChannelId, no_ack: bool) -> Option<(Handout, u32)> {
         let (position, entry) = self.ready.pop(&mut self.settlements)?;
         let page = Arc::clone(self.pages.get(&entry)?);
-        let count = self.returning.attempts.of(position);
+        let count = self.returning.counted(position);
         let key = if no_ack {
             self.returning.attempts.forget(position);
             self.settlements.note(position, &entry);
@@ -308,14 +310,15 @@ impl QueueState {
         self.settings.auto_delete && self.subscribers.had_any() && self.subscribers.len() == 0
     }
 
-    /// The positions of unsettled and dead messages that may stand between those that wait, in rising order. With one level
-    /// and without dead ones there are none: the unsettled were all before.
+    /// The positions of unsettled, resting and dead messages that may stand between those that wait, in rising order. With one level
+    /// and without dead ones there are none: the others were all before.
     fn held_between(&self) -> Vec<u64> {
         if self.ready.is_one() && self.dying.is_empty() && self.dying.held() == 0 {
             return Vec::new();
         }
         let held = self.holders.iter().map(|held| held.position);
-        let mut positions: Vec<u64> = held.chain(self.dying.positions()).collect();
+        let others = self.returning.resting.positions().chain(self.dying.positions());
+        let mut positions: Vec<u64> = held.chain(others).collect();
         positions.sort_unstable();
         positions
     }
@@ -325,7 +328,8 @@ impl QueueState {
     pub(super) fn compact_pages(&mut self) {
         if self.pages.wasteful() {
             let held = self.holders.iter_mut().map(|held| &mut held.entry);
-            let entries = self.ready.iter_mut().chain(held);
+            let resting = self.returning.resting.iter_mut().map(|(_, entry)| entry);
+            let entries = self.ready.iter_mut().chain(held).chain(resting);
             self.pages.compact(entries.chain(self.dying.iter_mut()));
             self.ready.recount();
         }

@@ -23,6 +23,13 @@ impl Queue {
         self.alarm.unused_until = None;
     }
 
+    /// Takes note of what came to rest, and wakes what is due.
+    pub(super) fn wake(&mut self) {
+        if self.state.rests() {
+            self.state.wake(clock::now());
+        }
+    }
+
     /// Sees to it that the queue looks at its messages, and at itself, when it is time. It may end here.
     pub(super) fn look_ahead(&mut self, ctx: &mut Context<Self>) {
         let end = self.end_of_time();
@@ -32,7 +39,13 @@ impl Queue {
             debug!(queue = %self.name, "expires: it was not used for long enough");
             return self.delete();
         }
-        let next = self.state.next_deadline().into_iter().chain(end).min();
+        let next = self
+            .state
+            .next_deadline()
+            .into_iter()
+            .chain(self.state.next_due())
+            .chain(end)
+            .min();
         let Some(next) = next else { return };
         if self.alarm.set.is_some_and(|(set, _)| set <= next) {
             return;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use leveret_actors::{
-    journal::{Keeper, Positions, Restored, Run},
+    journal::{Keeper, Positions, Restored, Return, Run},
     publication::{Page, PageBuilder},
     queue::{Load, QueueState, Spill},
 };
@@ -17,6 +17,8 @@ use crate::step::properties;
 pub(crate) struct Disk {
     pub(crate) journal: BTreeMap<u64, Vec<u8>>,
     scratch: BTreeMap<u64, (bool, Vec<u8>)>,
+    /// The returns that the journal was told.
+    pub(crate) returned: BTreeMap<u64, Return>,
     tickets: u64,
     asked: Option<Load>,
 }
@@ -77,6 +79,7 @@ impl Disk {
         queue.loaded(keeper, messages, upto);
         if let Some(lost) = lost {
             self.journal.remove(&lost);
+            self.returned.remove(&lost);
             self.scratch.remove(&lost);
         }
         lost
@@ -96,9 +99,14 @@ impl Disk {
 
     /// Forgets what the queue says is gone.
     pub(crate) fn settle(&mut self, queue: &mut QueueState) {
+        for back in queue.take_returned() {
+            assert!(self.journal.contains_key(&back.position), "{back:?} is not kept");
+            self.returned.insert(back.position, back);
+        }
         for Positions { first, last } in queue.take_settled(Keeper::Journal) {
-            self.journal
-                .retain(|position, _| !(first..=last).contains(position));
+            let gone = first..=last;
+            self.journal.retain(|position, _| !gone.contains(position));
+            self.returned.retain(|position, _| !gone.contains(position));
         }
         for Positions { first, last } in queue.take_settled(Keeper::Scratch) {
             self.scratch

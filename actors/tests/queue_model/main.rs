@@ -9,7 +9,10 @@ mod step;
 
 use proptest::{collection::vec, prelude::*};
 
-use crate::{model::Model, step::step};
+use crate::{
+    model::Model,
+    step::{effective, step},
+};
 
 proptest! {
     #[test]
@@ -17,9 +20,10 @@ proptest! {
         single_active in any::<bool>(),
         journaled in any::<bool>(),
         max_priority in prop_oneof![Just(0), Just(1), Just(2), Just(255)],
+        effective in effective(),
         steps in vec(step(), 1..150),
     ) {
-        let mut model = Model::new(single_active, journaled, max_priority);
+        let mut model = Model::new(single_active, journaled, max_priority, effective);
         steps.into_iter().for_each(|step| model.run(step));
         model.finish();
     }

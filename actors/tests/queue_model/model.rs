@@ -6,7 +6,9 @@ use leveret_actors::{
     id::{ChannelId, ConsumerId},
     journal::Kept,
     publication::{Handout, NO_KEY, PageBuilder},
-    queue::{Grant, Outcome, Pass, QueueSettings, QueueState, Subscription},
+    queue::{
+        Grant, Outcome, Pass, QueueSettings, QueueState, Subscription, effective::Effective, terms::RetryKind,
+    },
 };
 use leveret_protocol::Body;
 use proptest::sample::Index;
@@ -43,6 +45,13 @@ pub(crate) struct Model {
     /// Messages that could not be read again; the queue may still count them.
     lost: usize,
     settings: QueueSettings,
+    effective: Effective,
+    /// Milliseconds.
+    now: u64,
+    /// How often messages have come back, where that counts.
+    attempts: BTreeMap<u64, u32>,
+    /// Messages that are not handed out before they are due.
+    resting: BTreeMap<u64, (u64, Message)>,
     channels: [ChannelId; CHANNELS],
     published: u64,
     ready: BTreeMap<Place, Message>,
@@ -57,7 +66,12 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(single_active_consumer: bool, journaled: bool, max_priority: u8) -> Self {
+    pub(crate) fn new(
+        single_active_consumer: bool,
+        journaled: bool,
+        max_priority: u8,
+        effective: Effective,
+    ) -> Self {
         let settings = QueueSettings {
             single_active_consumer,
             auto_delete: true,
@@ -66,6 +80,7 @@ impl Model {
             max_priority,
         };
         let mut queue = QueueState::new(settings);
+        queue.amend_returns(&effective);
         let channels = std::array::from_fn(|_| ChannelId::next());
         channels.iter().for_each(|&channel| queue.attach(channel));
         Self {
@@ -73,6 +88,10 @@ impl Model {
             disk: Disk::default(),
             lost: 0,
             settings,
+            effective,
+            now: 1_000_000,
+            attempts: BTreeMap::new(),
+            resting: BTreeMap::new(),
             channels,
             published: 0,
             ready: BTreeMap::new(),
@@ -105,7 +124,9 @@ impl Model {
             Step::Load => self.disk.load(&mut self.queue),
             Step::Answer(most, unreadable) => self.answer(most, unreadable),
             Step::Restart(in_order) => self.restart(in_order),
+            Step::Pass(milliseconds) => self.now += milliseconds,
         }
+        self.wake();
         self.disk.settle(&mut self.queue);
         self.check();
     }
@@ -142,7 +163,7 @@ impl Model {
     /// What could not be read is gone.
     fn answer(&mut self, most: usize, unreadable: Option<Index>) {
         if let Some(number) = self.disk.answer(&mut self.queue, most, unreadable)
-            && self.ready.remove(&self.place(number)).is_some()
+            && (self.ready.remove(&self.place(number)).is_some() || self.resting.remove(&number).is_some())
         {
             self.lost += 1;
             self.gone += 1;
@@ -154,6 +175,51 @@ impl Model {
         (Reverse(priority.min(self.settings.max_priority)), number)
     }
 
+    /// A message comes back to its place, or rests, or has come back too often.
+    fn take_back(&mut self, outcome: Outcome, number: u64, message: Message) {
+        if !self.effective.counts_deliveries {
+            self.ready.insert(self.place(number), message);
+            return;
+        }
+        let attempts = self.attempts.entry(number).or_default();
+        *attempts += 1;
+        if self
+            .effective
+            .delivery_limit
+            .is_some_and(|limit| *attempts > limit)
+        {
+            self.gone += 1;
+            return;
+        }
+        let retry = self.effective.retry.filter(|retry| match retry.kind {
+            RetryKind::All => true,
+            RetryKind::Failed => outcome == Outcome::Fail,
+            RetryKind::Returned => outcome == Outcome::Requeue,
+        });
+        if let Some(retry) = retry {
+            let delay = (retry.min * *attempts).min(retry.max).as_millis() as u64;
+            self.resting.insert(number, (self.now + delay, message));
+        } else {
+            self.ready.insert(self.place(number), message);
+        }
+    }
+
+    /// What is due takes its place. The queue looks a little later than the millisecond.
+    fn wake(&mut self) {
+        self.queue.wake(self.now);
+        let due = |due: u64| due.next_multiple_of(10) <= self.now;
+        let woken: Vec<u64> = self
+            .resting
+            .iter()
+            .filter_map(|(&number, &(at, _))| due(at).then_some(number))
+            .collect();
+        for number in woken {
+            if let Some((_, message)) = self.resting.remove(&number) {
+                self.ready.insert(self.place(number), message);
+            }
+        }
+    }
+
     /// The queue is built again from what its journal has.
     fn restart(&mut self, in_order: bool) {
         let handed_out_below = if in_order { 0 } else { self.published };
@@ -161,6 +227,7 @@ impl Model {
             waiting: self.disk.restart(),
             next_position: self.published,
             handed_out_below,
+            returned: self.disk.returned.values().copied().collect(),
             ..Kept::default()
         };
         let before = std::mem::take(&mut self.ready);
@@ -172,17 +239,22 @@ impl Model {
         let all = before.into_iter().map(|((_, number), message)| (number, message));
         for (number, mut message) in all.chain(held) {
             if self.disk.journal.contains_key(&number) {
-                message.redelivered = number < handed_out_below;
+                message.redelivered = number < handed_out_below || self.attempts.contains_key(&number);
                 self.ready.insert(self.place(number), message);
             } else {
                 self.gone += 1;
             }
         }
+        let before = self.resting.len();
+        self.resting
+            .retain(|number, _| self.disk.journal.contains_key(number));
+        self.gone += (before - self.resting.len()) as u64;
         self.lost = 0;
         self.consumers.clear();
         self.taken_back.clear();
         self.active = None;
         self.queue = QueueState::new(self.settings);
+        self.queue.amend_returns(&self.effective);
         let queue = &mut self.queue;
         self.channels.iter().for_each(|&channel| queue.attach(channel));
         queue.restore(kept);
@@ -209,9 +281,9 @@ impl Model {
             let (number, mut message) = self.held[channel]
                 .remove(&key)
                 .unwrap_or_else(|| panic!("{key} is held"));
-            if outcome == Outcome::Requeue {
+            if matches!(outcome, Outcome::Requeue | Outcome::Fail) {
                 message.redelivered = true;
-                self.ready.insert(self.place(number), message);
+                self.take_back(outcome, number, message);
             } else {
                 self.gone += 1;
             }
@@ -232,7 +304,7 @@ impl Model {
         self.queue.detach(self.channels[channel]);
         for (_, (number, mut message)) in std::mem::take(&mut self.held[channel]) {
             message.redelivered = true;
-            self.ready.insert(self.place(number), message);
+            self.take_back(Outcome::Fail, number, message);
         }
         self.consumers.retain(|consumer| consumer.channel != channel);
         self.promote();
@@ -335,9 +407,12 @@ impl Model {
         self.check_ready(left);
     }
 
+    /// What rests since an earlier life is counted as ready until it is read; then the queue knows.
     fn check_ready(&self, counted: u32) {
-        let ready = self.ready.len();
-        assert!((ready..=ready + self.lost).contains(&(counted as usize)));
+        let (ready, resting) = (self.ready.len(), self.resting.len());
+        let unread = resting.saturating_sub(self.queue.resting());
+        assert!((ready..=ready + unread + self.lost).contains(&(counted as usize)));
+        assert!(counted as usize + self.queue.resting() >= ready + resting);
     }
 
     fn purge(&mut self) {
@@ -347,12 +422,18 @@ impl Model {
         self.lost = 0;
         self.gone += self.ready.len() as u64;
         self.ready.clear();
+        // What was not known to rest was ready.
+        let gone = self.resting.len() - self.queue.resting();
+        let kept: Vec<u64> = self.queue.resting_positions().collect();
+        self.resting.retain(|number, _| kept.contains(number));
+        self.gone += gone as u64;
     }
 
     /// Moves what a handout holds out of the ready ones, and returns the numbers of its messages.
     fn receive(&mut self, channel: usize, no_ack: bool, handout: &Handout) -> Vec<u64> {
         let mut numbers = Vec::new();
-        for (delivery, publication) in handout.publications() {
+        let mut counts = BTreeMap::from_iter(handout.counts.iter().copied());
+        for (index, (delivery, publication)) in (0..).zip(handout.publications()) {
             let body = publication.body.as_slice();
             let number = u64::from_le_bytes(body[..8].try_into().unwrap_or_default());
             let message = self
@@ -368,6 +449,7 @@ impl Model {
                 (&b"x"[..], &b"key"[..])
             );
             assert_eq!(delivery.key == NO_KEY, no_ack);
+            assert_eq!(counts.remove(&index), self.attempts.get(&number).copied());
             if no_ack {
                 self.gone += 1;
             } else {
@@ -376,7 +458,7 @@ impl Model {
             }
             numbers.push(number);
         }
-        assert_eq!(numbers.len(), handout.len());
+        assert_eq!((numbers.len(), counts.len()), (handout.len(), 0));
         numbers
     }
 
@@ -498,12 +580,13 @@ impl Model {
         assert_eq!(self.queue.consumers() as usize, self.consumers.len());
         assert_eq!(
             self.published,
-            self.gone + (self.ready.len() + held) as u64,
+            self.gone + (self.ready.len() + self.resting.len() + held) as u64,
             "none lost, none twice"
         );
         let messages = self
             .ready
             .values()
+            .chain(self.resting.values().map(|(_, it)| it))
             .chain(self.held.iter().flat_map(|held| held.values().map(|(_, it)| it)));
         let live: usize = messages.map(|message| message.size + RECORD).sum();
         assert!(
@@ -517,6 +600,9 @@ impl Model {
         for channel in 0..CHANNELS {
             self.detach(channel);
         }
+        self.wake();
+        self.now += 1_000_000;
+        self.wake();
         let numbers: Vec<u64> = self.ready.keys().map(|&(_, number)| number).collect();
         let mut drained = Vec::new();
         while self.queue.ready() > 0 {
@@ -526,6 +612,7 @@ impl Model {
                 self.disk.load(&mut self.queue);
                 assert!(self.disk.is_asked(), "what is not in memory is read");
                 self.answer(usize::MAX, None);
+                self.wake();
             }
         }
         assert_eq!(drained, numbers);

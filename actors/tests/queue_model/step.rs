@@ -1,5 +1,9 @@
 //! What may happen to a queue.
 
+use std::time::Duration;
+
+use leveret_actors::queue::effective::{Effective, Retry};
+use leveret_actors::queue::terms::RetryKind;
 use leveret_actors::queue::{Grant, Outcome, Subscription};
 use leveret_protocol::properties::OwnedProperties;
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -36,6 +40,31 @@ pub(crate) enum Step {
     Answer(usize, Option<Index>),
     /// The broker is started again, after an end in order or another.
     Restart(bool),
+    /// So many milliseconds pass.
+    Pass(u64),
+}
+
+/// What may hold for messages that come back.
+pub(crate) fn effective() -> impl Strategy<Value = Effective> {
+    let limit = prop::option::of(0..4_u32);
+    let kind = prop_oneof![
+        Just(RetryKind::All),
+        Just(RetryKind::Failed),
+        Just(RetryKind::Returned)
+    ];
+    let retry = prop::option::of((kind, 1..500_u64, 1..3_u64)).prop_map(|retry| {
+        retry.map(|(kind, min, times)| Retry {
+            kind,
+            min: Duration::from_millis(min),
+            max: Duration::from_millis(min * times),
+        })
+    });
+    (any::<bool>(), limit, retry).prop_map(|(counts, delivery_limit, retry)| Effective {
+        counts_deliveries: counts || delivery_limit.is_some() || retry.is_some(),
+        delivery_limit,
+        retry,
+        ..Effective::default()
+    })
 }
 
 /// The priority of a message.
@@ -56,8 +85,7 @@ pub(crate) fn properties(number: u64) -> Vec<u8> {
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let channel = 0..CHANNELS;
     let picks = || vec(any::<Index>(), 0..8);
-    let outcome =
-        prop_oneof![4 => Just(Outcome::Ack), 2 => Just(Outcome::Requeue), 1 => Just(Outcome::Reject)];
+    let outcome = prop_oneof![4 => Just(Outcome::Ack), 2 => Just(Outcome::Requeue), 2 => Just(Outcome::Fail), 1 => Just(Outcome::Reject)];
     let subscription = (
         any::<bool>(),
         prop::bool::weighted(0.1),
@@ -91,5 +119,6 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Load),
         4 => (0..20_usize, prop::option::weighted(0.1, any::<Index>())).prop_map(|(most, unreadable)| Step::Answer(most, unreadable)),
         1 => prop::bool::weighted(0.5).prop_map(Step::Restart),
+        3 => (0..600_u64).prop_map(Step::Pass),
     ]
 }

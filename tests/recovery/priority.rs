@@ -1,0 +1,93 @@
+//! Queues with priorities after a restart.
+
+use std::path::Path;
+
+use leveret_protocol::FieldTable;
+use leveret_protocol::method::queue::{Declare, DeclareOk};
+use leveret_protocol::properties::OwnedProperties;
+
+use super::support::process::BrokerProcess;
+use super::support::{Channel, PATIENCE};
+use super::{all, durable};
+
+/// Declares the queue and publishes to it, each message with its priority.
+fn fill(channel: &Channel, messages: &[(&str, u8)]) {
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([("x-max-priority", 10)]),
+        ..durable("q")
+    });
+    channel.confirm_select();
+    for (body, priority) in messages {
+        let properties = OwnedProperties::new()
+            .with_delivery_mode(2)
+            .with_priority(*priority);
+        channel.publish_with("q", &properties.encode(), body);
+    }
+    channel.acked(1, messages.len() as u64);
+}
+
+/// Ends the program, starts it again, and gets all messages: what they are, and whether they are marked as redelivered.
+fn after(mut broker: BrokerProcess, signal: &str, data: &Path) -> Vec<(String, bool)> {
+    broker.signal(signal);
+    broker.ended(PATIENCE);
+    let broker = BrokerProcess::start_in(data);
+    let got = all(&broker.connect().channel(), "q");
+    got.into_iter()
+        .map(|got| (String::from_utf8(got.body).unwrap(), got.redelivered))
+        .collect()
+}
+
+#[test]
+fn an_orderly_restart_keeps_levels_and_order_and_marks_only_what_was_handed_out() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = BrokerProcess::start_in(data.path());
+    let connection = broker.connect();
+    let channel = connection.channel();
+    fill(
+        &channel,
+        &[("a", 1), ("b", 9), ("c", 1), ("d", 30), ("e", 9), ("f", 0)],
+    );
+    let taken: Vec<Vec<u8>> = (0..3).map(|_| channel.get("q").unwrap().body).collect();
+    assert_eq!(taken, [b"d", b"b", b"e"]);
+    let again = after(broker, "TERM", data.path());
+    let expected = [
+        ("d", true),
+        ("b", true),
+        ("e", true),
+        ("a", false),
+        ("c", false),
+        ("f", false),
+    ];
+    assert_eq!(
+        again,
+        expected.map(|(body, redelivered)| (body.to_owned(), redelivered))
+    );
+}
+
+#[test]
+fn a_kill_keeps_levels_and_order_of_a_backlog_with_new_ones_behind() {
+    let data = tempfile::tempdir().unwrap();
+    let mut broker = BrokerProcess::start_in(data.path());
+    let mut expected: Vec<(u8, u32)> = Vec::new();
+    for round in 0..3 {
+        let bodies: Vec<(String, u8)> = (round * 1_000..(round + 1) * 1_000)
+            .map(|number| (number.to_string(), (number * 7 % 11) as u8))
+            .collect();
+        expected.extend(bodies.iter().map(|(body, level)| (*level, body.parse().unwrap())));
+        let borrowed: Vec<(&str, u8)> = bodies
+            .iter()
+            .map(|(body, level)| (body.as_str(), *level))
+            .collect();
+        fill(&broker.connect().channel(), &borrowed);
+        broker.signal("KILL");
+        broker.ended(PATIENCE);
+        broker = BrokerProcess::start_in(data.path());
+    }
+    let got = after(broker, "KILL", data.path());
+    expected.sort_by_key(|&(level, number)| (std::cmp::Reverse(level), number));
+    let numbers: Vec<u32> = got.iter().map(|(body, _)| body.parse().unwrap()).collect();
+    assert_eq!(
+        numbers,
+        expected.iter().map(|&(_, number)| number).collect::<Vec<_>>()
+    );
+}
