@@ -134,10 +134,10 @@ fn no_task_waits_while_a_worker_is_idle() {
 }
 
 #[test]
-fn a_rejected_task_may_come_again() {
+fn rejected_tasks_come_again_or_are_dead_letters() {
     let celery = Celery::new("rejecting");
     let _worker = celery.worker("one", SOLO);
-    celery.client("rejecting.Requeueing").finish();
+    celery.test();
 }
 
 #[test]
@@ -149,10 +149,10 @@ fn urgent_tasks_are_run_first() {
 }
 
 #[test]
-fn tasks_may_be_in_a_quorum_queue() {
+fn quorum_queues_hold_tasks_for_later_themselves() {
     let celery = Celery::new("quorum");
     let _worker = celery.worker("one", SOLO);
-    celery.client("quorum.Now").finish();
+    celery.test();
 }
 
 #[test]

@@ -20,6 +20,13 @@ fn messages_are_processed_at_once_or_later_and_again() {
 }
 
 #[test]
+fn messages_that_fail_too_often_are_dead_letters() {
+    let dramatiq = Dramatiq::new();
+    let _worker = dramatiq.worker(1);
+    dramatiq.client("working.DeadLetters").finish();
+}
+
+#[test]
 fn urgent_messages_are_processed_first() {
     let dramatiq = Dramatiq::new();
     dramatiq.client("working.Asking").finish();

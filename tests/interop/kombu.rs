@@ -32,14 +32,14 @@ fn broken_connections_are_made_anew_and_beating_ones_live() {
 }
 
 #[test]
-fn queues_live_as_long_as_they_are_declared_to() {
-    run("arguments.Lifetimes");
+fn queues_do_what_their_arguments_say() {
+    run("arguments");
 }
 
-/// Runs the tests of one Python file, or a class of them.
-fn run(tests: &str) {
+/// Runs the tests of one Python file.
+fn run(file: &str) {
     let broker = Broker::start();
     let mut unittest = PYTHON.command();
-    unittest.args(["-W", "ignore::ResourceWarning", "-m", "unittest", tests]);
+    unittest.args(["-W", "ignore::ResourceWarning", "-m", "unittest", file]);
     Program::start(unittest.env("AMQP_URL", broker.url()).current_dir(FOLDER)).finish();
 }

@@ -26,12 +26,10 @@ def second_time_lucky(self):
     return "lucky"
 
 
-class Now(CeleryTest):
+class Quorum(CeleryTest):
     def test_tasks_are_done(self):
         self.assertEqual(len(self.results(*[now.delay() for _ in range(50)])), 50)
 
-
-class Later(CeleryTest):
     def test_a_task_for_later_comes_when_it_is_due(self):
         asked = time.time()
         late, later = now.apply_async(countdown=1), now.apply_async(countdown=3)

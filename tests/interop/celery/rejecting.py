@@ -29,12 +29,10 @@ def never(text):
     raise Reject(text, requeue=False)
 
 
-class Requeueing(CeleryTest):
+class Rejecting(CeleryTest):
     def test_a_task_may_ask_to_come_again(self):
         self.assertEqual(not_at_first.delay().get(timeout=PATIENCE), "at last")
 
-
-class DeadLetters(CeleryTest):
     def test_a_refused_task_is_found_among_the_dead_letters(self):
         with app.connection_for_read() as connection:
             letters = dead(connection.default_channel)
