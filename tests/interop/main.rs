@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aio_pika;
 mod celery;
 mod dramatiq;
 mod kombu;
