@@ -2,7 +2,7 @@
 //!
 //! Publishers use few exchanges and keys, and use them again and again. A route that was found once
 //! is used until something in the virtual host changes, which its generation tells; what repeats the
-//! route of the publication before is recognised by comparing two short strings.
+//! route of the publication before, or follows on it as it did the last time, is recognised by comparing short strings.
 
 use std::rc::Rc;
 
@@ -27,62 +27,85 @@ struct Remembered {
     exchange: Box<str>,
     key: Box<str>,
     route: Route,
+    /// The place of the one that was used after it.
+    next: usize,
+}
+
+impl Remembered {
+    #[inline]
+    fn is_of(&self, exchange: &str, key: &str) -> bool {
+        same(&self.key, key) && same(&self.exchange, exchange)
+    }
 }
 
 /// The routes a channel remembers.
 #[derive(Default)]
 pub(super) struct RouteMemo {
     generation: u64,
-    last: Option<Remembered>,
-    routes: FxHashMap<Box<str>, FxHashMap<Box<str>, Route>>,
-    count: usize,
+    routes: Vec<Remembered>,
+    /// The place of each, by exchange and key.
+    places: FxHashMap<Box<str>, FxHashMap<Box<str>, usize>>,
+    /// The place of the one that was used last.
+    last: usize,
 }
 
 impl RouteMemo {
     /// The route, if it is remembered and still true at `generation`.
+    #[inline]
     pub(super) fn get(&mut self, exchange: &str, key: &str, generation: u64) -> Option<Route> {
         if self.generation != generation {
             self.clear();
             self.generation = generation;
             return None;
         }
-        if let Some(last) = &self.last
-            && same(&last.key, key)
-            && same(&last.exchange, exchange)
-        {
+        let last = self.routes.get(self.last)?;
+        if last.is_of(exchange, key) {
             return Some(last.route.clone());
         }
-        let route = self.routes.get(exchange)?.get(key)?.clone();
-        self.last = Some(Remembered {
-            exchange: exchange.into(),
-            key: key.into(),
-            route: route.clone(),
-        });
-        Some(route)
+        let next = self.routes.get(last.next)?;
+        if next.is_of(exchange, key) {
+            self.last = last.next;
+            return Some(next.route.clone());
+        }
+        self.find(exchange, key)
     }
 
-    /// Remembers a route that was found at the generation last asked for.
+    /// Remembers a route that was not remembered at the generation last asked for.
     pub(super) fn put(&mut self, exchange: &str, key: &str, route: Route) {
-        if self.count >= MOST_REMEMBERED {
+        if self.routes.len() >= MOST_REMEMBERED {
             self.clear();
         }
-        self.last = Some(Remembered {
+        let place = self.routes.len();
+        self.routes.push(Remembered {
             exchange: exchange.into(),
             key: key.into(),
-            route: route.clone(),
+            route,
+            next: place,
         });
-        self.routes
-            .entry(exchange.into())
-            .or_default()
-            .insert(key.into(), route);
-        self.count += 1;
+        let of_exchange = self.places.entry(exchange.into()).or_default();
+        of_exchange.insert(key.into(), place);
+        self.use_after_last(place);
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.last = None;
         self.routes.clear();
-        self.count = 0;
+        self.places.clear();
+        self.last = 0;
+    }
+
+    fn find(&mut self, exchange: &str, key: &str) -> Option<Route> {
+        let place = *self.places.get(exchange)?.get(key)?;
+        let route = self.routes.get(place)?.route.clone();
+        self.use_after_last(place);
+        Some(route)
+    }
+
+    fn use_after_last(&mut self, place: usize) {
+        if let Some(last) = self.routes.get_mut(self.last) {
+            last.next = place;
+        }
+        self.last = place;
     }
 }
 
@@ -116,12 +139,25 @@ mod tests {
     }
 
     #[test]
+    fn routes_are_found_in_whatever_order_they_are_used() {
+        let mut memo = RouteMemo::default();
+        memo.get("", "", 1);
+        for key in 0..10 {
+            memo.put("logs", &key.to_string(), Route::Queues([key].into()));
+        }
+        for key in (0..10).chain(0..10).chain([3, 3, 1, 4, 1, 5, 9, 2, 6]) {
+            let found = memo.get("logs", &key.to_string(), 1);
+            assert_eq!(queues(found), Some(vec![key]));
+        }
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
         let mut memo = RouteMemo::default();
         memo.get("logs", "", 1);
         for key in 0..10 * MOST_REMEMBERED {
             memo.put("logs", &key.to_string(), Route::Queues([].into()));
-            assert!(memo.count <= MOST_REMEMBERED);
+            assert!(memo.routes.len() <= MOST_REMEMBERED);
         }
     }
 }

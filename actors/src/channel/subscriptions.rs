@@ -68,6 +68,8 @@ pub(crate) struct Subscriptions {
     next: u32,
     /// Consumers with settlements to be told.
     settled: Vec<u32>,
+    /// The consumer whose delivery was settled last, and how many of it in a row that were not added to its others.
+    row: (u32, u32),
 }
 
 impl Subscriptions {
@@ -120,17 +122,29 @@ impl Subscriptions {
     }
 
     /// Notes that a delivery of this consumer was settled.
+    #[inline]
     pub(super) fn settled(&mut self, number: u32) {
-        if let Some(subscriber) = self.by_number.get_mut(&number) {
+        if self.row.0 != number {
+            self.end_row();
+        }
+        self.row = (number, self.row.1 + 1);
+    }
+
+    fn end_row(&mut self) {
+        let (number, settled) = std::mem::take(&mut self.row);
+        if settled > 0
+            && let Some(subscriber) = self.by_number.get_mut(&number)
+        {
             if subscriber.settled == 0 {
                 self.settled.push(number);
             }
-            subscriber.settled += 1;
+            subscriber.settled += settled;
         }
     }
 
     /// Tells the consumers what was settled.
     pub(super) fn post_settled(&mut self) {
+        self.end_row();
         for number in self.settled.drain(..) {
             if let Some(subscriber) = self.by_number.get_mut(&number) {
                 let messages = std::mem::take(&mut subscriber.settled);
