@@ -68,6 +68,18 @@ impl Turn {
         }
     }
 
+    /// Asks for another act after every other task of the thread had its turn; the mail that comes until then is part of it.
+    pub(crate) fn later<A>(&mut self, ctx: &mut Context<A>)
+    where
+        A: Actor<Context = Context<A>> + Handler<Act>,
+    {
+        if !self.asked {
+            self.asked = true;
+            let others = actix::fut::wrap_future::<_, A>(tokio::task::yield_now());
+            ctx.spawn(others.map(|(), _, ctx: &mut Context<A>| ctx.notify(Act)));
+        }
+    }
+
     /// Begins an act: what comes from here on belongs to the next turn.
     pub(crate) fn begin(&mut self) {
         self.asked = false;

@@ -69,6 +69,8 @@ pub(crate) struct Channel {
     pub(super) routes: RouteMemo,
     pub(super) page: PageBuilder,
     pub(super) confirms: Option<Confirms>,
+    /// For how many acts confirms have waited to be answered together with those before them.
+    pub(super) waited: u8,
     pub(super) transaction: Option<Transaction>,
     pub(super) unacked: Unacked,
     pub(super) next_tag: u64,
@@ -116,6 +118,7 @@ impl Channel {
             routes: RouteMemo::default(),
             page: PageBuilder::default(),
             confirms: None,
+            waited: 0,
             transaction: None,
             unacked: Unacked::default(),
             next_tag: 1,
@@ -143,15 +146,17 @@ impl Channel {
         if !owes {
             self.turn.count(weight, ctx);
         } else if self.turn.ask(weight, ctx) {
-            self.act();
+            self.act(ctx);
         }
     }
 
     /// Posts settlements and confirms.
-    fn act(&mut self) {
+    fn act(&mut self, ctx: &mut Context<Self>) {
         self.turn.begin();
         self.post_settlements();
-        self.answer_confirms();
+        if self.answer_confirms() {
+            self.turn.later(ctx);
+        }
     }
 
     /// Ends the channel, or the connection, with an exception.
@@ -177,7 +182,7 @@ impl Channel {
                     method_id,
                 };
                 self.output.method(self.number, &close);
-                self.act();
+                self.act(ctx);
             }
         }
     }
@@ -210,7 +215,7 @@ impl Channel {
                 if answer {
                     channel.output.method(channel.number, &channel::CloseOk {});
                 }
-                channel.act();
+                channel.act(ctx);
             }),
         );
     }
@@ -229,8 +234,8 @@ impl Actor for Channel {
 impl Handler<Act> for Channel {
     type Result = ();
 
-    fn handle(&mut self, _: Act, _: &mut Context<Self>) {
-        self.act();
+    fn handle(&mut self, _: Act, ctx: &mut Context<Self>) {
+        self.act(ctx);
     }
 }
 

@@ -1,5 +1,14 @@
 //! How a publisher is answered with as few methods as can be. Pure.
 
+/// What happened to publications a queue that is gone never answered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The queue was deleted: they count as delivered.
+    Ack,
+    /// The queue crashed: they may be lost.
+    Nack,
+}
+
 /// One `basic.ack` or `basic.nack` to the publisher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -14,6 +23,25 @@ pub struct Answer {
 /// Answers for runs of publications: with one method for those below `limit`, and one each for the others.
 /// No run crosses the limit, which is itself open or answered differently.
 pub(super) fn answer(nack: bool, runs: &mut Vec<(u64, u64)>, limit: u64, sink: &mut impl FnMut(Answer)) {
+    answer_below(nack, runs, limit, sink);
+    for (first, last) in runs.drain(..) {
+        (first..=last).for_each(|tag| {
+            sink(Answer {
+                nack,
+                tag,
+                multiple: false,
+            })
+        });
+    }
+}
+
+/// Answers for runs of publications below `limit`, with one method. The others are left, in order.
+pub(super) fn answer_below(
+    nack: bool,
+    runs: &mut Vec<(u64, u64)>,
+    limit: u64,
+    sink: &mut impl FnMut(Answer),
+) {
     runs.sort_unstable();
     let below = runs.partition_point(|&(first, _)| first < limit);
     let mut covered = 0;
@@ -27,15 +55,6 @@ pub(super) fn answer(nack: bool, runs: &mut Vec<(u64, u64)>, limit: u64, sink: &
             nack,
             tag,
             multiple: covered > 1,
-        });
-    }
-    for (first, last) in runs.drain(..) {
-        (first..=last).for_each(|tag| {
-            sink(Answer {
-                nack,
-                tag,
-                multiple: false,
-            })
         });
     }
 }

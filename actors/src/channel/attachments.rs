@@ -6,6 +6,7 @@
 //!
 //! An attachment that is dropped detaches: also when the channel panics, its queues get back what it had not settled.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use actix::dev::Request;
@@ -14,7 +15,7 @@ use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use crate::id::{ChannelId, QueueId};
-use crate::publication::Page;
+use crate::publication::{Page, Part};
 use crate::queue::Outcome;
 use crate::queue::actor::Queue;
 use crate::queue::messages::{Attach, Detach, Enqueue, QueueNotice, Settle};
@@ -22,12 +23,17 @@ use crate::return_address::ReturnAddress;
 use crate::vhost::directory::QueueHandle;
 use crate::window::Permit;
 
+/// Room for so many offsets is kept for each queue from one batch to the next.
+const MOST_KEPT: usize = 256;
+
 /// One queue a channel deals with.
 pub(crate) struct Attachment {
     pub(crate) queue: Arc<QueueHandle>,
     channel: ChannelId,
     /// Publications gathered for it, as offsets into the page under construction.
     offsets: Vec<u32>,
+    /// Where they are among all that are about to be posted.
+    range: Range<u32>,
     /// The highest confirm number among them.
     confirm: Option<u64>,
     /// Settlements gathered for it.
@@ -102,6 +108,7 @@ impl Attachments {
             queue,
             channel: self.channel,
             offsets: Vec::new(),
+            range: 0..0,
             confirm: None,
             runs: Vec::new(),
             outstanding: 0,
@@ -174,24 +181,45 @@ impl Attachments {
     }
 
     /// Posts the publications gathered, which are all in `page`.
-    pub(crate) fn post_publications(&mut self, page: &Arc<Page>, permit: Option<&Permit>) {
+    pub(crate) fn post_publications(&mut self, page: Arc<Page>, permit: Option<Permit>) {
+        let gathered = Part::whole(page, self.gather(), permit);
         for key in self.published.drain(..) {
             let Some(attachment) = self.attached.get_mut(key as usize) else {
                 continue;
             };
-            let offsets = std::mem::take(&mut attachment.offsets);
-            if offsets.is_empty() {
+            let range = std::mem::take(&mut attachment.range);
+            if range.is_empty() {
                 continue;
             }
-            let confirm = attachment.confirm.take();
             attachment.queue.addr.do_send(Enqueue {
                 channel: self.channel,
-                page: Arc::clone(page),
-                offsets,
-                confirm,
-                permit: permit.cloned(),
+                part: gathered.of(range),
+                confirm: attachment.confirm.take(),
             });
         }
+    }
+
+    /// Lines up the offsets for all queues, and notes where those of each are. Queues that get the same share them.
+    fn gather(&mut self) -> Vec<u32> {
+        let mut gathered = Vec::new();
+        let alone = self.published.len() == 1;
+        let mut last = 0;
+        for &key in &self.published {
+            let Some(attachment) = self.attached.get_mut(key as usize) else {
+                continue;
+            };
+            let offsets = &mut attachment.offsets;
+            if alone {
+                gathered = std::mem::take(offsets);
+            } else if gathered.get(last..) != Some(offsets.as_slice()) {
+                last = gathered.len();
+                gathered.extend_from_slice(offsets);
+            }
+            attachment.range = last as u32..gathered.len() as u32;
+            offsets.clear();
+            offsets.shrink_to(MOST_KEPT);
+        }
+        gathered
     }
 
     /// Whether settlements were gathered.

@@ -5,22 +5,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-pub use super::answers::Answer;
-use super::answers::answer;
+pub use super::answers::{Answer, Verdict};
+use super::answers::{answer, answer_below};
 
 /// In the ring: it was refused, other queues don't matter any more.
 const REFUSED: u32 = u32::MAX;
 /// Answered places the ring may hold behind one that is open.
 const SPARE: usize = 1_024;
-
-/// What happened to publications a queue that is gone never answered for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The queue was deleted: they count as delivered.
-    Ack,
-    /// The queue crashed: they may be lost.
-    Nack,
-}
 
 /// The ledger of unanswered publications, numbered from 1.
 #[derive(Debug, Default)]
@@ -133,6 +124,19 @@ impl Confirms {
         answer(false, &mut self.stored, open_from.min(refused_from), &mut sink);
         let mut refused: Vec<(u64, u64)> = self.refused.drain(..).map(|seq| (seq, seq)).collect();
         answer(true, &mut refused, open_from, &mut sink);
+    }
+
+    /// Likewise, but what is stored while one before it is open stays, since it takes an answer of its own. Whether any does.
+    pub fn take_in_order(&mut self, mut sink: impl FnMut(Answer)) -> bool {
+        if !self.refused.is_empty() {
+            self.take(sink);
+            return false;
+        }
+        self.complete_unsent();
+        self.advance();
+        let open_from = self.first_open();
+        answer_below(false, &mut self.stored, open_from, &mut sink);
+        !self.stored.is_empty()
     }
 
     /// Publications that are not complete.
@@ -317,6 +321,17 @@ mod tests {
         assert_eq!(answers(&mut ledger), [ack_all(2), ack(4), ack(5)]);
         ledger.stored(1, 3);
         assert_eq!(answers(&mut ledger), [ack(3)]);
+    }
+
+    #[test]
+    fn what_is_stored_out_of_order_can_wait_for_what_is_before_it() {
+        let mut ledger = sent(&[&[0], &[1], &[0]]);
+        let mut acks = Vec::new();
+        ledger.stored(0, 3);
+        assert!(ledger.take_in_order(|answer| acks.push(answer)));
+        ledger.stored(1, 2);
+        assert!(!ledger.take_in_order(|answer| acks.push(answer)));
+        assert_eq!(acks, [ack(1), ack_all(3)]);
     }
 
     #[test]

@@ -133,7 +133,8 @@ impl Channel {
     pub(super) fn post_publications(&mut self) {
         if !self.page.is_empty() {
             let page = self.page.finish();
-            self.attachments.post_publications(&page, self.inbox.permit());
+            self.attachments
+                .post_publications(page, self.inbox.permit().cloned());
         }
     }
 

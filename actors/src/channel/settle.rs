@@ -5,9 +5,12 @@ use leveret_protocol::method::{basic, tx};
 use leveret_protocol::{Exception, ReplyCode};
 
 use super::actor::Channel;
-use super::confirms::Verdict;
+use super::confirms::{Answer, Verdict};
 use super::unacked::{NO_CONSUMER, Outstanding};
 use crate::queue::Outcome;
+
+/// How many acts a confirm waits at most to be answered together with those before it.
+const PATIENCE: u8 = 4;
 
 impl Channel {
     /// basic.ack, nack or reject: takes the deliveries off the ledger and gathers what their queues must hear.
@@ -89,16 +92,19 @@ impl Channel {
         self.check_commit(ctx);
     }
 
-    /// Answers the publisher with as few methods as can be.
-    pub(super) fn answer_confirms(&mut self) {
+    /// Answers the publisher with as few methods as can be. True when answers wait to be part of a larger one.
+    ///
+    /// Queues of several threads store what they get of a batch at different times: answered at once, most confirms of
+    /// a batch would be methods of their own.
+    pub(super) fn answer_confirms(&mut self) -> bool {
         if self.transaction.is_some() {
-            return;
+            return false;
         }
         let Some(confirms) = &mut self.confirms else {
-            return;
+            return false;
         };
         let (number, output) = (self.number, &self.output);
-        confirms.take(|answer| {
+        let sink = |answer: Answer| {
             let (delivery_tag, multiple) = (answer.tag, answer.multiple);
             if answer.nack {
                 output.method(
@@ -118,7 +124,15 @@ impl Channel {
                     },
                 );
             }
-        });
+        };
+        let waits = if self.waited < PATIENCE {
+            confirms.take_in_order(sink)
+        } else {
+            confirms.take(sink);
+            false
+        };
+        self.waited = if waits { self.waited + 1 } else { 0 };
+        waits
     }
 
     /// Answers tx.commit once every queue has stored what was committed, and goes on.

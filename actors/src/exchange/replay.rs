@@ -9,7 +9,7 @@ use crate::chance;
 use crate::clock;
 use crate::id::ChannelId;
 use crate::name::Name;
-use crate::publication::Publication;
+use crate::publication::{Part, Publication};
 use crate::queue::messages::Enqueue;
 use crate::vhost::directory::Directory;
 
@@ -25,10 +25,8 @@ pub(super) fn replay(history: &History, to: &Destination, directory: &Directory)
         for queue in queues.iter().filter_map(|name| directory.queue(name)) {
             queue.addr.do_send(Enqueue {
                 channel,
-                page: page.clone(),
-                offsets: vec![offset],
+                part: Part::whole(page.clone(), vec![offset], None),
                 confirm: None,
-                permit: None,
             });
         }
     }

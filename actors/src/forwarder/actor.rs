@@ -205,7 +205,7 @@ impl Forwarder {
                 None => self.ledger.wait(copy),
             }
         }
-        self.attachments.post_publications(&page, None);
+        self.attachments.post_publications(page, None);
     }
 
     /// Sends again what a target refused.

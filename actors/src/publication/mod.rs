@@ -4,8 +4,10 @@ mod builder;
 mod handout;
 mod memory;
 mod page;
+mod part;
 
 pub use builder::PageBuilder;
 pub use handout::{Delivery, Handout, NO_KEY};
 pub use memory::{Room, others_exceed, pages_in_memory, room_taken};
 pub use page::{Page, Publication};
+pub use part::Part;

@@ -20,7 +20,7 @@ use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::name::Name;
-use crate::publication::Room;
+use crate::publication::{Part, Room};
 use crate::turn::{Act, Turn};
 use crate::window::Permit;
 
@@ -88,7 +88,9 @@ pub struct Queue {
     pub(super) unsynced: Unsynced,
     /// Tickets of the journal as they rise, and the position below which all is safe with each.
     pub(super) syncing: VecDeque<(u64, u64)>,
-    /// Held until the act, so that publishers can't outrun the consumers of a busy queue.
+    /// What was taken since the last act: held until then, so that publishers can't outrun the consumers of a busy queue.
+    pub(super) taken: Vec<Part>,
+    /// Cover what was taken before and has to leave memory.
     pub(super) permits: Vec<Permit>,
     pub(super) deleted: bool,
     pub(super) start_forwarder: StartForwarder,
@@ -136,6 +138,7 @@ impl Queue {
             owed: Vec::new(),
             unsynced: Unsynced::default(),
             syncing: VecDeque::new(),
+            taken: Vec::new(),
             permits: Vec::new(),
             deleted: false,
             start_forwarder: seed.start_forwarder,
@@ -186,9 +189,7 @@ impl Queue {
         self.make_room();
         self.read_ahead(handed_out);
         self.tell_settled();
-        if !self.strained() {
-            self.permits.clear();
-        }
+        self.give_permits();
         if pass.more {
             self.turn.again(ctx);
         }

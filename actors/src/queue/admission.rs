@@ -1,5 +1,6 @@
 //! The queue actor and what comes: what is taken, with which deadline, and what a full queue refuses.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -10,23 +11,21 @@ use super::messages::{Enqueue, QueueNotice};
 use super::stamps::Stamps;
 use crate::clock;
 use crate::journal::Safety;
-use crate::publication::Page;
+use crate::publication::{Page, Part};
 use crate::window::Permit;
 
 impl Queue {
     /// Takes messages in.
-    pub(super) fn take(&mut self, page: Arc<Page>, offsets: &[u32], permit: Option<&Permit>) -> Safety {
+    pub(super) fn take(&mut self, page: &Arc<Page>, offsets: &[u32], permit: Option<&Permit>) -> Safety {
         let stamps = match self.effective.delays {
-            false => Stamps::of(self.effective.message_ttl, &page, offsets, clock::now),
-            true => Stamps::of_delays(&page, offsets, clock::now()),
+            false => Stamps::of(self.effective.message_ttl, page, offsets, clock::now),
+            true => Stamps::of_delays(page, offsets, clock::now()),
         };
-        let safety = self.journal(&page, offsets, &stamps, permit);
-        if stamps == Stamps::Never {
-            self.state.enqueue(page, offsets);
-        } else {
-            let first = self.state.next_position();
-            self.state.enqueue(Arc::clone(&page), offsets);
-            self.state.stamp(first, &page, offsets, &stamps, clock::now());
+        let safety = self.journal(page, offsets, &stamps, permit);
+        let first = self.state.next_position();
+        self.state.enqueue(Arc::clone(page), offsets);
+        if stamps != Stamps::Never {
+            self.state.stamp(first, page, offsets, &stamps, clock::now());
         }
         safety
     }
@@ -38,16 +37,17 @@ impl Queue {
         let (mut taken, mut refused) = (Vec::new(), Vec::new());
         let mut free = self.state.free();
         let mut is_full = false;
-        for &offset in &mail.offsets {
-            if self.was_here(&mail.page, offset) {
+        let page = mail.part.page();
+        for &offset in mail.part.offsets() {
+            if self.was_here(page, offset) {
                 continue;
             }
-            if !is_full && !free.take(&mail.page, offset) {
+            if !is_full && !free.take(page, offset) {
                 safety = later(safety, self.take_all(mail, &mut taken));
                 self.act(ctx);
                 free = self.state.free();
                 is_full = free.is_used_up();
-                if is_full || !free.take(&mail.page, offset) {
+                if is_full || !free.take(page, offset) {
                     refused.push(offset);
                     continue;
                 }
@@ -57,7 +57,7 @@ impl Queue {
             }
             taken.push(offset);
             if let Some(seen) = &mut self.seen {
-                seen.note(&mail.page, offset, clock::now());
+                seen.note(page, offset, clock::now());
             }
         }
         safety = later(safety, self.take_all(mail, &mut taken));
@@ -72,22 +72,23 @@ impl Queue {
             return Safety::Now;
         }
         let offsets = std::mem::take(offsets);
-        self.take(Arc::clone(&mail.page), &offsets, mail.permit.as_ref())
+        self.take(mail.part.page(), &offsets, mail.part.permit())
     }
 
     fn refuse(&mut self, mail: &Enqueue, offsets: &[u32]) {
         if self.state.dead_letters_refused() {
-            self.state.enqueue_dead(Arc::clone(&mail.page), offsets);
+            self.state.enqueue_dead(Arc::clone(mail.part.page()), offsets);
         }
         if let Some(upto) = mail.confirm
             && let Some(peer) = self.peers.get(&mail.channel)
         {
             // Offsets rise within a batch.
-            let place = |offset| mail.offsets.binary_search(offset).ok();
+            let sent = mail.part.offsets();
+            let place = |offset| sent.binary_search(offset).ok();
             peer.notice.do_send(QueueNotice::Refused {
                 queue: self.id,
                 upto,
-                of: mail.offsets.len() as u32,
+                of: sent.len() as u32,
                 refused: offsets.iter().filter_map(place).map(|at| at as u32).collect(),
             });
         }
@@ -100,34 +101,35 @@ impl Queue {
     }
 
     /// Takes all but what was here before, where that counts.
-    fn take_new(&mut self, mail: &mut Enqueue) -> Safety {
+    fn take_new(&mut self, part: &Part) -> Safety {
+        let mut offsets = Cow::Borrowed(part.offsets());
         if let Some(seen) = &mut self.seen {
-            seen.keep_new(&mail.page, &mut mail.offsets, clock::now());
+            seen.keep_new(part.page(), offsets.to_mut(), clock::now());
         }
-        self.take(Arc::clone(&mail.page), &mail.offsets, mail.permit.as_ref())
+        self.take(part.page(), &offsets, part.permit())
     }
 }
 
 impl Handler<Enqueue> for Queue {
     type Result = ();
 
-    fn handle(&mut self, mut mail: Enqueue, ctx: &mut Context<Self>) {
+    fn handle(&mut self, mail: Enqueue, ctx: &mut Context<Self>) {
         if self.deleted {
             return;
         }
-        trace!(queue = %self.name, count = mail.offsets.len(), "enqueue");
-        let weight = mail.offsets.len();
+        trace!(queue = %self.name, count = mail.part.offsets().len(), "enqueue");
+        let weight = mail.part.offsets().len();
         let safety = if self.state.refuses() {
             self.take_what_fits(&mail, ctx)
         } else {
-            self.take_new(&mut mail)
+            self.take_new(&mail.part)
         };
         if let Some(upto) = mail.confirm
             && self.unsynced.appended(mail.channel, upto, safety)
         {
             self.stored(mail.channel, upto);
         }
-        self.permits.extend(mail.permit);
+        self.taken.push(mail.part);
         self.absorbed(weight, ctx);
     }
 }

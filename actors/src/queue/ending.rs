@@ -19,6 +19,7 @@ impl Queue {
     /// address, and answers [`Deleted`].
     pub(super) fn delete(&mut self) {
         self.deleted = true;
+        self.taken.clear();
         self.permits.clear();
         self.journal.deleted();
         self.scratch.deleted();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use crate::id::{ChannelId, ConsumerId, QueueId};
-use crate::publication::{Handout, Page};
+use crate::publication::{Handout, Page, Part};
 use crate::queue::effective::Effective;
 pub use crate::queue::subscribers::InExclusiveUse;
 use crate::queue::{Grant, Outcome, Subscription};
@@ -43,14 +43,10 @@ pub struct Detach {
 pub struct Enqueue {
     /// From which channel.
     pub channel: ChannelId,
-    /// Where the publications are.
-    pub page: Arc<Page>,
-    /// Which of the page's publications are meant.
-    pub offsets: Vec<u32>,
+    /// The publications, and what covers their bytes until they are taken.
+    pub part: Part,
     /// The publisher wants [`QueueNotice::Stored`] with this number.
     pub confirm: Option<u64>,
-    /// Covers the bytes on their way here; dropped when they are taken.
-    pub permit: Option<Permit>,
 }
 
 /// Acknowledgements and rejections in their order.

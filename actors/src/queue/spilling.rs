@@ -43,8 +43,21 @@ impl Queue {
     }
 
     /// Whether publishers have to wait: until what leaves has left, and until what comes can leave.
-    pub(super) fn strained(&self) -> bool {
+    fn strained(&self) -> bool {
         self.state.in_review() || (self.state.leaves() && self.memory.strained(room_taken()))
+    }
+
+    /// Lets publishers go on, unless they have to wait.
+    pub(super) fn give_permits(&mut self) {
+        let strained = self.strained();
+        let taken = self.taken.drain(..);
+        if strained {
+            self.permits
+                .extend(taken.filter_map(|part| part.permit().cloned()));
+        } else {
+            drop(taken);
+            self.permits.clear();
+        }
     }
 
     /// Unsettled messages leave memory too when they take more than what may stay.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::prelude::*;
 use leveret_actors::journal::{Batch, Journal, Safety};
+use leveret_actors::publication::Part;
 use leveret_actors::queue::messages::Enqueue;
 
 use super::stage::{Peer, Probe, Stage, page};
@@ -85,10 +86,8 @@ fn a_flooded_queue_lets_its_neighbours_have_their_turns() {
     for _ in 0..FLOOD {
         queue.addr.do_send(Enqueue {
             channel: channel.id,
-            page: Arc::clone(&page),
-            offsets: offsets.clone(),
+            part: Part::whole(Arc::clone(&page), offsets.clone(), None),
             confirm: None,
-            permit: None,
         });
     }
     watcher.do_send(Look);

@@ -8,7 +8,7 @@ use leveret_actors::id::{ChannelId, QueueId};
 use leveret_actors::journal::{Journal, Volatile};
 use leveret_actors::lease::{Gone, Lease};
 use leveret_actors::node::Worker;
-use leveret_actors::publication::{Page, PageBuilder};
+use leveret_actors::publication::{Page, PageBuilder, Part};
 use leveret_actors::queue::MemoryBudget;
 use leveret_actors::queue::actor::{Queue, QueueEnded, QueueSeed};
 use leveret_actors::queue::effective::Effective;
@@ -141,10 +141,8 @@ impl Peer {
         let (page, offsets) = page(bodies, persistent);
         self.queue.do_send(Enqueue {
             channel: self.id,
-            page,
-            offsets,
+            part: Part::whole(page, offsets, None),
             confirm,
-            permit: None,
         });
     }
 
