@@ -11,14 +11,23 @@ use crate::publication::{Page, PageBuilder, Publication};
 /// How many messages are kept when nobody says.
 pub const LENGTH: u64 = 20;
 
+/// Bytes of memory that the messages of one exchange may take, however many it is to keep.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// The header with which a message says that it is not to be kept.
 const NO_STORE: &str = "x-recent-history-no-store";
 
 /// The last messages of an exchange, as many as it was declared to keep. In memory only.
 pub struct History {
     most: u64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
     /// Each in a page of its own.
-    kept: Mutex<VecDeque<(Arc<Page>, u32)>>,
+    messages: VecDeque<(Arc<Page>, u32)>,
+    bytes: u64,
 }
 
 impl History {
@@ -38,25 +47,32 @@ impl History {
         no_store.and_then(FieldValue::as_bool) != Some(true)
     }
 
-    /// Keeps a copy of a message; the oldest makes room.
+    /// Keeps a copy of a message; the oldest make room. One too large to be kept at all is left out.
     pub fn keep(&self, publication: Publication<'_>) {
         let mut page = PageBuilder::new();
         let offset = page.copy(publication);
         let page = page.finish();
+        if page.bytes() > MOST_BYTES {
+            return;
+        }
         let mut kept = self.kept();
-        kept.push_back((page, offset));
-        while kept.len() as u64 > self.most {
-            kept.pop_front();
+        kept.bytes += page.bytes();
+        kept.messages.push_back((page, offset));
+        while kept.messages.len() as u64 > self.most || kept.bytes > MOST_BYTES {
+            let Some((oldest, _)) = kept.messages.pop_front() else {
+                break;
+            };
+            kept.bytes -= oldest.bytes();
         }
     }
 
     /// The messages, the oldest first: each with its place in its page.
     #[must_use]
     pub fn messages(&self) -> Vec<(Arc<Page>, u32)> {
-        self.kept().iter().cloned().collect()
+        self.kept().messages.iter().cloned().collect()
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<(Arc<Page>, u32)>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,6 +118,18 @@ mod tests {
             })
             .collect();
         assert_eq!(bodies, [b"two".as_slice(), b"three"]);
+    }
+
+    #[test]
+    fn large_messages_are_kept_only_as_far_as_there_is_room() {
+        let history = History::new(u64::MAX);
+        let large = "x".repeat(20 << 20);
+        for _ in 0..5 {
+            keep(&history, &large);
+        }
+        assert_eq!(history.messages().len(), 3);
+        keep(&history, &"x".repeat(65 << 20));
+        assert_eq!(history.messages().len(), 3);
     }
 
     #[test]
