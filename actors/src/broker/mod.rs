@@ -8,6 +8,7 @@
 
 pub(crate) mod actor;
 mod alarms;
+mod browsing;
 mod disk;
 mod gauges;
 mod policies;
@@ -23,7 +24,9 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tracing::error;
 
+pub use crate::queue::{Browsed, Reason, Waiting};
 pub use actor::{Failure, Stopped};
+pub use browsing::{BrowseError, Redrive};
 pub use policies::PolicyError;
 
 use crate::definitions::DefinitionStore;

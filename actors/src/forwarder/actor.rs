@@ -39,6 +39,8 @@ pub(crate) struct Forwarder {
     page: PageBuilder,
     /// Copies in the page, with their confirm numbers unless they are to wait.
     gathered: Vec<Gathered>,
+    /// Keys of messages that were to be redriven and can't be.
+    unwanted: Vec<u32>,
     turn: Turn,
     told: Told,
 }
@@ -77,6 +79,7 @@ impl Forwarder {
             ledger: Ledger::default(),
             page: PageBuilder::new(),
             gathered: Vec::new(),
+            unwanted: Vec::new(),
             turn: Turn::default(),
             told: Told::default(),
         }
@@ -97,15 +100,20 @@ impl Forwarder {
             reason,
             time,
         };
-        let Some(outgoing) = errand.prepare(&publication, death, effective) else {
-            self.ledger.take_in(key, 0);
+        let outgoing = errand.prepare(&publication, death, effective);
+        let targets = outgoing
+            .as_ref()
+            .map(|outgoing| self.targets(outgoing, &publication.body));
+        let (Some(outgoing), Some(targets)) = (outgoing, targets.filter(|targets| !targets.is_empty()))
+        else {
+            match reason {
+                // Where it came from is gone: it stays where it is.
+                Reason::Redriven => self.unwanted.push(key),
+                _ => drop(self.ledger.take_in(key, 0)),
+            }
             return;
         };
-        let targets = self.targets(&outgoing, &publication.body);
         let message = self.ledger.take_in(key, targets.len() as u32);
-        if targets.is_empty() {
-            return;
-        }
         let offset = self.page.copy(outgoing.publication(publication.body));
         for target in targets {
             self.gather(message, target, offset, ctx);
@@ -114,7 +122,7 @@ impl Forwarder {
 
     /// The queues that a message goes to.
     fn targets(&mut self, outgoing: &Outgoing<'_>, body: &Body<'_>) -> Vec<Arc<QueueHandle>> {
-        let (directory, exchange, mut names) = (&self.directory, outgoing.via, Vec::new());
+        let (directory, exchange, mut names) = (&self.directory, &outgoing.via, Vec::new());
         if let Some(found) = directory.exchange(exchange) {
             let keys: Vec<&str> = outgoing.keys.iter().map(String::as_str).collect();
             let content = Content {
@@ -179,12 +187,13 @@ impl Forwarder {
             }
             ctx.run_later(wait, move |forwarder, ctx| forwarder.try_again(&target, ctx));
         }
-        let safe = ledger.take_safe();
-        if !safe.is_empty() {
-            self.source.addr.do_send(Settle {
-                channel: self.source.holder,
-                runs: vec![(Outcome::Ack, safe)],
-            });
+        let unwanted = std::mem::take(&mut self.unwanted);
+        let settled = [(Outcome::Ack, ledger.take_safe()), (Outcome::Requeue, unwanted)];
+        let runs: Vec<(Outcome, Vec<u32>)> =
+            settled.into_iter().filter(|(_, keys)| !keys.is_empty()).collect();
+        if !runs.is_empty() {
+            let channel = self.source.holder;
+            self.source.addr.do_send(Settle { channel, runs });
         }
     }
 

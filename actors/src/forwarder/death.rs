@@ -106,6 +106,19 @@ pub(super) fn goes_round(headers: &FieldTable, reason: Reason, target: &str) -> 
     since.all(|death| field(death, "reason") != Some(Reason::Rejected.name()))
 }
 
+/// With which exchange and routing key a message was published that has these headers: those of its first death.
+pub(super) fn first_route(headers: &FieldTable) -> Option<(String, String)> {
+    let queue = headers.get(FIRST[1])?.as_str()?;
+    let reason = headers.get(FIRST[0])?.as_str()?;
+    let deaths = headers.get(HISTORY)?.as_array()?;
+    let first =
+        |death: &&FieldValue| field(death, "queue") == Some(queue) && field(death, "reason") == Some(reason);
+    let death = deaths.iter().find(first)?;
+    let keys = death.as_table()?.get("routing-keys")?.as_array()?;
+    let key = keys.first()?.as_str()?;
+    Some((field(death, "exchange")?.to_owned(), key.to_owned()))
+}
+
 /// Puts a death to the front: a known one that is counted again, or a new one.
 fn note(deaths: &mut Vec<FieldValue>, death: Death<'_>, new: impl FnOnce() -> FieldTable) {
     let same = |entry: &FieldValue| {

@@ -1,10 +1,12 @@
 //! What a forwarder does with a message: what the message becomes, and where it is routed. Pure.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use leveret_protocol::properties::rewrite;
 use leveret_protocol::{Body, FieldTable, Properties};
 
-use super::death::{Dead, Death, goes_round, text};
+use super::death::{Dead, Death, first_route, goes_round, text};
 use crate::exchange::delay::turn;
 use crate::exchange::walk::sender_selected;
 use crate::name::Name;
@@ -25,15 +27,15 @@ pub(crate) enum Errand {
 #[derive(Debug)]
 pub(super) struct Outgoing<'m> {
     /// The exchange that routes it.
-    pub(super) via: &'m Name,
+    pub(super) via: Name,
     /// The keys that count for that.
     pub(super) keys: Vec<String>,
     /// The headers that do.
     pub(super) headers: FieldTable,
     /// The exchange it names as that of its publication.
-    exchange: &'m [u8],
+    exchange: Cow<'m, [u8]>,
     /// The routing key it has.
-    routing_key: &'m [u8],
+    routing_key: Cow<'m, [u8]>,
     /// Its properties.
     pub(super) properties: Bytes,
     /// Whether it is persistent.
@@ -47,8 +49,8 @@ impl<'m> Outgoing<'m> {
     /// What it is now, with this body.
     pub(super) fn publication<'b>(&'b self, body: Body<'b>) -> Publication<'b> {
         Publication {
-            exchange: self.exchange,
-            routing_key: self.routing_key,
+            exchange: &self.exchange,
+            routing_key: &self.routing_key,
             properties: &self.properties,
             persistent: self.persistent,
             dead_lettered: self.dead_lettered,
@@ -73,6 +75,7 @@ impl Errand {
         effective: &'m Effective,
     ) -> Option<Outgoing<'m>> {
         match self {
+            _ if death.reason == Reason::Redriven => redriven(publication),
             Errand::DeadLetters => dead_letter(publication, death, effective),
             Errand::Delayed(exchange) => Some(delayed(exchange, publication)),
         }
@@ -92,15 +95,34 @@ fn dead_letter<'m>(
         keys,
     } = Dead::of(publication, death);
     Some(Outgoing {
-        via,
+        via: via.clone(),
         keys: new_key.map_or(keys, |key| vec![key.to_owned()]),
         headers,
-        exchange: via.as_bytes(),
-        routing_key: new_key.map_or(publication.routing_key, str::as_bytes),
+        exchange: via.as_bytes().into(),
+        routing_key: new_key.map_or(publication.routing_key, str::as_bytes).into(),
         properties,
         persistent: publication.persistent,
         dead_lettered: true,
         reason: Some(death.reason),
+    })
+}
+
+/// A dead letter goes back to the queue in which it first died, as it was published to that, with its history.
+fn redriven<'m>(publication: &Publication<'m>) -> Option<Outgoing<'m>> {
+    let properties = Properties::parse(publication.properties).unwrap_or_default();
+    let headers = properties.headers().ok().flatten()?;
+    let queue = headers.get("x-first-death-queue")?.as_str()?.to_owned();
+    let (exchange, routing_key) = first_route(&headers)?;
+    Some(Outgoing {
+        via: Name::default(),
+        keys: vec![queue],
+        headers,
+        exchange: exchange.into_bytes().into(),
+        routing_key: routing_key.into_bytes().into(),
+        properties: Bytes::copy_from_slice(publication.properties),
+        persistent: publication.persistent,
+        dead_lettered: true,
+        reason: None,
     })
 }
 
@@ -115,11 +137,11 @@ fn delayed<'m>(exchange: &'m Name, publication: &Publication<'m>) -> Outgoing<'m
     turn(&mut headers);
     let rewritten = rewrite::with_headers(raw, &headers);
     Outgoing {
-        via: exchange,
+        via: exchange.clone(),
         keys,
         headers,
-        exchange: publication.exchange,
-        routing_key: publication.routing_key,
+        exchange: publication.exchange.into(),
+        routing_key: publication.routing_key.into(),
         properties: rewritten.unwrap_or_else(|_| Bytes::copy_from_slice(raw)),
         persistent: publication.persistent,
         dead_lettered: publication.dead_lettered,
@@ -155,7 +177,7 @@ mod tests {
         let outgoing = errand.prepare(&page.get(offset), death(), effective)?;
         let properties = Properties::parse(&outgoing.properties).unwrap();
         Some((
-            [text(outgoing.exchange), text(outgoing.routing_key)],
+            [text(&outgoing.exchange), text(&outgoing.routing_key)],
             outgoing.keys,
             properties.headers().unwrap().unwrap(),
         ))

@@ -190,6 +190,9 @@ pub trait Journal: Send + 'static {
     /// one question at a time.
     fn load(&mut self, _positions: Vec<Positions>, _most_bytes: u64) {}
 
+    /// Reads messages as [`load`](Self::load) does, and answers somebody else.
+    fn look(&mut self, _positions: Vec<Positions>, _most_bytes: u64, _to: Recipient<Notice>) {}
+
     /// Messages are gone.
     fn settled(&mut self, _positions: Vec<Positions>) {}
 

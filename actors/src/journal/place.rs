@@ -51,6 +51,11 @@ impl Place {
         self.writer.load(self.store, positions, most_bytes);
     }
 
+    /// As [`Journal::look`](super::Journal::look).
+    pub(super) fn look(&self, positions: Vec<Positions>, most_bytes: u64, to: Recipient<Notice>) {
+        self.writer.look(self.store, positions, most_bytes, to);
+    }
+
     /// As [`Journal::settled`](super::Journal::settled).
     pub(super) fn settled(&self, positions: Vec<Positions>) {
         let store = self.store;

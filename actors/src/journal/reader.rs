@@ -34,6 +34,8 @@ pub(super) struct Load {
     /// Asked for, in order.
     pub(super) positions: Vec<Positions>,
     pub(super) most_bytes: u64,
+    /// Who asks, if it is not the queue.
+    pub(super) to: Option<Recipient<Notice>>,
     /// All below is done.
     from: u64,
     /// What was read so far.
@@ -49,6 +51,7 @@ impl Load {
             store,
             positions,
             most_bytes,
+            to: None,
             from: 0,
             read: 0,
             loaded: Vec::new(),

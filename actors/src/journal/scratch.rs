@@ -40,6 +40,10 @@ impl Journal for Scratch {
         self.place.load(positions, most_bytes);
     }
 
+    fn look(&mut self, positions: Vec<Positions>, most_bytes: u64, to: Recipient<Notice>) {
+        self.place.look(positions, most_bytes, to);
+    }
+
     fn settled(&mut self, positions: Vec<Positions>) {
         self.place.settled(positions);
     }

@@ -127,6 +127,13 @@ impl Writer {
         self.look_up(Load::new(store, positions, most_bytes));
     }
 
+    /// As [`load`](Self::load), for somebody else.
+    pub fn look(&self, store: StoreId, positions: Vec<Positions>, most_bytes: u64, to: Recipient<Notice>) {
+        let mut load = Load::new(store, positions, most_bytes);
+        load.to = Some(to);
+        self.look_up(load);
+    }
+
     fn look_up(&self, load: Load) {
         let again = self.clone();
         self.send(Mail::Load { load, again });
@@ -285,7 +292,8 @@ impl WriterThread {
         // A failure is told when it is tried again.
         let _ = self.log.write_down();
         for (load, again) in std::mem::take(&mut self.loads) {
-            let Some(queue) = self.queues.get(&load.store).cloned() else {
+            let asks = load.to.as_ref().or_else(|| self.queues.get(&load.store));
+            let Some(queue) = asks.cloned() else {
                 continue;
             };
             let found = load.look_up(self.log.index());

@@ -100,6 +100,14 @@ impl Absent {
         stretch.is_some_and(|stretch| stretch.run.positions.first <= *range.end())
     }
 
+    /// The stretches from a position on.
+    pub(super) fn from(&self, position: u64) -> impl Iterator<Item = Stretch> {
+        let at = self
+            .stretches
+            .partition_point(|stretch| stretch.run.positions.last < position);
+        self.stretches.range(at..).copied()
+    }
+
     /// All of them go.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Stretch> {
         self.messages = 0;

@@ -233,7 +233,7 @@ impl QueueState {
         }
     }
 
-    fn settle_absent(&mut self, buried: Buried) {
+    pub(super) fn settle_absent(&mut self, buried: Buried) {
         self.settlements.note_range(Keeper::Journal, buried.positions);
         if buried.keeper == Keeper::Scratch {
             self.settlements.note_range(Keeper::Scratch, buried.positions);

@@ -47,6 +47,8 @@ pub(super) struct Dying {
     waiting: VecDeque<Waiting>,
     /// Whether there is somewhere to go for them.
     wanted: bool,
+    /// Whether some may be on their way back to where they died first, whatever becomes of others.
+    redrives: bool,
     /// Whom the forwarder is known as.
     holder: Option<ChannelId>,
     /// What the forwarder has, by position, and what it costs.
@@ -57,12 +59,17 @@ pub(super) struct Dying {
 impl Dying {
     /// Whether those who die are wanted somewhere.
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted
+        self.wanted || self.redrives
     }
 
     /// Says whether those who die are wanted somewhere.
     pub(super) fn want(&mut self, wanted: bool) {
         self.wanted = wanted;
+    }
+
+    /// From now on there is somewhere to go for some.
+    pub(super) fn want_always(&mut self) {
+        self.redrives = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -124,8 +124,8 @@ impl Fifo {
         next.is_some_and(|(_, position)| position <= *range.end())
     }
 
-    /// The positions of the entries.
-    pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
+    /// The entries, with their positions.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Entry)> {
         let mut skipped = self.skipped;
         let left_out = self.jumps.iter().map(move |jump| {
             let left_out = jump.to - (jump.skipped - skipped);
@@ -136,7 +136,7 @@ impl Fifo {
         let runs = firsts.zip(left_out.chain(iter::once(self.end)));
         let places = self.chunks.iter().flatten().skip(self.taken);
         let places = runs.flat_map(|(first, end)| first..end).zip(places);
-        places.filter_map(|(position, entry)| (!entry.is_gap()).then_some(position))
+        places.filter(|(_, entry)| !entry.is_gap())
     }
 
     /// After [`recount`](Self::recount), what is changed here counts.
@@ -294,7 +294,10 @@ mod tests {
                 fifo.push(position, entry(n as u32));
             }
             assert_eq!((fifo.len(), fifo.cost()), (8, 8));
-            assert_eq!(fifo.positions().collect::<Vec<_>>(), positions);
+            assert_eq!(
+                fifo.iter().map(|(position, _)| position).collect::<Vec<_>>(),
+                positions
+            );
             for (n, position) in positions.into_iter().enumerate() {
                 assert_eq!(fifo.first(), Some((position, &entry(n as u32))));
                 assert_eq!(fifo.pop(), Some((position, entry(n as u32))));
@@ -386,7 +389,7 @@ mod tests {
                 prop_assert_eq!((fifo.len(), fifo.cost()), (model.len(), model.len() as u64));
                 prop_assert_eq!(fifo.first().map(|(at, _)| at), model.first_key_value().map(|(&at, _)| at));
                 prop_assert!(fifo.iter_mut().map(|entry| entry.offset as u64).eq(model.keys().copied()));
-                prop_assert!(fifo.positions().eq(model.keys().copied()));
+                prop_assert!(fifo.iter().map(|(position, _)| position).eq(model.keys().copied()));
             }
         }
     }

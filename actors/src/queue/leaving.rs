@@ -110,7 +110,7 @@ impl Leaving {
     /// None of them leaves. `written` hears the positions of those that were put on the scratch log for nothing.
     pub(super) fn stay(&mut self, mut written: impl FnMut(u64)) -> Fifo {
         let fifo = std::mem::take(&mut self.fifo);
-        let mut positions = fifo.positions();
+        let mut positions = fifo.iter().map(|(position, _)| position);
         for Group { stretch, .. } in self.groups.drain(..) {
             let group = positions.by_ref().take(stretch.run.messages as usize);
             match stretch.keeper {

@@ -11,7 +11,7 @@ use crate::id::{ChannelId, ConsumerId, QueueId};
 use crate::publication::{Handout, Page, Part};
 use crate::queue::effective::Effective;
 pub use crate::queue::subscribers::InExclusiveUse;
-use crate::queue::{Grant, Outcome, Subscription};
+use crate::queue::{Browsed, Fate, Grant, Outcome, Subscription};
 use crate::return_address::ReturnAddress;
 use crate::window::Permit;
 
@@ -179,6 +179,28 @@ pub struct Delete {
     pub if_unused: bool,
     /// Refuse while there are ready messages.
     pub if_empty: bool,
+}
+
+/// Asks for waiting messages from a position on, for someone who only looks.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Browsed, Deleted>")]
+pub struct Browse {
+    /// The first position.
+    pub from: u64,
+    /// So many messages at most.
+    pub most: usize,
+    /// About so many bytes at most, but one message at least.
+    pub most_bytes: u64,
+}
+
+/// Takes waiting messages away; answers how many of them still waited.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<usize, Deleted>")]
+pub struct TakeAway {
+    /// Their positions and levels.
+    pub places: Vec<(u64, u8)>,
+    /// What becomes of them.
+    pub fate: Fate,
 }
 
 /// What a queue tells the channels attached to it.

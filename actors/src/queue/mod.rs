@@ -16,6 +16,8 @@ mod admission;
 mod arguments;
 mod attempts;
 mod backlog;
+mod browser;
+mod browsing;
 mod credit;
 mod deadlines;
 mod deaths;
@@ -58,6 +60,7 @@ mod turns;
 mod unsynced;
 
 pub use backlog::Spill;
+pub use browsing::{Browsed, Fate, Glance, Waiting};
 pub use credit::Grant;
 pub use dispatch::Pass;
 pub use limits::Free;

@@ -277,6 +277,25 @@ impl Ready {
             .filter(|next| next <= range.end())
     }
 
+    /// The first `most` entries of each part from a position on, and the absent ones up to any.
+    pub(super) fn glance(&self, from: u64, most: usize, seen: &mut TakenOut) {
+        let returned = self.returned.range(from..).take(most);
+        seen.entries
+            .extend(returned.map(|(&position, &entry)| (position, entry)));
+        for fifo in [&self.front, &self.leaving.fifo, &self.back] {
+            let later = fifo.iter().skip_while(|&(position, _)| position < from);
+            let some = later.take(most).map(|(position, entry)| (position, *entry));
+            seen.entries.extend(some);
+        }
+        seen.absent.extend(self.absent.from(from));
+    }
+
+    /// Whether this message waits here and is not in memory.
+    pub(super) fn is_absent(&self, position: u64) -> bool {
+        let returned = self.returned.get(&position);
+        returned.is_some_and(Entry::is_absent) || self.absent.overlaps(&(position..=position))
+    }
+
     /// Whether some of these messages may wait here.
     pub(super) fn overlaps(&self, range: &RangeInclusive<u64>) -> bool {
         self.returned.range(range.clone()).next().is_some()

@@ -13,10 +13,12 @@ pub enum Reason {
     MaxLen,
     /// It came back more often than the queue lets it.
     DeliveryLimit,
+    /// It is dead already, and goes back to where it first died. No history tells of that.
+    Redriven,
 }
 
 impl Reason {
-    /// All there are.
+    /// All that a history can tell.
     pub const ALL: [Reason; 4] = [
         Reason::Rejected,
         Reason::Expired,
@@ -32,6 +34,7 @@ impl Reason {
             Reason::Expired => "expired",
             Reason::MaxLen => "maxlen",
             Reason::DeliveryLimit => "delivery_limit",
+            Reason::Redriven => "redriven",
         }
     }
 

@@ -157,6 +157,7 @@ impl QueueState {
     /// a key is used again once it is settled.
     pub fn settle(&mut self, channel: ChannelId, outcome: Outcome, keys: &[u32]) -> usize {
         let settled = match outcome {
+            Outcome::Requeue if self.dying.is_holder(channel) => self.resurrect(channel, keys),
             _ if self.dying.is_holder(channel) => self.settle_dead(channel, keys),
             Outcome::Reject if self.dying.is_wanted() => self.reject(channel, keys),
             Outcome::Ack | Outcome::Reject => {

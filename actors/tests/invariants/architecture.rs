@@ -17,6 +17,7 @@ const PURE_BUT: [(&str, &[&str]); 5] = [
         "queue",
         &[
             "actor.rs",
+            "browser.rs",
             "admission.rs",
             "ending.rs",
             "forwarding.rs",
