@@ -175,7 +175,7 @@ fn a_thousand_blocked_publishers_go_on_when_the_alarm_is_over() {
         publisher.expect::<Blocked<'_>>();
         channel.publish("", "q", number.to_string());
     }
-    assert_eq!(reader.ready("q"), 1000);
+    eventually("the first of each", || reader.ready("q") == 1000);
     broker.server().broker().set_alarm(Alarm::Memory, false);
     for publisher in &publishers {
         publisher.expect::<Unblocked>();
