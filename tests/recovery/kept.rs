@@ -65,6 +65,7 @@ fn data_of_today_is_kept() {
                 fs::write(place, packed::pack(&bytes)).unwrap();
             }
         }
+        std::thread::sleep(written::EXPIRATION);
         let mut check = report(directory.path(), 0);
         check.as_object_mut().unwrap().remove("data_dir");
         let expected = json!({ "check": check, "broker": found(directory.path()) });

@@ -1,19 +1,23 @@
 //! What is left for later versions: something of everything that a data directory may hold.
 
 use std::path::Path;
+use std::time::Duration;
 
 use leveret_protocol::method::queue::{BindOk, DeclareOk, DeleteOk};
 use leveret_protocol::method::{basic, exchange, queue};
-use leveret_protocol::{FieldTable, FieldValue};
+use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
 
 use crate::support::process::BrokerProcess;
 use crate::support::{Channel, PATIENCE, methods};
 use crate::{PERSISTENT, declare_durable};
 
 /// The queues that there were at any time.
-pub(super) const QUEUES: [&str; 8] = [
-    "plain", "large", "fan-1", "fan-2", "seen", "limited", "empty", "gone",
+pub(super) const QUEUES: [&str; 10] = [
+    "plain", "large", "fan-1", "fan-2", "seen", "limited", "empty", "gone", "expiring", "counted",
 ];
+
+/// How long those messages live that expire: none does before the brokers that write have ended, all do before one looks.
+pub(super) const EXPIRATION: Duration = Duration::from_secs(20);
 
 /// The exchanges.
 pub(super) const EXCHANGES: [(&str, Kind); 5] = [
@@ -53,6 +57,15 @@ pub(super) fn limited() -> queue::Declare<'static> {
     }
 }
 
+/// A queue that counts how often messages come back.
+fn counted() -> queue::Declare<'static> {
+    queue::Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([("x-queue-type", FieldValue::from("quorum"))]),
+        ..methods::queue("counted")
+    }
+}
+
 /// Messages whose ways tell which bindings there are: exchange, routing key, properties.
 pub(super) fn probes() -> Vec<(&'static str, &'static str, &'static [u8])> {
     vec![
@@ -79,6 +92,7 @@ pub(super) fn write(data: &Path, signal: &str) {
     channel.ack(tags[4]);
     // Delivered, and not settled.
     (0..2).for_each(|_| drop(channel.get("seen")));
+    give_back(&channel);
     channel.call::<DeleteOk>(methods::delete("gone"));
     broker.signal("TERM");
     broker.ended(PATIENCE);
@@ -93,6 +107,16 @@ pub(super) fn write(data: &Path, signal: &str) {
     // Takes with it to the disk what was settled.
     persistent(&channel, "", "fan-2", "last");
     channel.acked(4, 4);
+    give_back(&channel);
+    for number in 0..6 {
+        let properties = OwnedProperties::new().with_delivery_mode(2);
+        let properties = match number % 2 {
+            0 => properties.with_expiration(EXPIRATION.as_millis().to_string().as_str()),
+            _ => properties,
+        };
+        channel.publish_with("expiring", &properties.encode(), format!("expiring {number}"));
+    }
+    channel.acked(5, 10);
     broker.signal(signal);
     broker.ended(PATIENCE);
 }
@@ -101,6 +125,7 @@ fn declare(channel: &Channel) {
     for name in QUEUES {
         match name {
             "limited" => drop(channel.call::<DeclareOk<'_>>(limited())),
+            "counted" => drop(channel.call::<DeclareOk<'_>>(counted())),
             name => declare_durable(channel, name),
         }
     }
@@ -130,9 +155,16 @@ fn publish(channel: &Channel) {
     channel.publish_with("limited", PERSISTENT_AND_HEADER, "with a header");
     // Equal bytes, so that it is small when it is packed.
     channel.publish_with("large", &PERSISTENT, vec![b'x'; 400_000]);
-    channel.acked(1, 18);
+    (0..2).for_each(|number| persistent(channel, "", "counted", format!("counted {number}")));
+    channel.acked(1, 20);
     // What was for the binding of all.
     channel.drain("empty");
+}
+
+/// The first message that is counted comes back.
+fn give_back(channel: &Channel) {
+    let tag = channel.get("counted").unwrap().tag;
+    channel.reject(tag, true);
 }
 
 fn persistent(channel: &Channel, exchange: &str, routing_key: &str, body: impl AsRef<[u8]>) {
