@@ -103,17 +103,6 @@ impl QueueState {
         if !self.dying.is_wanted() {
             self.settlements.note(position, &entry);
             self.pages.release(&entry);
-        } else if entry.is_absent() {
-            self.dying.push_absent(Buried {
-                keeper: if entry.scratched {
-                    Keeper::Scratch
-                } else {
-                    Keeper::Journal
-                },
-                positions: positions(position, position),
-                reason,
-                counted: false,
-            });
         } else {
             self.dying.push(Dead {
                 position,
@@ -185,6 +174,11 @@ impl QueueState {
             reason,
             counted,
         } = buried;
+        // Others may have come before them meanwhile, or they are not wanted any more.
+        let first = self.dying.first_absent();
+        if first.is_none_or(|first| (first.keeper, first.positions.first) != (keeper, asked.first)) {
+            return;
+        }
         let mut found = Vec::new();
         for Restored {
             page, mut messages, ..

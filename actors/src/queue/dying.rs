@@ -7,8 +7,10 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use super::absent::positions;
 use super::fifo::Entry;
 use super::reason::Reason;
+use super::spans::Spans;
 use crate::id::ChannelId;
 use crate::journal::{Keeper, Positions};
 
@@ -17,7 +19,7 @@ const MOST_HELD: usize = 1_024;
 /// Their bytes.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// One that is dead, in memory.
+/// One that is dead.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dead {
     pub(super) position: u64,
@@ -39,6 +41,24 @@ pub(super) struct Buried {
 enum Waiting {
     One(Dead),
     Absent(Buried),
+}
+
+impl Dead {
+    fn waiting(self) -> Waiting {
+        if !self.entry.is_absent() {
+            return Waiting::One(self);
+        }
+        Waiting::Absent(Buried {
+            keeper: if self.entry.scratched {
+                Keeper::Scratch
+            } else {
+                Keeper::Journal
+            },
+            positions: positions(self.position, self.position),
+            reason: self.reason,
+            counted: false,
+        })
+    }
 }
 
 /// The dead, in the order of their deaths.
@@ -94,7 +114,10 @@ impl Dying {
     }
 
     pub(super) fn push(&mut self, dead: Dead) {
-        self.waiting.push_back(Waiting::One(dead));
+        match dead.waiting() {
+            Waiting::Absent(buried) => self.push_absent(buried),
+            one => self.waiting.push_back(one),
+        }
     }
 
     pub(super) fn push_absent(&mut self, buried: Buried) {
@@ -176,7 +199,7 @@ impl Dying {
                     entry,
                     reason,
                 };
-                self.waiting.push_front(Waiting::One(dead));
+                self.waiting.push_front(dead.waiting());
             }
         }
     }
@@ -187,6 +210,23 @@ impl Dying {
             Waiting::One(dead) => Ok(dead),
             Waiting::Absent(buried) => Err(buried),
         })
+    }
+
+    /// Of these positions, those of the dead.
+    pub(super) fn among(&self, asked: Positions) -> Spans {
+        let mut among = Spans::default();
+        let waiting = self.waiting.iter().map(|waiting| match waiting {
+            Waiting::One(dead) => positions(dead.position, dead.position),
+            Waiting::Absent(buried) => buried.positions,
+        });
+        let held = self.held.keys().map(|&position| positions(position, position));
+        for Positions { first, last } in waiting.chain(held) {
+            let (first, last) = (first.max(asked.first), last.min(asked.last));
+            if first <= last {
+                among.add(Positions { first, last });
+            }
+        }
+        among
     }
 
     /// Those in memory.

@@ -151,7 +151,7 @@ impl Fifo {
     }
 
     /// Takes the first place, with its position.
-    #[inline]
+    #[inline(always)]
     fn advance(&mut self) -> Option<(u64, Entry)> {
         let one_chunk = self.chunks.len() == 1;
         let chunk = self.chunks.front_mut()?;

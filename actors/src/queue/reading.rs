@@ -30,7 +30,7 @@ pub(super) struct Loading {
     pub(super) wanted: Wanted,
     /// What was asked for is gone meanwhile.
     pub(super) forgotten: bool,
-    /// Messages that died meanwhile.
+    /// Messages that are dead, or died meanwhile: the journal may still have them.
     pub(super) dead: Spans,
 }
 
@@ -60,11 +60,15 @@ impl QueueState {
             return None;
         }
         let (load, wanted) = self.wanted(ahead)?;
+        let dead = match (&wanted, load.positions.first()) {
+            (Wanted::First(_), Some(&asked)) => self.dying.among(asked),
+            _ => Spans::default(),
+        };
         self.backlog.loading = Some(Loading {
             keeper: load.keeper,
             wanted,
             forgotten: false,
-            dead: Spans::default(),
+            dead,
         });
         Some(load)
     }
@@ -143,7 +147,7 @@ impl QueueState {
         }
         self.ready.level_mut(level).read(upto, count);
         if keeper == Keeper::Scratch {
-            if self.ready.is_one() && self.dying.is_empty() {
+            if self.ready.is_one() && dead.is_empty() {
                 had = Ranges(vec![positions(run.first, upto)]);
             }
             had.0

@@ -190,6 +190,7 @@ impl QueueState {
         for Held { position, entry } in back {
             self.put_back(position, entry);
         }
+        self.compact_pages();
         given
     }
 

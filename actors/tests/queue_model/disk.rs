@@ -21,6 +21,8 @@ pub(crate) struct Disk {
     pub(crate) returned: BTreeMap<u64, Return>,
     tickets: u64,
     asked: Option<Load>,
+    /// When messages expire, by position.
+    pub(crate) deadlines: BTreeMap<u64, u64>,
 }
 
 impl Disk {
@@ -55,12 +57,14 @@ impl Disk {
         self.asked.is_some()
     }
 
-    /// Answers with up to `most` messages, at least one, and returns the number of one that it could not read.
+    /// Answers with up to `most` messages, at least one, and returns the number of one that it could not read. Only one that waits is lost for the
+    /// queue: others it may have in memory.
     pub(crate) fn answer(
         &mut self,
         queue: &mut QueueState,
         most: usize,
         unreadable: Option<Index>,
+        does_wait: impl Fn(u64) -> bool,
     ) -> Option<u64> {
         let Load { keeper, positions } = self.asked.take()?;
         assert!(positions.is_sorted_by(|one, next| one.last < next.first));
@@ -74,7 +78,9 @@ impl Disk {
         let upto = found.last().copied().filter(|_| partial).unwrap_or(end);
         let lost = unreadable
             .filter(|_| !found.is_empty())
-            .map(|pick| found.remove(pick.index(found.len())));
+            .map(|pick| pick.index(found.len()))
+            .filter(|&at| does_wait(found[at]))
+            .map(|at| found.remove(at));
         let messages = found.chunks(7).map(|some| self.read(keeper, some)).collect();
         queue.loaded(keeper, messages, upto);
         if let Some(lost) = lost {
@@ -153,11 +159,13 @@ impl Disk {
             (position, offset)
         };
         let messages = positions.iter().map(&mut push).collect();
+        let deadline = |position| self.deadlines.get(position).copied().unwrap_or_default();
+        let deadlines = positions.iter().map(deadline).collect();
         let page: std::sync::Arc<Page> = builder.finish();
         Restored {
             page,
             messages,
-            deadlines: Vec::new(),
+            deadlines,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A queue against a plain model: whatever commands come in whatever order, messages keep their order, none is
-//! lost or there twice, and no consumer gets more than its credit.
+//! lost or there twice, no consumer gets more than its credit, and what dies is forwarded or gone, wherever it stood.
 
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod death;
 mod disk;
 mod model;
 mod step;
@@ -10,6 +11,7 @@ mod step;
 use proptest::{collection::vec, prelude::*};
 
 use crate::{
+    death::Deaths,
     model::Model,
     step::{effective, step},
 };
@@ -21,9 +23,16 @@ proptest! {
         journaled in any::<bool>(),
         max_priority in prop_oneof![Just(0), Just(1), Just(2), Just(255)],
         effective in effective(),
+        timed in any::<bool>(),
+        dead_letters in any::<bool>(),
+        max_length in prop::option::weighted(0.3, 0..40_u64),
         steps in vec(step(), 1..150),
     ) {
-        let mut model = Model::new(single_active, journaled, max_priority, effective);
+        let deaths = match effective.counts_deliveries {
+            true => Deaths::default(),
+            false => Deaths { timed, dead_letters, max_length, ..Deaths::default() },
+        };
+        let mut model = Model::new(single_active, journaled, max_priority, effective, deaths);
         steps.into_iter().for_each(|step| model.run(step));
         model.finish();
     }

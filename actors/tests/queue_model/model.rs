@@ -13,6 +13,7 @@ use leveret_actors::{
 use leveret_protocol::Body;
 use proptest::sample::Index;
 
+use crate::death::Deaths;
 use crate::disk::Disk;
 use crate::step::{BODY_SIZES, CHANNELS, Step, priority, properties};
 
@@ -20,9 +21,11 @@ use crate::step::{BODY_SIZES, CHANNELS, Step, priority, properties};
 const RECORD: usize = 12 + 2 + 8 + 4;
 
 #[derive(Clone, Copy, Debug)]
-struct Message {
-    size: usize,
+pub(crate) struct Message {
+    pub(crate) size: usize,
     redelivered: bool,
+    /// 0 when it does not expire.
+    pub(crate) deadline: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -36,14 +39,15 @@ struct Consumer {
 }
 
 /// Where a message waits: higher levels come first. The number of the message is its position.
-type Place = (Reverse<u8>, u64);
+pub(crate) type Place = (Reverse<u8>, u64);
 
 /// The queue, and what must be true of it.
 pub(crate) struct Model {
-    queue: QueueState,
-    disk: Disk,
+    pub(crate) queue: QueueState,
+    pub(crate) disk: Disk,
     /// Messages that could not be read again; the queue may still count them.
-    lost: usize,
+    pub(crate) lost: usize,
+    pub(crate) deaths: Deaths,
     settings: QueueSettings,
     effective: Effective,
     /// Milliseconds.
@@ -53,8 +57,8 @@ pub(crate) struct Model {
     /// Messages that are not handed out before they are due.
     resting: BTreeMap<u64, (u64, Message)>,
     channels: [ChannelId; CHANNELS],
-    published: u64,
-    ready: BTreeMap<Place, Message>,
+    pub(crate) published: u64,
+    pub(crate) ready: BTreeMap<Place, Message>,
     /// Unsettled, by channel and key: the number of the message.
     held: [BTreeMap<u32, (u64, Message)>; CHANNELS],
     /// By age.
@@ -62,7 +66,7 @@ pub(crate) struct Model {
     active: Option<ConsumerId>,
     /// Credit taken back by a change of mode, to be reported by the next pass.
     taken_back: Vec<(ConsumerId, u32)>,
-    gone: u64,
+    pub(crate) gone: u64,
 }
 
 impl Model {
@@ -71,6 +75,7 @@ impl Model {
         journaled: bool,
         max_priority: u8,
         effective: Effective,
+        deaths: Deaths,
     ) -> Self {
         let settings = QueueSettings {
             single_active_consumer,
@@ -80,13 +85,16 @@ impl Model {
             max_priority,
         };
         let mut queue = QueueState::new(settings);
+        let effective = deaths.effective(effective);
         queue.amend_returns(&effective);
+        queue.amend(&effective);
         let channels = std::array::from_fn(|_| ChannelId::next());
         channels.iter().for_each(|&channel| queue.attach(channel));
         Self {
             queue,
             disk: Disk::default(),
             lost: 0,
+            deaths,
             settings,
             effective,
             now: 1_000_000,
@@ -123,15 +131,25 @@ impl Model {
             Step::Scratched => self.disk.scratched(&mut self.queue),
             Step::Load => self.disk.load(&mut self.queue),
             Step::Answer(most, unreadable) => self.answer(most, unreadable),
+            Step::Pass(milliseconds) => {
+                self.now += milliseconds;
+                self.pass_time(milliseconds);
+            }
+            Step::DropExcess => self.drop_excess(),
+            Step::Forward => self.forward(),
+            Step::SettleDead(picks) => self.settle_dead(&picks),
+            Step::LoseForwarder => self.lose_forwarder(),
             Step::Restart(in_order) => self.restart(in_order),
-            Step::Pass(milliseconds) => self.now += milliseconds,
         }
         self.wake();
         self.disk.settle(&mut self.queue);
+        // Handouts are dropped by now: what they have kept from being compacted is.
+        self.queue.give_up_pages();
         self.check();
     }
 
     fn enqueue(&mut self, sizes: &[usize]) {
+        let first = self.published;
         let mut builder = PageBuilder::new();
         let mut offsets = Vec::new();
         for (index, &size) in sizes.iter().enumerate() {
@@ -152,17 +170,26 @@ impl Model {
                     Message {
                         size,
                         redelivered: false,
+                        deadline: self.deaths.deadline(self.published),
                     },
                 );
                 self.published += 1;
             }
         }
-        self.queue.enqueue(builder.finish(), &offsets);
+        let page = builder.finish();
+        self.queue.enqueue(page.clone(), &offsets);
+        self.stamp(first, &page, &offsets);
     }
 
     /// What could not be read is gone.
-    fn answer(&mut self, most: usize, unreadable: Option<Index>) {
-        if let Some(number) = self.disk.answer(&mut self.queue, most, unreadable)
+    pub(crate) fn answer(&mut self, most: usize, unreadable: Option<Index>) {
+        // Of what is read for one level, messages of others may be in memory.
+        let unreadable = unreadable.filter(|_| self.settings.max_priority == 0);
+        let (queue, ready, resting) = (&mut self.queue, &self.ready, &self.resting);
+        let does_wait =
+            |number| ready.keys().any(|&(_, waiting)| waiting == number) || resting.contains_key(&number);
+        let lost = self.disk.answer(queue, most, unreadable, does_wait);
+        if let Some(number) = lost
             && (self.ready.remove(&self.place(number)).is_some() || self.resting.remove(&number).is_some())
         {
             self.lost += 1;
@@ -178,7 +205,7 @@ impl Model {
     /// A message comes back to its place, or rests, or has come back too often.
     fn take_back(&mut self, outcome: Outcome, number: u64, message: Message) {
         if !self.effective.counts_deliveries {
-            self.ready.insert(self.place(number), message);
+            self.wait_again(number, message);
             return;
         }
         let attempts = self.attempts.entry(number).or_default();
@@ -228,6 +255,7 @@ impl Model {
             next_position: self.published,
             handed_out_below,
             returned: self.disk.returned.values().copied().collect(),
+            timed: self.deaths.timed,
             ..Kept::default()
         };
         let before = std::mem::take(&mut self.ready);
@@ -237,7 +265,8 @@ impl Model {
             .flat_map(|held| std::mem::take(held).into_values());
         let held: Vec<(u64, Message)> = held.collect();
         let all = before.into_iter().map(|((_, number), message)| (number, message));
-        for (number, mut message) in all.chain(held) {
+        let dead = self.deaths.restart();
+        for (number, mut message) in all.chain(held).chain(dead) {
             if self.disk.journal.contains_key(&number) {
                 message.redelivered = number < handed_out_below || self.attempts.contains_key(&number);
                 self.ready.insert(self.place(number), message);
@@ -255,9 +284,13 @@ impl Model {
         self.active = None;
         self.queue = QueueState::new(self.settings);
         self.queue.amend_returns(&self.effective);
+        self.queue.amend(&self.effective);
         let queue = &mut self.queue;
         self.channels.iter().for_each(|&channel| queue.attach(channel));
         queue.restore(kept);
+        if self.deaths.timed {
+            self.review();
+        }
     }
 
     fn pick(&self, channel: usize, picks: &[Index]) -> Vec<u32> {
@@ -281,11 +314,13 @@ impl Model {
             let (number, mut message) = self.held[channel]
                 .remove(&key)
                 .unwrap_or_else(|| panic!("{key} is held"));
-            if matches!(outcome, Outcome::Requeue | Outcome::Fail) {
-                message.redelivered = true;
-                self.take_back(outcome, number, message);
-            } else {
-                self.gone += 1;
+            match outcome {
+                Outcome::Requeue | Outcome::Fail => {
+                    message.redelivered = true;
+                    self.take_back(outcome, number, message);
+                }
+                Outcome::Reject => self.bury(number, message),
+                Outcome::Ack => self.gone += 1,
             }
         }
     }
@@ -295,8 +330,16 @@ impl Model {
         assert_eq!(self.queue.give_back(self.channels[channel], &keys), keys.len());
         for key in keys {
             if let Some((number, message)) = self.held[channel].remove(&key) {
-                self.ready.insert(self.place(number), message);
+                self.wait_again(number, message);
             }
+        }
+    }
+
+    fn wait_again(&mut self, number: u64, message: Message) {
+        if self.deaths.is_over(&message) {
+            self.bury(number, message);
+        } else {
+            self.ready.insert(self.place(number), message);
         }
     }
 
@@ -580,7 +623,7 @@ impl Model {
         assert_eq!(self.queue.consumers() as usize, self.consumers.len());
         assert_eq!(
             self.published,
-            self.gone + (self.ready.len() + self.resting.len() + held) as u64,
+            self.gone + (self.ready.len() + self.resting.len() + held + self.deaths.len()) as u64,
             "none lost, none twice"
         );
         let messages = self
@@ -588,6 +631,7 @@ impl Model {
             .values()
             .chain(self.resting.values().map(|(_, it)| it))
             .chain(self.held.iter().flat_map(|held| held.values().map(|(_, it)| it)));
+        let messages = messages.chain(self.deaths.messages());
         let live: usize = messages.map(|message| message.size + RECORD).sum();
         assert!(
             self.queue.bytes() <= (2 * live + 256 * 1024) as u64,
@@ -617,6 +661,7 @@ impl Model {
         }
         assert_eq!(drained, numbers);
         self.lost = 0;
+        self.finish_dead();
         self.disk.settle(&mut self.queue);
         self.check();
         assert_eq!(self.queue.bytes(), 0);

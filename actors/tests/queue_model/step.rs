@@ -38,6 +38,14 @@ pub(crate) enum Step {
     Load,
     /// It gets so many of them, and one can't be read.
     Answer(usize, Option<Index>),
+    /// Those die that are too many.
+    DropExcess,
+    /// The forwarder gets what it may have.
+    Forward,
+    /// It is done with some.
+    SettleDead(Vec<Index>),
+    /// It is lost.
+    LoseForwarder,
     /// The broker is started again, after an end in order or another.
     Restart(bool),
     /// So many milliseconds pass.
@@ -70,6 +78,11 @@ pub(crate) fn effective() -> impl Strategy<Value = Effective> {
 /// The priority of a message.
 pub(crate) fn priority(number: u64) -> Option<u8> {
     [None, Some(2), Some(0), Some(200), Some(1), Some(2), None][number as usize % 7]
+}
+
+/// How long a message may wait.
+pub(crate) fn ttl(number: u64) -> Option<u64> {
+    [None, Some(100), Some(100), Some(30), None, Some(1_000), Some(7)][number as usize / 3 % 7]
 }
 
 /// The properties of a message.
@@ -118,7 +131,11 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Scratched),
         3 => Just(Step::Load),
         4 => (0..20_usize, prop::option::weighted(0.1, any::<Index>())).prop_map(|(most, unreadable)| Step::Answer(most, unreadable)),
+        1 => Just(Step::DropExcess),
+        2 => Just(Step::Forward),
+        2 => picks().prop_map(Step::SettleDead),
+        1 => Just(Step::LoseForwarder),
         1 => prop::bool::weighted(0.5).prop_map(Step::Restart),
-        3 => (0..600_u64).prop_map(Step::Pass),
+        3 => prop_oneof![0..80_u64, 0..600_u64].prop_map(Step::Pass),
     ]
 }

@@ -1,0 +1,211 @@
+//! How the model's messages die, and what becomes of them then.
+
+use std::collections::BTreeMap;
+use std::iter;
+use std::time::Duration;
+
+use leveret_actors::{
+    id::ChannelId,
+    publication::Page,
+    queue::{Outcome, Stamps, effective::Effective},
+};
+use proptest::sample::Index;
+
+use crate::model::{Message, Model, Place};
+use crate::step::ttl;
+
+/// What is known of deaths.
+#[derive(Debug, Default)]
+pub(crate) struct Deaths {
+    pub(crate) timed: bool,
+    pub(crate) dead_letters: bool,
+    pub(crate) max_length: Option<u64>,
+    pub(crate) now: u64,
+    /// When the queue was last told to let messages expire.
+    pub(crate) told: u64,
+    pub(crate) forwarder: Option<ChannelId>,
+    /// Those that wait for the forwarder.
+    pub(crate) dead: BTreeMap<u64, Message>,
+    /// Those that it has, by key.
+    pub(crate) forwarded: BTreeMap<u32, (u64, Message)>,
+}
+
+impl Deaths {
+    pub(crate) fn effective(&self, others: Effective) -> Effective {
+        Effective {
+            message_ttl: self.timed.then_some(Duration::from_secs(1)),
+            dead_letter_exchange: self.dead_letters.then(|| "dlx".into()),
+            max_length: self.max_length,
+            ..others
+        }
+    }
+
+    /// The deadline of a message that comes now.
+    pub(crate) fn deadline(&self, number: u64) -> u64 {
+        ttl(number).filter(|_| self.timed).map_or(0, |ttl| self.now + ttl)
+    }
+
+    /// Whether a message dies that comes back.
+    pub(crate) fn is_over(&self, message: &Message) -> bool {
+        message.deadline != 0 && message.deadline <= self.told
+    }
+
+    /// How many messages are dead and not settled.
+    pub(crate) fn len(&self) -> usize {
+        self.dead.len() + self.forwarded.len()
+    }
+
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.dead
+            .values()
+            .chain(self.forwarded.values().map(|(_, message)| message))
+    }
+
+    /// The broker is started again.
+    pub(crate) fn restart(&mut self) -> BTreeMap<u64, Message> {
+        self.forwarder = None;
+        self.told = 0;
+        let mut all = std::mem::take(&mut self.dead);
+        all.extend(std::mem::take(&mut self.forwarded).into_values());
+        all
+    }
+}
+
+impl Model {
+    /// Gives what was enqueued its deadlines.
+    pub(crate) fn stamp(&mut self, first: u64, page: &Page, offsets: &[u32]) {
+        let deadlines: Vec<u64> = (first..self.published)
+            .map(|number| self.deaths.deadline(number))
+            .collect();
+        for (number, &deadline) in (first..).zip(&deadlines) {
+            self.disk.deadlines.insert(number, deadline);
+        }
+        let stamps = Stamps::Each(deadlines);
+        self.queue.stamp(first, page, offsets, &stamps, self.deaths.now);
+    }
+
+    pub(crate) fn pass_time(&mut self, milliseconds: u64) {
+        self.deaths.now += milliseconds;
+        self.expire();
+    }
+
+    /// What the queue does before it hands out anything.
+    fn expire(&mut self) {
+        let now = self.deaths.now;
+        while self.queue.expire(now, 3) {}
+        assert!(self.queue.next_deadline().is_none_or(|next| next > now));
+        self.deaths.told = now;
+        let over = |(place, message): (&Place, &Message)| {
+            (message.deadline != 0 && message.deadline <= now).then_some(*place)
+        };
+        let over: Vec<Place> = self.ready.iter().filter_map(over).collect();
+        over.into_iter().for_each(|place| self.die(place));
+    }
+
+    pub(crate) fn drop_excess(&mut self) {
+        let Some(most) = self.deaths.max_length else {
+            return;
+        };
+        if self.queue.absent() > 0 || self.lost > 0 {
+            return;
+        }
+        while self.queue.drop_excess(3) {}
+        while self.ready.len() as u64 > most {
+            let lowest = self.ready.keys().next_back().map(|&(level, _)| level);
+            let first = self.ready.keys().find(|(level, _)| Some(*level) == lowest);
+            let first = *first.unwrap_or_else(|| panic!("some wait"));
+            self.die(first);
+        }
+    }
+
+    /// One that waited is dead.
+    fn die(&mut self, place: Place) {
+        if let Some(message) = self.ready.remove(&place) {
+            self.bury(place.1, message);
+        }
+    }
+
+    /// One that does not wait is dead.
+    pub(crate) fn bury(&mut self, number: u64, message: Message) {
+        if self.deaths.dead_letters {
+            self.deaths.dead.insert(number, message);
+        } else {
+            self.gone += 1;
+        }
+    }
+
+    pub(crate) fn forward(&mut self) {
+        let holder = *self.deaths.forwarder.get_or_insert_with(ChannelId::next);
+        while let Some((handout, reasons)) = self.queue.next_dead(holder) {
+            assert_eq!(handout.len(), reasons.len());
+            for (delivery, publication) in handout.publications() {
+                let body = publication.body.as_slice();
+                let number = u64::from_le_bytes(body[..8].try_into().unwrap_or_default());
+                let dead = self.deaths.dead.remove(&number);
+                let dead = dead.unwrap_or_else(|| panic!("{number} is not dead"));
+                assert_eq!(body.len(), dead.size);
+                self.deaths.forwarded.insert(delivery.key, (number, dead));
+            }
+        }
+        if self.queue.needs_reading() {
+            self.disk.load(&mut self.queue);
+        }
+    }
+
+    pub(crate) fn settle_dead(&mut self, picks: &[Index]) {
+        let Some(holder) = self.deaths.forwarder else {
+            return;
+        };
+        for pick in picks {
+            let keys: Vec<u32> = self.deaths.forwarded.keys().copied().collect();
+            if keys.is_empty() {
+                return;
+            }
+            let key = keys[pick.index(keys.len())];
+            assert_eq!(self.queue.settle(holder, Outcome::Ack, &[key]), 1);
+            self.deaths.forwarded.remove(&key);
+            self.gone += 1;
+        }
+    }
+
+    pub(crate) fn lose_forwarder(&mut self) {
+        if let Some(holder) = self.deaths.forwarder.take() {
+            self.queue.detach(holder);
+            let had = std::mem::take(&mut self.deaths.forwarded);
+            self.deaths.dead.extend(had.into_values());
+        }
+    }
+
+    /// All dead are forwarded, and settled.
+    pub(crate) fn finish_dead(&mut self) {
+        let mut rounds = 0;
+        while self.deaths.len() > 0 || self.queue.needs_reading() {
+            self.forward();
+            if self.disk.is_asked() {
+                self.answer(usize::MAX, None);
+            }
+            if let Some(holder) = self.deaths.forwarder {
+                let forwarded = std::mem::take(&mut self.deaths.forwarded);
+                self.gone += forwarded.len() as u64;
+                let keys: Vec<u32> = forwarded.into_keys().collect();
+                self.queue.settle(holder, Outcome::Ack, &keys);
+            }
+            rounds += 1;
+            assert!(rounds < 1_000, "{:?} are never forwarded", self.deaths.dead);
+        }
+    }
+
+    /// After a restart, a queue whose messages have deadlines looks at all of them before it hands out any.
+    pub(crate) fn review(&mut self) {
+        let steps = iter::repeat_with(|| ()).take(1_000);
+        for () in steps {
+            if !self.queue.in_review() {
+                return;
+            }
+            assert!(!self.queue.has_first());
+            self.disk.load(&mut self.queue);
+            self.answer(5, None);
+        }
+        panic!("the review never ends");
+    }
+}
