@@ -4,6 +4,7 @@
 //! test can line up mail behind the fault, which the crash then takes along.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,8 +17,11 @@ use crate::channel::actor::Channel;
 use crate::connection::actor::Connection;
 use crate::consumer::actor::Consumer;
 use crate::exchange::actor::Exchange;
+use crate::id::ChannelId;
 use crate::listener::Listener;
+use crate::publication::Handout;
 use crate::queue::actor::Queue;
+use crate::queue::forwarding::Forward;
 use crate::vhost::actor::VirtualHost;
 use crate::writer::actor::Writer;
 
@@ -37,6 +41,8 @@ pub enum Fault {
     Exchange(&'static str, &'static str),
     /// A queue of a virtual host.
     Queue(&'static str, &'static str),
+    /// The forwarder of a queue of a virtual host, if it has one.
+    Forwarder(&'static str, &'static str),
     /// A connection.
     Connection(SocketAddr),
     /// A connection's writer.
@@ -123,7 +129,10 @@ impl Handler<Inject> for Root {
                     listener.do_send(inject.clone());
                 }
             }
-            Fault::VirtualHost(vhost) | Fault::Exchange(vhost, _) | Fault::Queue(vhost, _) => {
+            Fault::VirtualHost(vhost)
+            | Fault::Exchange(vhost, _)
+            | Fault::Queue(vhost, _)
+            | Fault::Forwarder(vhost, _) => {
                 if let Some(vhost) = self.node.vhost(vhost) {
                     vhost.addr.do_send(inject);
                 }
@@ -147,7 +156,7 @@ impl Handler<Inject> for VirtualHost {
                     exchange.addr.do_send(inject);
                 }
             }
-            Fault::Queue(_, name) => {
+            Fault::Queue(_, name) | Fault::Forwarder(_, name) => {
                 if let Some(queue) = self.directory.queue(name) {
                     queue.addr.do_send(inject);
                 }
@@ -191,6 +200,37 @@ impl Handler<Inject> for Channel {
     }
 }
 
+/// The holder of the forwarder that panics with its next mail. Its queue knows it by that mail alone.
+static DOOMED: AtomicU64 = AtomicU64::new(0);
+
+impl Handler<Inject> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+        match (&inject.fault, &self.forwarder) {
+            (Fault::Forwarder(..), Some((holder, forwarder))) => {
+                DOOMED.store(holder.0, Ordering::Relaxed);
+                forwarder.do_send(Forward {
+                    handout: Handout::default(),
+                    reasons: Vec::new(),
+                    effective: Arc::clone(&self.effective),
+                });
+            }
+            (Fault::Forwarder(..), None) => {}
+            _ => inject.strike(),
+        }
+    }
+}
+
+/// Strikes a forwarder that is to panic.
+#[expect(clippy::panic, reason = "that is what it is for")]
+pub(crate) fn strike_if_doomed(holder: ChannelId) {
+    let doomed = DOOMED.compare_exchange(holder.0, 0, Ordering::Relaxed, Ordering::Relaxed);
+    if doomed.is_ok() {
+        panic!("injected: a forwarder");
+    }
+}
+
 /// Actors that have nobody below them.
 macro_rules! struck {
     ($($actor:ident),+) => {$(
@@ -204,4 +244,4 @@ macro_rules! struck {
     )+};
 }
 
-struck!(Listener, Exchange, Queue, Writer, Consumer);
+struck!(Listener, Exchange, Writer, Consumer);

@@ -271,6 +271,8 @@ impl Handler<Forward> for Forwarder {
     type Result = ();
 
     fn handle(&mut self, mail: Forward, ctx: &mut Context<Self>) {
+        #[cfg(feature = "faults")]
+        crate::fault::strike_if_doomed(self.source.holder);
         let time = clock::now() / 1000;
         for ((delivery, publication), reason) in mail.handout.publications().zip(mail.reasons) {
             self.carry(delivery.key, publication, (reason, time), &mail.effective, ctx);

@@ -71,7 +71,7 @@ pub struct Queue {
     /// The messages it was given before, if it drops those that come twice.
     pub(super) seen: Option<Seen>,
     /// What holds now.
-    pub(super) effective: Arc<Effective>,
+    pub(crate) effective: Arc<Effective>,
     pub(super) journal: Box<dyn Journal>,
     pub(super) scratch: Box<dyn Journal>,
     pub(super) memory: MemoryBudget,
@@ -95,7 +95,7 @@ pub struct Queue {
     pub(super) deleted: bool,
     pub(super) start_forwarder: StartForwarder,
     /// Carries dead messages away, and holds them under an id of its own.
-    pub(super) forwarder: Option<(ChannelId, Recipient<Forward>)>,
+    pub(crate) forwarder: Option<(ChannelId, Recipient<Forward>)>,
     pub(super) alarm: Alarm,
     turn: Turn,
     pub(super) ended: Recipient<QueueEnded>,
