@@ -19,6 +19,7 @@ mod data_dir;
 mod dead_letters;
 mod disk;
 mod exchange_types;
+mod expiry;
 mod full_disk;
 mod kept;
 mod killed;
