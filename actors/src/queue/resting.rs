@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(told, [(7, 3, 1_203), (4, 3, 1_603)]);
         assert_eq!(resting.next_due(), Some(1_210));
         assert_eq!(taken(&mut resting, 1_209), []);
-        assert_eq!(taken(&mut resting, 1_210), [7, 9]);
+        assert_eq!(taken(&mut resting, 1_210), [9, 7], "as they came to rest");
         resting.begin(2_000, |_, _, _, _| panic!("both have begun"));
         assert_eq!((resting.next_due(), resting.len()), (Some(1_610), 1));
         assert_eq!(taken(&mut resting, u64::MAX), [4]);

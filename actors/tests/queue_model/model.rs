@@ -256,7 +256,6 @@ impl Model {
             handed_out_below,
             returned: self.disk.returned.values().copied().collect(),
             timed: self.deaths.timed,
-            ..Kept::default()
         };
         let before = std::mem::take(&mut self.ready);
         let held = self
