@@ -314,6 +314,23 @@ fn the_next_active_consumer_is_that_of_the_highest_priority() {
 }
 
 #[test]
+fn no_get_at_a_quorum_queue_where_one_is_active_at_a_time() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    channel.call::<DeclareOk<'_>>(Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([
+            ("x-single-active-consumer", FieldValue::from(true)),
+            ("x-queue-type", "quorum".into()),
+        ]),
+        ..queue("q")
+    });
+    let text = "RESOURCE_LOCKED - cannot obtain access to locked queue 'q' in vhost '/'. basic.get operations are not \
+                supported by quorum queues with single active consumer";
+    channel.fails(crate::support::methods::get("q"), 405, text);
+}
+
+#[test]
 fn no_exclusive_consumer_where_one_is_active_at_a_time() {
     let broker = Broker::start();
     let channel = broker.connect().channel();

@@ -18,6 +18,7 @@ mod browsing;
 mod channel;
 mod confirm;
 mod connection;
+mod consumer_timeout;
 mod consuming;
 mod content;
 mod dead_letters;

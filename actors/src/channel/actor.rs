@@ -279,6 +279,11 @@ impl Handler<QueueNotice> for Channel {
                     self.refused(key, upto, of, &refused, ctx);
                 }
             }
+            QueueNotice::Overdue { queue, keys, timeout } => {
+                if let Some(key) = self.attachments.key_of(queue) {
+                    self.overdue(key, &keys, timeout, ctx);
+                }
+            }
             QueueNotice::Gone { queue, crashed } => {
                 debug!(channel = self.number, crashed, "a queue is gone");
                 if let Some(key) = self.attachments.key_of(queue) {

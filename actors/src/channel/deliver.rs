@@ -118,6 +118,9 @@ impl Channel {
     }
 
     fn cancelled(&mut self, number: u32, ctx: &mut Context<Self>) {
+        if !matches!(self.pending, Some(Pending::Cancel(pending)) if pending == number) {
+            return self.cancelled_by_broker(number);
+        }
         self.pending = None;
         if let Some(subscriber) = self.remove_consumer(number)
             && !subscriber.nowait
@@ -146,17 +149,20 @@ impl Channel {
                 self.resume(ctx, |_| Err(refused.on(basic::Consume::IDS)));
             }
             Some(Pending::Cancel(pending)) if pending == number => self.cancelled(number, ctx),
-            _ => {
-                if let Some(subscriber) = self.remove_consumer(number)
-                    && self.session.cancel_notify
-                {
-                    let cancel = basic::Cancel {
-                        consumer_tag: &subscriber.tag,
-                        nowait: true,
-                    };
-                    self.output.method(self.number, &cancel);
-                }
-            }
+            _ => self.cancelled_by_broker(number),
+        }
+    }
+
+    /// A consumer ends that the client has not cancelled.
+    fn cancelled_by_broker(&mut self, number: u32) {
+        if let Some(subscriber) = self.remove_consumer(number)
+            && self.session.cancel_notify
+        {
+            let cancel = basic::Cancel {
+                consumer_tag: &subscriber.tag,
+                nowait: true,
+            };
+            self.output.method(self.number, &cancel);
         }
     }
 

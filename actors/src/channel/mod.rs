@@ -20,6 +20,7 @@ mod inbox;
 mod labour;
 pub(crate) mod messages;
 mod methods;
+mod overdue;
 mod publish;
 mod reply_to;
 mod routes;

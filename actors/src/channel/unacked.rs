@@ -8,12 +8,15 @@ pub const NO_CONSUMER: u32 = u32::MAX;
 /// Marks a settled place; no attachment has this number.
 const SETTLED: u32 = u32::MAX;
 
+/// Marks a delivery that was taken from the client: what it says of it means nothing any more. No attachment has this number.
+const FORFEITED: u32 = u32::MAX - 1;
+
 /// One unsettled delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outstanding {
     /// Its delivery tag.
     pub tag: u64,
-    /// The channel's number of the queue it came from, below `u32::MAX`.
+    /// The channel's number of the queue it came from, below `u32::MAX - 1`.
     pub queue: u32,
     /// The queue's key for it.
     pub key: u32,
@@ -107,6 +110,21 @@ impl Unacked {
     /// Takes all there are.
     pub fn take_all(&mut self, sink: impl FnMut(Outstanding)) {
         self.take_first(self.places.len(), sink);
+    }
+
+    /// Takes deliveries of a queue, known by their keys, away from the client, and returns them. Their tags stay outstanding, and
+    /// the client may settle them without effect.
+    pub fn forfeit(&mut self, queue: u32, keys: &[u32]) -> Vec<Outstanding> {
+        let mut keys = keys.to_vec();
+        keys.sort_unstable();
+        let mut forfeited = Vec::with_capacity(keys.len());
+        for place in &mut self.places {
+            if place.queue == queue && keys.binary_search(&place.key).is_ok() {
+                forfeited.push(*place);
+                (place.queue, place.consumer) = (FORFEITED, NO_CONSUMER);
+            }
+        }
+        forfeited
     }
 
     /// Puts deliveries back that were taken and not settled after all.
@@ -243,6 +261,20 @@ mod tests {
         take(&mut ledger, 5, false).unwrap();
         ledger.restore([delivery(5), delivery(2)]);
         assert_eq!(take(&mut ledger, 0, true), Ok(vec![1, 2, 3, 4, 5, 6]));
+    }
+
+    #[test]
+    fn what_was_taken_away_may_be_settled_once_more_without_effect() {
+        let mut ledger = ledger(1..=4);
+        let taken = ledger.forfeit(0, &[3, 2, 9]);
+        assert_eq!(taken, [delivery(2), delivery(3)]);
+        assert_eq!(ledger.forfeit(0, &[3, 2]), []);
+        let mut settled = Vec::new();
+        ledger
+            .take(3, true, |delivery| settled.push(delivery.queue))
+            .unwrap();
+        assert_eq!(settled, [0, FORFEITED, FORFEITED]);
+        assert_eq!(take(&mut ledger, 2, false), Err(UnknownTag { tag: 2 }));
     }
 
     #[test]

@@ -302,6 +302,8 @@ impl Handler<QueueNotice> for Forwarder {
                     self.confirms.refused_of_batch(key, upto, of, &refused);
                 }
             }
+            // A forwarder settles in its own time.
+            QueueNotice::Overdue { .. } => {}
             QueueNotice::Gone { queue, crashed } => {
                 if let Some(key) = self.attachments.key_of(queue) {
                     let verdict = if crashed { Verdict::Nack } else { Verdict::Ack };

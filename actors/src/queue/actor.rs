@@ -206,7 +206,9 @@ impl Queue {
             };
         }
         self.answer_gets();
-        self.state.dispatch(MOST_DISPATCHED)
+        let pass = self.state.dispatch(MOST_DISPATCHED);
+        self.call_in(&pass);
+        pass
     }
 
     fn supply(&self, consumer: ConsumerId, mail: Supply) {

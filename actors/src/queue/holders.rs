@@ -58,6 +58,13 @@ impl Holders {
         Some(key as u32)
     }
 
+    /// The position of the message that a channel holds by this key.
+    pub(super) fn position(&self, channel: ChannelId, key: u32) -> Option<u64> {
+        let slot = *self.slots.get(&channel)?;
+        let held = self.unacked.get(slot as usize)?.get(key as usize)?;
+        Some(held.position)
+    }
+
     /// Releases the messages with these keys to `sink` and returns how many there were; unknown keys are skipped.
     pub(super) fn release(&mut self, channel: ChannelId, keys: &[u32], mut sink: impl FnMut(Held)) -> usize {
         let slot = self.slots.get(&channel);

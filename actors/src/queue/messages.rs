@@ -225,6 +225,15 @@ pub enum QueueNotice {
         /// The refused ones, by their places in the batch.
         refused: Vec<u32>,
     },
+    /// Deliveries to this channel are unsettled for longer than the queue allows: it wants them back.
+    Overdue {
+        /// The queue.
+        queue: QueueId,
+        /// Their keys.
+        keys: Vec<u32>,
+        /// How long they may be unsettled, in milliseconds.
+        timeout: u64,
+    },
     /// The queue is no more.
     Gone {
         /// The queue.

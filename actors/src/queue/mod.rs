@@ -40,6 +40,7 @@ mod limits;
 mod memory;
 pub mod messages;
 pub mod options;
+mod overtime;
 mod pages;
 mod reading;
 mod ready;

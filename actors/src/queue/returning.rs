@@ -75,6 +75,7 @@ impl QueueState {
         self.returning.counts = effective.counts_deliveries;
         self.returning.limit = effective.delivery_limit;
         self.returning.retry = effective.retry;
+        self.amend_overtime(effective);
     }
 
     /// The returns that the journal is to keep, since this was asked last. It is to hear of them before it hears what is

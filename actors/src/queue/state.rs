@@ -11,6 +11,7 @@ use super::{
     holders::{Held, Holders},
     levels::Levels,
     limits::Limits,
+    overtime::Overtime,
     pages::Pages,
     returning::Returning,
     settlements::Settlements,
@@ -70,6 +71,7 @@ pub struct QueueState {
     pub(super) settlements: Settlements,
     pub(super) backlog: Backlog,
     pub(super) returning: Returning,
+    pub(super) overtime: Overtime,
     pub(super) expiry: Expiry,
     pub(super) limits: Limits,
     pub(super) dying: Dying,
@@ -236,6 +238,7 @@ impl QueueState {
             let holder = self.holders.attach(channel);
             self.holders.hold(holder, Held { position, entry })?
         };
+        self.note_got(channel, key, position);
         let delivery = Delivery {
             page: 0,
             offset: entry.offset,

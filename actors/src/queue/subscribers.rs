@@ -113,6 +113,12 @@ impl Subscribers {
         self.slots.iter().map(|(_, subscriber)| subscriber.id)
     }
 
+    /// The channel of a consumer.
+    pub(super) fn channel_of(&self, id: ConsumerId) -> Option<ChannelId> {
+        let slot = *self.index.get(&id)?;
+        Some(self.slots.get(slot as usize)?.channel)
+    }
+
     /// The single active consumer, where there is one.
     pub(super) fn active(&self) -> Option<ConsumerId> {
         Some(self.slots.get(self.active? as usize)?.id)

@@ -5,7 +5,9 @@ use std::time::Duration;
 use actix::prelude::*;
 use tracing::debug;
 
+use super::Pass;
 use super::actor::Queue;
+use super::messages::QueueNotice;
 use crate::clock::{self, millis};
 
 /// What a queue waits for.
@@ -21,6 +23,23 @@ impl Queue {
     /// The queue is used, or just begins: it does not expire before its whole time has passed.
     pub(super) fn used(&mut self) {
         self.alarm.unused_until = None;
+    }
+
+    /// Takes note of what was handed out, where that has to be settled in time, and asks for what was not.
+    pub(super) fn call_in(&mut self, pass: &Pass) {
+        if !self.state.limits_unsettled() {
+            return;
+        }
+        let timeout = self.effective.consumer_timeout.map_or(0, millis);
+        for (channel, keys) in self.state.note_pass(pass, clock::now()) {
+            if let Some(peer) = self.peers.get(&channel) {
+                peer.notice.do_send(QueueNotice::Overdue {
+                    queue: self.id,
+                    keys,
+                    timeout,
+                });
+            }
+        }
     }
 
     /// Takes note of what came to rest, and wakes what is due.
@@ -44,6 +63,7 @@ impl Queue {
             .next_deadline()
             .into_iter()
             .chain(self.state.next_due())
+            .chain(self.state.next_overdue())
             .chain(end)
             .min();
         let Some(next) = next else { return };

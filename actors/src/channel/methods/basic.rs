@@ -11,6 +11,7 @@ use super::lost;
 use crate::node::{Access, Resource};
 use crate::queue::Outcome;
 use crate::queue::messages::{Deleted, Get, Got};
+use crate::queue::options::QueueKind;
 use crate::vhost::names;
 
 impl Channel {
@@ -68,6 +69,14 @@ impl Channel {
         let name = self.named_queue(get.queue)?;
         let handle = self.find_queue(&name)?;
         self.session.check(Access::Read, Resource::Queue(&name))?;
+        if handle.options.kind == QueueKind::Quorum && handle.options.single_active_consumer {
+            let text = format!(
+                "cannot obtain access to locked {}. basic.get operations are not supported by quorum queues with single \
+                 active consumer",
+                names::queue(&name, &self.session.vhost.name)
+            );
+            return Err(Exception::new(ReplyCode::ResourceLocked, text));
+        }
         let queue = self
             .attachments
             .attach(handle.clone(), || ctx.address().recipient());

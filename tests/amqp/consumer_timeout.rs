@@ -1,0 +1,130 @@
+//! `x-consumer-timeout`: how long a delivery may be unsettled.
+
+use leveret_protocol::method::basic;
+use leveret_protocol::method::queue::{Declare, DeclareOk};
+use leveret_protocol::{FieldTable, FieldValue};
+
+use crate::support::methods::{consume, queue};
+use crate::support::{Broker, Channel};
+
+const TEXT: &str = "PRECONDITION_FAILED - delivery acknowledgement on channel 2 timed out. Timeout value used: 300 ms. This \
+                    timeout value can be configured, see consumers doc guide to learn more";
+
+#[test]
+fn what_is_unsettled_for_too_long_goes_back_and_its_consumer_is_cancelled() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let (slow, other) = (connection.channel(), connection.channel());
+    declare(&slow, []);
+    slow.prefetch(2);
+    let tag = slow.consume("q");
+    slow.publish("", "q", "a");
+    let stuck = slow.delivery();
+    assert_eq!(slow.expect::<basic::Cancel<'_>>().consumer_tag, tag);
+    assert_eq!(slow.consumers("q"), 0);
+    other.consume("q");
+    let again = other.delivery();
+    assert_eq!((again.body.as_slice(), again.redelivered), (&b"a"[..], true));
+    slow.ack(stuck.tag);
+    other.ack(again.tag);
+    assert_eq!(slow.ready("q"), 0, "a late ack does no harm");
+    slow.consume("q");
+    slow.publish("", "q", "b");
+}
+
+#[test]
+fn what_is_settled_in_time_is_left_alone() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    // All together take longer than one may.
+    declare(&channel, [("x-consumer-timeout", 1_500.into())]);
+    channel.consume("q");
+    for round in 0..8 {
+        channel.publish("", "q", round.to_string());
+        let delivery = channel.delivery();
+        assert_eq!(delivery.body, round.to_string().as_bytes());
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        channel.ack(delivery.tag);
+    }
+    channel.expect_nothing();
+    assert_eq!((channel.ready("q"), channel.consumers("q")), (0, 1));
+}
+
+#[test]
+fn it_counts_as_a_failed_attempt() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    declare(&channel, [("x-delivery-limit", 0.into())]);
+    channel.consume("q");
+    channel.publish("", "q", "a");
+    channel.delivery();
+    channel.expect::<basic::Cancel<'_>>();
+    assert_eq!(channel.ready("q"), 0);
+}
+
+#[test]
+fn the_next_single_active_consumer_takes_over() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let (slow, other) = (connection.channel(), connection.channel());
+    declare(&slow, [("x-single-active-consumer", true.into())]);
+    slow.consume("q");
+    other.consume("q");
+    slow.publish("", "q", "a");
+    assert_eq!(slow.delivery().body, b"a");
+    slow.expect::<basic::Cancel<'_>>();
+    assert_eq!(other.delivery().body, b"a");
+}
+
+#[test]
+fn where_there_is_no_consumer_to_cancel_the_channel_ends() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let (other, channel) = (connection.channel(), connection.channel());
+    declare(&other, []);
+    other.publish("", "q", "a");
+    assert_eq!(other.ready("q"), 1);
+    channel.get("q").unwrap();
+    channel.closed(406, TEXT, (0, 0));
+    assert_eq!(other.drain("q"), ["a"]);
+}
+
+#[test]
+fn a_client_that_cannot_take_a_cancel_loses_the_channel() {
+    use leveret_protocol::method::connection::{Open, OpenOk, StartOk, Tune, TuneOk};
+    let broker = Broker::start();
+    let connection = broker.socket();
+    connection.greet();
+    let start_ok = crate::support::connection::start_ok(b"\0guest\0guest");
+    connection.call::<Tune>(StartOk {
+        client_properties: FieldTable::new(),
+        ..start_ok
+    });
+    connection.tune(TuneOk {
+        channel_max: 2047,
+        frame_max: 131_072,
+        heartbeat: 0,
+    });
+    connection.call::<OpenOk>(Open {
+        vhost: broker.vhost(),
+    });
+    let (other, channel) = (connection.channel(), connection.channel());
+    declare(&other, []);
+    other.publish("", "q", "a");
+    channel.consume_as(consume("q"));
+    channel.delivery();
+    channel.closed(406, TEXT, (0, 0));
+    assert_eq!(other.drain("q"), ["a"]);
+}
+
+/// Declares the queue; deliveries may be unsettled for 300 ms, if nothing else is said.
+fn declare<const N: usize>(channel: &Channel, more: [(&str, FieldValue); N]) {
+    let mut arguments = FieldTable::from_iter([("x-consumer-timeout", 300)]);
+    for (key, value) in more {
+        arguments.insert(key, value);
+    }
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments,
+        ..queue("q")
+    });
+}
