@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use leveret_protocol::method::queue::{Declare, DeclareOk, PurgeOk};
 use leveret_protocol::properties::Properties;
-use leveret_protocol::{FieldTable, FieldValue};
+use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
 
 use crate::support::methods::{purge, queue};
 use crate::support::{Broker, Channel};
@@ -122,6 +122,29 @@ fn a_purge_leaves_what_rests() {
     assert_eq!(channel.drain("q"), ["a"]);
 }
 
+#[test]
+fn what_rests_expires_all_the_same() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    channel.call::<DeclareOk<'_>>(queue("dead"));
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([
+            ("x-delayed-retry-type", FieldValue::from("all")),
+            ("x-delayed-retry-min", 60_000.into()),
+            ("x-delayed-retry-max", 60_000.into()),
+            ("x-dead-letter-exchange", "".into()),
+            ("x-dead-letter-routing-key", "dead".into()),
+        ]),
+        ..queue("q")
+    });
+    let properties = OwnedProperties::new().with_expiration("500").encode();
+    channel.publish_with("q", &properties, "a");
+    let got = channel.get("q").unwrap();
+    channel.requeue(got.tag);
+    assert_eq!(channel.ready("q"), 0, "it rests, and nothing waits or is held");
+    await_ready_in(&channel, "dead", 1);
+}
+
 fn declare(channel: &Channel, kind: &str, times: u64, limit: Option<i32>) {
     declare_as(channel, "q", kind, times, limit);
 }
@@ -148,8 +171,13 @@ fn declare_as(channel: &Channel, name: &str, kind: &str, times: u64, limit: Opti
 /// Waits until that many messages are ready.
 #[track_caller]
 fn await_ready(channel: &Channel, count: u32) {
+    await_ready_in(channel, "q", count);
+}
+
+#[track_caller]
+fn await_ready_in(channel: &Channel, queue: &str, count: u32) {
     let start = Instant::now();
-    while channel.ready("q") != count {
+    while channel.ready(queue) != count {
         assert!(
             start.elapsed() < crate::support::PATIENCE,
             "{count} are not ready in time"

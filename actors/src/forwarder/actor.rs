@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix::fut;
 use actix::prelude::*;
 use leveret_protocol::Body;
 use tracing::{info, warn};
@@ -273,6 +274,13 @@ impl Handler<Forward> for Forwarder {
     fn handle(&mut self, mail: Forward, ctx: &mut Context<Self>) {
         #[cfg(feature = "faults")]
         crate::fault::strike_if_doomed(self.source.holder);
+        if !self.directory.is_complete() {
+            // What died while the broker was down goes to exchanges and queues that may not be back yet.
+            let directory = Arc::clone(&self.directory);
+            let complete = fut::wrap_future::<_, Self>(async move { directory.completed().await });
+            ctx.spawn(complete.map(|(), forwarder, ctx| forwarder.handle(mail, ctx)));
+            return;
+        }
         let time = clock::now() / 1000;
         for ((delivery, publication), reason) in mail.handout.publications().zip(mail.reasons) {
             self.carry(delivery.key, publication, (reason, time), &mail.effective, ctx);

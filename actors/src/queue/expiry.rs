@@ -75,7 +75,7 @@ impl QueueState {
 
     /// Lets messages die whose time is over, about `most` of them. `true` when there are more.
     pub fn expire(&mut self, now: u64, most: usize) -> bool {
-        if self.ready.len() == 0 && self.holders.len() == 0 {
+        if self.ready.len() == 0 && self.holders.len() == 0 && !self.rests() {
             self.expiry = Expiry::default();
             return false;
         }

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::exchange::actor::Exchange;
 use crate::exchange::bindings::{Bindings, Destination};
@@ -106,6 +107,7 @@ pub struct Directory {
     exchanges: ArcSwap<Map<ExchangeHandle>>,
     replies: ArcSwap<imbl::HashMap<Name, Recipient<DirectReply>>>,
     policies: ArcSwap<Policies>,
+    whole: watch::Sender<bool>,
 }
 
 impl Directory {
@@ -117,7 +119,24 @@ impl Directory {
             exchanges: ArcSwap::default(),
             replies: ArcSwap::default(),
             policies: ArcSwap::default(),
+            whole: watch::Sender::new(false),
         }
+    }
+
+    /// All that was there before a restart is here.
+    pub(crate) fn complete(&self) {
+        self.whole.send_replace(true);
+    }
+
+    /// Whether all is here that was there before a restart. What is routed earlier may miss its way.
+    pub(crate) fn is_complete(&self) -> bool {
+        *self.whole.borrow()
+    }
+
+    /// Returns once it [is complete](Self::is_complete).
+    pub(crate) async fn completed(&self) {
+        // It can't fail: the sender is here for as long as this is asked.
+        let _ = self.whole.subscribe().wait_for(|whole| *whole).await;
     }
 
     /// Changes whenever a route may have changed.
@@ -221,5 +240,23 @@ impl Graph for Directory {
         let queue = queues.get(name)?;
         let known = queue.options.waiting_room_of.is_none();
         known.then(|| queue.name.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_it_to_be_complete_waits_no_longer_than_that() {
+        let directory = Directory::new(Name::from("/"));
+        let mut early = Box::pin(directory.completed());
+        assert!(early.as_mut().now_or_never().is_none());
+        assert!(!directory.is_complete());
+        directory.complete();
+        assert!(early.now_or_never().is_some());
+        assert!(directory.completed().now_or_never().is_some());
     }
 }

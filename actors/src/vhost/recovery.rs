@@ -40,6 +40,7 @@ impl VirtualHost {
             let bindings = bound.remove(&name).unwrap_or_else(|| Bindings::new(options.kind));
             self.start_exchange(name, options, Some(id), bindings, ctx);
         }
+        self.directory.complete();
         if exchanges + queues + bindings > 0 {
             let vhost = &self.directory.vhost;
             let ms = begun.elapsed().as_millis();
