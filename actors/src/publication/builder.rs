@@ -48,7 +48,7 @@ impl PageBuilder {
         persistent: bool,
         body: Body<'_>,
     ) -> u32 {
-        self.copy(Publication {
+        self.write(Publication {
             exchange: exchange.as_bytes(),
             routing_key: routing_key.as_bytes(),
             properties,
@@ -62,28 +62,7 @@ impl PageBuilder {
     /// Adds a publication like this one, be it of another page or made anew, and returns its offset here. Its
     /// `body_len` is not looked at, and what of a name exceeds 255 bytes is cut off.
     pub fn copy(&mut self, publication: Publication<'_>) -> u32 {
-        let Publication { properties, body, .. } = publication;
-        let route = self.write_route(short(publication.exchange), short(publication.routing_key));
-        let offset = self.here();
-        let bytes = body.as_slice();
-        let large = bytes.len() > LARGE;
-        let header = Header {
-            route,
-            dead_lettered: publication.dead_lettered,
-            properties_len: properties.len() as u32 & !FLAG,
-            persistent: publication.persistent,
-            body_len: bytes.len() as u32 & !FLAG,
-            large,
-        };
-        header.write(&mut self.records);
-        self.timed |= flags(properties) & flag::EXPIRATION != 0;
-        self.records.extend_from_slice(properties);
-        if large {
-            self.push_large(own(body));
-        } else {
-            self.records.extend_from_slice(bytes);
-        }
-        offset
+        self.write(publication)
     }
 
     /// Bytes written so far, large bodies included.
@@ -125,6 +104,32 @@ impl PageBuilder {
             self.records = Vec::new();
         }
         records
+    }
+
+    #[inline(always)]
+    fn write(&mut self, publication: Publication<'_>) -> u32 {
+        let Publication { properties, body, .. } = publication;
+        let route = self.write_route(short(publication.exchange), short(publication.routing_key));
+        let offset = self.here();
+        let bytes = body.as_slice();
+        let large = bytes.len() > LARGE;
+        let header = Header {
+            route,
+            dead_lettered: publication.dead_lettered,
+            properties_len: properties.len() as u32 & !FLAG,
+            persistent: publication.persistent,
+            body_len: bytes.len() as u32 & !FLAG,
+            large,
+        };
+        header.write(&mut self.records);
+        self.timed |= flags(properties) & flag::EXPIRATION != 0;
+        self.records.extend_from_slice(properties);
+        if large {
+            self.push_large(own(body));
+        } else {
+            self.records.extend_from_slice(bytes);
+        }
+        offset
     }
 
     fn push_large(&mut self, body: Bytes) {

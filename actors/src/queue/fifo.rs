@@ -57,7 +57,7 @@ impl Fifo {
     }
 
     /// Appends an entry at a position above all that are here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, position: u64, entry: Entry) {
         if position != self.end {
             self.jump(position);
@@ -66,12 +66,7 @@ impl Fifo {
         self.cost += u64::from(entry.cost);
         match self.chunks.back_mut() {
             Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
-            last => {
-                // Only the very first chunk starts small: a queue with a backlog fills its next one anyway.
-                let mut chunk = Vec::with_capacity(if last.is_some() { CHUNK } else { 4 });
-                chunk.push(entry);
-                self.chunks.push_back(chunk);
-            }
+            _ => self.begin_chunk(entry),
         }
         self.len += 1;
     }
@@ -83,7 +78,7 @@ impl Fifo {
     }
 
     /// Takes the first entry, with its position.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<(u64, Entry)> {
         let (position, entry) = self.advance()?;
         self.len -= 1;
@@ -148,6 +143,15 @@ impl Fifo {
     /// Adds up what the entries cost after that changed.
     pub(super) fn recount(&mut self) {
         self.cost = self.iter_mut().map(|entry| u64::from(entry.cost)).sum();
+    }
+
+    #[cold]
+    fn begin_chunk(&mut self, entry: Entry) {
+        // Only the very first chunk starts small: a queue with a backlog fills its next one anyway.
+        let room = if self.chunks.is_empty() { 4 } else { CHUNK };
+        let mut chunk = Vec::with_capacity(room);
+        chunk.push(entry);
+        self.chunks.push_back(chunk);
     }
 
     /// Takes the first place, with its position.

@@ -89,7 +89,7 @@ impl Ready {
     }
 
     /// A new message, at a position above all that are here.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, position: u64, entry: Entry) {
         let fifo = if self.behind {
             &mut self.back
@@ -100,7 +100,7 @@ impl Ready {
     }
 
     /// The first message, with its position, if it is in memory.
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
         if self.returned.is_empty() {
             self.front.pop().or_else(|| self.pop_behind(settlements))
