@@ -69,6 +69,37 @@ fn a_consumer_takes_no_more_than_its_rate() {
 }
 
 #[test]
+fn what_dies_in_a_queue_is_consumed_as_dead_letters() {
+    let broker = Process::start(["--listen", "127.0.0.1:0"]);
+    let uri = format!("amqp://guest:guest@{}/%2f", broker.addresses().remove(0));
+    let count = "--count 3000 --ack-every 7 --json --quiet --dead-letters";
+    for deadly in ["--rejecters 1", "--queue-args x-message-ttl=0", "--expiration 1"] {
+        let summary = json(&perf(&uri, &format!("{count} {deadly}")));
+        assert_eq!(summary["check"]["received"], 3000, "{deadly}: {summary}");
+        assert_eq!(summary["check"]["missing"], 0, "{deadly}: {summary}");
+    }
+}
+
+#[test]
+fn priorities_and_delays_lose_nothing_and_are_no_repetition() {
+    let broker = Process::start(["--listen", "127.0.0.1:0"]);
+    let uri = format!("amqp://guest:guest@{}/%2f", broker.addresses().remove(0));
+    let delayed = "--exchange late --exchange-type x-delayed-message --exchange-args x-delayed-type=direct";
+    for options in [
+        "--priorities 10 --queue-args x-max-priority=9".to_owned(),
+        format!("{delayed} --headers x-delay=200"),
+    ] {
+        let summary = json(&perf(&uri, &format!("--count 3000 --json --quiet {options}")));
+        assert_eq!(summary["check"]["received"], 3000, "{options}: {summary}");
+        assert_eq!(summary["check"]["repeated"], 0, "{options}: {summary}");
+        if options.contains("x-delay") {
+            let half = summary["latency_ms"]["p50"].as_f64().unwrap();
+            assert!(half >= 195.0, "{summary}");
+        }
+    }
+}
+
+#[test]
 fn every_confirmed_message_is_counted_and_timed() {
     let (_sink, uri) = sink();
     let summary = json(&perf(

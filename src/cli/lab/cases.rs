@@ -11,6 +11,8 @@ pub(super) struct Case {
     pub(super) figure: Figure,
     /// Whether the limit, which copies frames and is no broker, can take this load.
     pub(super) has_limit: bool,
+    /// Whether only our own broker can take this load: others lack the feature, or cannot be started again and looked into.
+    pub(super) needs_own: bool,
 }
 
 /// How a case is measured.
@@ -22,6 +24,8 @@ pub(super) enum Procedure {
     HalfRate(&'static str),
     /// The first load, and then once more with these arguments too.
     Compared(&'static str, &'static str),
+    /// The first load, and then once more with these arguments too, compared by the broker's processor time.
+    Priced(&'static str, &'static str),
     /// This load with nothing waiting, and then with so many messages.
     Waiting(&'static str, u64),
     /// The first load alone, and then beside the second.
@@ -49,7 +53,7 @@ pub(super) enum Figure {
     Latency,
     /// Half of the confirms took no longer.
     ConfirmLatency,
-    /// Messages a second out of the broker, as a share of what comes out without the difficulty.
+    /// Messages a second out of the broker, or for a second of its processor time, as a share of what it is without the difficulty.
     Share,
     /// How many times as long 99 of 100 took as without the neighbour.
     Slowdown,
@@ -69,7 +73,7 @@ impl Figure {
 }
 
 use Figure::{ConfirmLatency, Disk, In, Latency, Out, Resident, ResidentEach, Share, Slowdown};
-use Procedure::{Beside, Compared, Fresh, HalfRate, Idle, Perf, Pika, Recovery, Stuck, Waiting};
+use Procedure::{Beside, Compared, Fresh, HalfRate, Idle, Perf, Pika, Priced, Recovery, Stuck, Waiting};
 
 const fn case(id: &'static str, title: &'static str, procedure: Procedure, figure: Figure) -> Case {
     Case {
@@ -78,6 +82,15 @@ const fn case(id: &'static str, title: &'static str, procedure: Procedure, figur
         procedure,
         figure,
         has_limit: false,
+        needs_own: false,
+    }
+}
+
+/// A case for our own broker.
+const fn own(id: &'static str, title: &'static str, procedure: Procedure, figure: Figure) -> Case {
+    Case {
+        needs_own: true,
+        ..case(id, title, procedure, figure)
     }
 }
 
@@ -137,23 +150,28 @@ pub(super) const CASES: &[Case] = &[
     case("r12", "likewise, 100 publishers", Perf("-x100 -y0 --queues 100 --exchange lab-r --bindings 100 -s1024 -p -d --confirm 100 -z {z}"), In),
     case("s", "1 KiB persistent, fan-out to 100 durable queues, confirms 100, consumed", Perf("-x1 -y100 --queues 100 --exchange lab-s --exchange-type fanout -s1024 -p -d --confirm 100 --ack-every 100 -z {z}"), In),
     case("t", "1 KiB persistent, one confirm at a time", Perf("-x1 -y0 -s1024 -p -d --confirm 1 -z {z}"), ConfirmLatency),
-    case("v1", "a crash with 1,000,000 persistent messages of 100 B waiting: messages recovered a second, and drained", Recovery(1_000_000), In),
-    case("v2", "likewise with 10,000,000", Recovery(10_000_000), In),
+    own("v1", "a crash with 1,000,000 persistent messages of 100 B waiting: messages recovered a second, and drained", Recovery(1_000_000), In),
+    own("v2", "likewise with 10,000,000", Recovery(10_000_000), In),
     case("w", "1 KiB persistent traffic passing one message that nobody takes: the largest data directory", Stuck("-x4 -y4 --queues 4 -s1024 -p -d --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}"), Disk),
-    case("x1", "16 B, confirms 1000, ack every 100, with 10,000,000 waiting: share of the rate with none", Waiting("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 --drain 0 -z {z}", 10_000_000), Share),
+    own("x1", "16 B, confirms 1000, ack every 100, with 10,000,000 waiting: share of the rate with none", Waiting("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 --drain 0 -z {z}", 10_000_000), Share),
     case("x2", "16 B, auto-ack, 1,000 channels of one connection at each end of one queue: share of the rate with one", Compared("-x1 -y1 -s16 --auto-ack -z {z}", "--channels 1000"), Share),
     case("x3", "16 B, auto-ack, 1,000 queues, each with a channel of one connection at each end: share of the rate with one", Compared("-x1 -y1 -s16 --auto-ack -z {z}", "--channels 1000 --queues 1000"), Share),
     case("y1", "request and reply beside 200,000 messages of 16 B a second: times as slow, by p99", Beside("rpc --requesters 1 -z {z}", "-x1 -y1 -s16 --rate 200000 --auto-ack -z {z}"), Slowdown),
     case("y2", "likewise beside a flood of 16 B", Beside("rpc --requesters 1 -z {z}", "-x1 -y1 -s16 --auto-ack -z {z}"), Slowdown),
     case("y3", "likewise beside a consumer that takes 1,000 of 20,000 messages of 1 KiB a second", Beside("rpc --requesters 1 -z {z}", "-x1 -y1 -s1024 --rate 20000 --consume-rate 1000 --auto-ack --drain 0 -z {z}"), Slowdown),
+    case("z01", "16 B to a queue with a TTL of 60 s: messages for a CPU-second, as a share of a plain queue's (as all z)", Priced("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--queue-args x-message-ttl=60000"), Share),
+    case("z02", "likewise with an expiration of 60 s each", Priced("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--expiration 60000"), Share),
+    case("z03", "ten priorities, all used", Priced("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--queue-args x-max-priority=9 --priorities 10"), Share),
+    case("z04", "a queue of at most 100,000, never full", Priced("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--queue-args x-max-length=100000"), Share),
+    case("z05", "publish only, to a queue of at most 1,000 that drops its oldest", Priced("-x1 -y0 -s16 --confirm 1000 -z {z}", "--queue-args x-max-length=1000"), Share),
+    case("z06", "rejected by one consumer, and consumed as dead letters", Priced("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--dead-letters --rejecters 1"), Share),
+    case("z07", "expired at once, and consumed as dead letters", Priced("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--dead-letters --queue-args x-message-ttl=0"), Share),
+    case("z08", "expired after 100 ms, and consumed as dead letters", Priced("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--dead-letters --queue-args x-message-ttl=100"), Share),
+    case("z09", "1 KiB persistent, expired after 100 ms, and consumed as dead letters", Priced("-x1 -y1 -s1024 -p -d --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--dead-letters --queue-args x-message-ttl=100"), Share),
+    case("z10", "1 KiB persistent, to a quorum queue", Priced("-x1 -y1 -s1024 -p -d --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--queue-args x-queue-type=quorum"), Share),
+    own("z11", "16 B delayed by a second", Priced("-x1 -y1 -s16 --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--exchange lab-z --exchange-type x-delayed-message --exchange-args x-delayed-type=direct --headers x-delay=1000"), Share),
+    own("z12", "1 KiB persistent, delayed by a second", Priced("-x1 -y1 -s1024 -p -d --confirm 1000 --prefetch 1000 --ack-every 100 -z {z}", "--exchange lab-z --exchange-type x-delayed-message --exchange-args x-delayed-type=direct --headers x-delay=1000"), Share),
 ];
-
-impl Case {
-    /// Whether it takes a broker that can be started again and looked into.
-    pub(super) fn needs_own(&self) -> bool {
-        matches!(self.procedure, Recovery(_) | Waiting(..))
-    }
-}
 
 /// The cases meant by words such as `a`, `c1` or `c`: an id, or the letter that several share.
 ///

@@ -25,6 +25,7 @@ pub(super) fn measure(case: &Case, broker: &mut Broker, seconds: f64, work: &Pat
         Procedure::Perf(load) => perf(broker, load, seconds, &[]),
         Procedure::HalfRate(load) => half_rate(broker, load, seconds),
         Procedure::Compared(load, more) => compared(broker, load, more, seconds),
+        Procedure::Priced(load, more) => priced(broker, load, more, seconds),
         Procedure::Waiting(load, messages) => {
             compared(broker, load, &format!("--pre-fill {messages}"), seconds)
         }
@@ -79,14 +80,29 @@ fn half_rate(broker: &Broker, load: &str, seconds: f64) -> Result<Measurement, S
     )
 }
 
-/// Runs a load, and then the same with more arguments.
+/// Runs a load, and then the same with more arguments; compares what comes out a second.
 fn compared(broker: &Broker, load: &str, more: &str, seconds: f64) -> Result<Measurement, String> {
+    with_and_without(broker, load, more, seconds, |measured| measured.out)
+}
+
+/// Runs a load, and then the same with more arguments; compares what a second of processor time gives.
+fn priced(broker: &Broker, load: &str, more: &str, seconds: f64) -> Result<Measurement, String> {
+    with_and_without(broker, load, more, seconds, |measured| measured.per_cpu_second)
+}
+
+fn with_and_without(
+    broker: &Broker,
+    load: &str,
+    more: &str,
+    seconds: f64,
+    figure: fn(&Measurement) -> Option<f64>,
+) -> Result<Measurement, String> {
     let plain = perf(broker, load, seconds, &[])?;
     let more: Vec<String> = more.split(' ').map(str::to_owned).collect();
     let measured = perf(broker, load, seconds, &more)?;
     Ok(Measurement {
-        relative: ratio(measured.out, plain.out),
-        errors: [plain.errors, measured.errors].concat(),
+        relative: ratio(figure(&measured), figure(&plain)),
+        errors: [plain.errors, measured.errors.clone()].concat(),
         ..measured
     })
 }

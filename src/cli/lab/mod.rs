@@ -121,7 +121,7 @@ fn one_case(
     let takes_part = |broker: &Broker| match broker.kind {
         Kind::Leveret => true,
         Kind::Limit => case.has_limit,
-        _ => !case.needs_own(),
+        _ => !case.needs_own,
     };
     let mut results: Vec<BrokerResult> = brokers
         .iter()
@@ -153,7 +153,9 @@ fn load(case: &Case) -> String {
         Procedure::Perf(load) => format!("perf {load}"),
         Procedure::Fresh(load) => format!("perf {load}, at a fresh broker"),
         Procedure::HalfRate(load) => format!("perf {load}, then at half the rate"),
-        Procedure::Compared(load, more) => format!("perf {load}, and then with {more} too"),
+        Procedure::Compared(load, more) | Procedure::Priced(load, more) => {
+            format!("perf {load}, and then with {more} too")
+        }
         Procedure::Waiting(load, messages) => format!("perf {load}, and then with --pre-fill {messages} too"),
         Procedure::Beside(load, neighbour) => format!("perf {load}, and then beside perf {neighbour}"),
         Procedure::Pika(what) => format!("pika_load.py {what}"),

@@ -77,6 +77,24 @@ pub(crate) struct Load {
     /// Arguments of the queues, such as x-queue-type=quorum,x-max-length=1000
     #[arg(long, value_name = "KEY=VALUE,...", value_parser = arguments, default_value = "")]
     pub(crate) queue_args: FieldTable,
+    /// Arguments of the exchange, such as x-delayed-type=direct
+    #[arg(long, value_name = "KEY=VALUE,...", value_parser = arguments, default_value = "", requires = "exchange")]
+    pub(crate) exchange_args: FieldTable,
+    /// Headers of all messages, such as x-delay=1000
+    #[arg(long, value_name = "KEY=VALUE,...", value_parser = arguments, default_value = "")]
+    pub(crate) headers: FieldTable,
+    /// Let each message expire after so many milliseconds of its own
+    #[arg(long, value_name = "MILLISECONDS")]
+    pub(crate) expiration: Option<u32>,
+    /// Give messages so many priorities in turn, from 0 on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) priorities: u8,
+    /// Consume what dies in the queues: each gets a second queue for its dead letters, from which consumers take
+    #[arg(long)]
+    pub(crate) dead_letters: bool,
+    /// Connections that reject all messages of the queues, which makes dead letters of them
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "dead_letters")]
+    pub(crate) rejecters: usize,
     /// Stop publishing after so many seconds
     #[arg(long, short = 'z', value_name = "SECONDS", default_value_t = 10.0)]
     pub(crate) duration: f64,
@@ -103,13 +121,16 @@ pub(crate) struct Load {
     pub(crate) quiet: bool,
 }
 
-/// The exchange types every broker has.
+/// The exchange types every broker has, and the one that delays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ExchangeType {
     Direct,
     Fanout,
     Topic,
     Headers,
+    /// Routes as --exchange-args x-delayed-type=TYPE says, which must be direct
+    #[value(name = "x-delayed-message")]
+    Delayed,
 }
 
 impl ExchangeType {
@@ -119,6 +140,7 @@ impl ExchangeType {
             Self::Fanout => "fanout",
             Self::Topic => "topic",
             Self::Headers => "headers",
+            Self::Delayed => "x-delayed-message",
         }
     }
 }
@@ -143,6 +165,12 @@ impl Load {
                 "--publishers is {}: at most {MOST_PUBLISHERS}",
                 self.publishers
             ));
+        }
+        if self.dead_letters && self.channels > 1 {
+            return Err("--channels does not go with --dead-letters".to_owned());
+        }
+        if (1..self.queues).contains(&self.rejecters) {
+            return Err("--rejecters are fewer than --queues: let each queue have one, or none".to_owned());
         }
         if self.bindings > 0 {
             self.check_bindings()?;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Instant;
 
 use leveret_protocol::Chunk;
-use leveret_protocol::method::basic::{Ack, Consume, Qos, QosOk};
+use leveret_protocol::method::basic::{Ack, Consume, Nack, Qos, QosOk};
 
 use super::args::Load;
 use super::intake::Intake;
@@ -18,17 +18,26 @@ use crate::cli::perf::clock;
 use crate::cli::perf::failure::Failure;
 use crate::cli::perf::latency::Latencies;
 
-/// Takes what is delivered on its channels, and acknowledges it.
+/// What a consumer does with what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Acknowledge,
+    /// Take from the queues that are published to, and reject all.
+    Reject,
+}
+
+/// Takes what is delivered on its channels, and settles it.
 #[derive(Debug)]
 pub(crate) struct Consumer<'r> {
     run: &'r Run,
     meter: &'r Meter,
     client: Client,
     subscriptions: Subscriptions,
+    verdict: Verdict,
     /// Messages taken so far.
     taken: u64,
     pace: Option<Pace>,
-    /// Acknowledgements, gathered for one write.
+    /// Settlements, gathered for one write.
     out: Chunk,
 }
 
@@ -40,17 +49,23 @@ struct Subscriptions(Vec<Subscription>);
 #[derive(Debug)]
 struct Subscription {
     intake: Intake,
-    /// None when nothing is to be acknowledged.
+    /// None when nothing is to be settled.
     acks: Option<Acks>,
 }
 
 impl<'r> Consumer<'r> {
     /// Connects, and sets the prefetch.
-    pub(crate) fn open(load: &Load, run: &'r Run, meter: &'r Meter) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        load: &Load,
+        run: &'r Run,
+        meter: &'r Meter,
+        verdict: Verdict,
+    ) -> Result<Self, Failure> {
         let mut client = Client::open_with_channels(load.uri(), load.channels)?;
         let mut subscriptions = Vec::new();
         for channel in 1..=load.channels {
-            if !load.auto_ack {
+            let settles = verdict == Verdict::Reject || !load.auto_ack;
+            if settles {
                 let qos = Qos {
                     prefetch_count: load.prefetch,
                     ..Default::default()
@@ -59,7 +74,7 @@ impl<'r> Consumer<'r> {
             }
             subscriptions.push(Subscription {
                 intake: Intake::new(run.id),
-                acks: (!load.auto_ack).then(|| Acks::every(load.ack_every, channel)),
+                acks: settles.then(|| Acks::every(load.ack_every, channel, verdict)),
             });
         }
         Ok(Self {
@@ -67,6 +82,7 @@ impl<'r> Consumer<'r> {
             meter,
             client,
             subscriptions: Subscriptions(subscriptions),
+            verdict,
             taken: 0,
             pace: None,
             out: Chunk::new(),
@@ -83,9 +99,12 @@ impl<'r> Consumer<'r> {
         self.pace = load.consume_rate.map(|rate| Pace::new(rate, begun));
         for (channel, queue) in (1..=load.channels).zip(index * usize::from(load.channels)..) {
             let consume = Consume {
-                queue: &load.queue_name(queue),
+                queue: &match self.verdict {
+                    Verdict::Acknowledge => load.consumed_queue(queue),
+                    Verdict::Reject => load.queue_name(queue),
+                },
                 consumer_tag: "perf",
-                no_ack: load.auto_ack,
+                no_ack: load.auto_ack && self.verdict == Verdict::Acknowledge,
                 ..Default::default()
             };
             // Deliveries may come before the answer of a later channel, so nobody waits for these.
@@ -145,7 +164,7 @@ impl<'r> Consumer<'r> {
     /// Acknowledges what is left, now that nothing else arrives.
     fn catch_up(&mut self) -> Result<(), Failure> {
         for acks in self.subscriptions.0.iter_mut().filter_map(|of| of.acks.as_mut()) {
-            acks.acknowledge(&mut self.out);
+            acks.settle(&mut self.out);
         }
         self.send_acks()
     }
@@ -173,19 +192,21 @@ impl Subscriptions {
     }
 }
 
-/// What one channel has not acknowledged yet.
+/// What one channel has not settled yet.
 #[derive(Debug)]
 struct Acks {
     channel: u16,
+    verdict: Verdict,
     every: u64,
     pending: u64,
     last_tag: u64,
 }
 
 impl Acks {
-    fn every(every: u64, channel: u16) -> Self {
+    fn every(every: u64, channel: u16, verdict: Verdict) -> Self {
         Self {
             channel,
+            verdict,
             every,
             pending: 0,
             last_tag: 0,
@@ -197,18 +218,32 @@ impl Acks {
         self.last_tag = tag;
         self.pending += 1;
         if self.pending >= self.every {
-            self.acknowledge(out);
+            self.settle(out);
         }
     }
 
-    fn acknowledge(&mut self, out: &mut Chunk) {
-        if self.pending > 0 {
-            let ack = Ack {
-                delivery_tag: self.last_tag,
-                multiple: self.pending > 1,
-            };
-            out.method(self.channel, &ack);
-            self.pending = 0;
+    fn settle(&mut self, out: &mut Chunk) {
+        if self.pending == 0 {
+            return;
         }
+        let (delivery_tag, multiple) = (self.last_tag, self.pending > 1);
+        match self.verdict {
+            Verdict::Acknowledge => out.method(
+                self.channel,
+                &Ack {
+                    delivery_tag,
+                    multiple,
+                },
+            ),
+            Verdict::Reject => out.method(
+                self.channel,
+                &Nack {
+                    delivery_tag,
+                    multiple,
+                    requeue: false,
+                },
+            ),
+        }
+        self.pending = 0;
     }
 }

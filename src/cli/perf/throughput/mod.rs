@@ -25,7 +25,7 @@ use std::thread::{self, Scope};
 use std::time::Duration;
 
 use args::Load;
-use consumer::Consumer;
+use consumer::{Consumer, Verdict};
 use publisher::Publisher;
 use run::Run;
 use sequences::Findings;
@@ -46,7 +46,7 @@ pub(super) fn run(load: &Load) -> Result<Summary, Failure> {
     load.check().map_err(Failure::Run)?;
     let mut control = Client::open_with_channel(load.uri())?;
     load.set_up(&mut control)?;
-    let run = Run::new(load.publishers, load.consumers);
+    let run = Run::new(load.publishers, load.consumers, load.rejecters);
     let idle = (0..load.idle)
         .map(|_| Client::open_with_channel(load.uri()))
         .collect::<Result<Vec<_>, _>>()?;
@@ -108,10 +108,13 @@ fn start<'scope>(
     for (index, meter) in run.consumers.iter().enumerate() {
         let found = found.clone();
         spawn(scope, format!("consumer {index}"), move || {
-            let outcome = Consumer::open(load, run, meter).and_then(|consumer| match run.ready() {
-                Some(begun) => consumer.consume(load, index, begun),
-                None => Ok(Vec::new()),
-            });
+            let outcome =
+                Consumer::open(load, run, meter, Verdict::Acknowledge).and_then(|consumer| {
+                    match run.ready() {
+                        Some(begun) => consumer.consume(load, index, begun),
+                        None => Ok(Vec::new()),
+                    }
+                });
             match outcome {
                 Ok(findings) => {
                     for of_channel in findings {
@@ -119,6 +122,18 @@ fn start<'scope>(
                     }
                 }
                 Err(failure) => run.fail(format!("consumer {index}: {failure}")),
+            }
+        })?;
+    }
+    for (index, meter) in run.rejecters.iter().enumerate() {
+        spawn(scope, format!("rejecter {index}"), move || {
+            let outcome =
+                Consumer::open(load, run, meter, Verdict::Reject).and_then(|rejecter| match run.ready() {
+                    Some(begun) => rejecter.consume(load, index, begun).map(drop),
+                    None => Ok(()),
+                });
+            if let Err(failure) = outcome {
+                run.fail(format!("rejecter {index}: {failure}"));
             }
         })?;
     }

@@ -58,6 +58,8 @@ impl<'r> Publisher<'r> {
         let content = Content {
             exchange: &load.exchange,
             persistent: load.persistent,
+            expiration: load.expiration,
+            headers: &load.headers,
             size: load.size,
             frame_max: client.frame_max,
         };

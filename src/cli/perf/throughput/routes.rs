@@ -13,6 +13,20 @@ use crate::cli::perf::failure::Failure;
 impl Load {
     /// The routes a publisher takes in turn.
     pub(super) fn routes(&self, publisher: usize) -> Vec<Route> {
+        let routes = self.unprioritised_routes(publisher);
+        if self.priorities == 0 {
+            return routes;
+        }
+        let of_priority = |priority| {
+            routes.iter().map(move |route| Route {
+                priority: Some(priority),
+                ..route.clone()
+            })
+        };
+        (0..self.priorities).flat_map(of_priority).collect()
+    }
+
+    fn unprioritised_routes(&self, publisher: usize) -> Vec<Route> {
         if self.bindings == 0 {
             let own = (1..=self.channels).zip(publisher * usize::from(self.channels)..);
             return own
@@ -20,6 +34,7 @@ impl Load {
                     channel,
                     key: self.key(queue),
                     headers: FieldTable::new(),
+                    priority: None,
                 })
                 .collect();
         }
@@ -51,12 +66,15 @@ impl Load {
         let (key, headers) = match self.exchange_type {
             ExchangeType::Topic => (format!("perf.{number:06}.made"), FieldTable::new()),
             ExchangeType::Headers => (String::new(), headers(number)),
-            ExchangeType::Direct | ExchangeType::Fanout => (format!("perf.{number:06}"), FieldTable::new()),
+            ExchangeType::Direct | ExchangeType::Fanout | ExchangeType::Delayed => {
+                (format!("perf.{number:06}"), FieldTable::new())
+            }
         };
         Route {
             channel: CHANNEL,
             key,
             headers,
+            priority: None,
         }
     }
 
@@ -75,7 +93,7 @@ impl Load {
                 arguments.insert("x-match", FieldValue::from("all"));
                 String::new()
             }
-            ExchangeType::Direct | ExchangeType::Fanout => self.route(number).key,
+            ExchangeType::Direct | ExchangeType::Fanout | ExchangeType::Delayed => self.route(number).key,
         };
         (key, arguments)
     }

@@ -14,6 +14,7 @@ pub(crate) struct Run {
     pub(crate) id: u64,
     pub(crate) publishers: Vec<Meter>,
     pub(crate) consumers: Vec<Meter>,
+    pub(crate) rejecters: Vec<Meter>,
     publishing: AtomicBool,
     consuming: AtomicBool,
     crew: Mutex<Crew>,
@@ -30,11 +31,13 @@ struct Crew {
 }
 
 impl Run {
-    pub(crate) fn new(publishers: usize, consumers: usize) -> Self {
+    pub(crate) fn new(publishers: usize, consumers: usize, rejecters: usize) -> Self {
+        let meters = |count| (0..count).map(|_| Meter::new()).collect();
         Self {
             id: clock::now() >> 16,
-            publishers: (0..publishers).map(|_| Meter::new()).collect(),
-            consumers: (0..consumers).map(|_| Meter::new()).collect(),
+            publishers: meters(publishers),
+            consumers: meters(consumers),
+            rejecters: meters(rejecters),
             publishing: AtomicBool::new(true),
             consuming: AtomicBool::new(true),
             crew: Mutex::default(),
@@ -53,7 +56,7 @@ impl Run {
 
     /// Opens the gate once everybody is ready; `None` when somebody failed or is late.
     pub(crate) fn begin(&self, at_most: Duration) -> Option<Instant> {
-        let all = self.publishers.len() + self.consumers.len();
+        let all = self.publishers.len() + self.consumers.len() + self.rejecters.len();
         let waiting = |crew: &mut Crew| crew.ready < all && crew.failures.is_empty();
         let waited = self.changed.wait_timeout_while(self.crew(), at_most, waiting);
         let (mut crew, late) = waited.unwrap_or_else(PoisonError::into_inner);

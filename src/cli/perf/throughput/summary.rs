@@ -119,11 +119,14 @@ impl Check {
     fn new(load: &Load, run: &Run, findings: &[Findings]) -> Self {
         let sum = |of: fn(&Findings) -> u64| findings.iter().map(of).sum::<u64>();
         let fresh = sum(|found| found.fresh);
-        // Nothing orders what one publisher sends to one queue over several channels.
-        let ordered = usize::from(load.channels) <= load.queues || load.channels == 1;
+        // Nothing orders what one publisher sends to one queue over several channels, and priorities order it anew.
+        let ordered =
+            (usize::from(load.channels) <= load.queues || load.channels == 1) && load.priorities == 0;
         let repeated = if ordered { sum(|found| found.repeated) } else { 0 };
-        let alone =
-            load.channels == 1 && load.consumers <= load.queues && (load.bindings == 0 || load.queues == 1);
+        let alone = ordered
+            && load.channels == 1
+            && load.consumers <= load.queues
+            && (load.bindings == 0 || load.queues == 1);
         Self {
             published: run.publishers.iter().map(|meter| meter.reading().messages).sum(),
             received: fresh,

@@ -17,7 +17,9 @@ pub(crate) struct Route {
     /// Where it is published.
     pub(crate) channel: u16,
     pub(crate) key: String,
+    /// Its own headers, besides those all messages have.
     pub(crate) headers: FieldTable,
+    pub(crate) priority: Option<u8>,
 }
 
 /// What all messages of a publisher have in common.
@@ -25,6 +27,9 @@ pub(crate) struct Route {
 pub(crate) struct Content<'a> {
     pub(crate) exchange: &'a str,
     pub(crate) persistent: bool,
+    /// Milliseconds each message has of its own.
+    pub(crate) expiration: Option<u32>,
+    pub(crate) headers: &'a FieldTable,
     /// Bytes of the body.
     pub(crate) size: usize,
     /// The largest frame the broker takes, in bytes.
@@ -96,8 +101,18 @@ impl Content<'_> {
     fn encoded(&self, route: &Route) -> Vec<u8> {
         let mode = if self.persistent { 2 } else { 1 };
         let mut properties = OwnedProperties::new().with_delivery_mode(mode);
-        if !route.headers.is_empty() {
-            properties = properties.with_headers(route.headers.clone());
+        let mut headers = route.headers.clone();
+        for (key, value) in self.headers.iter() {
+            headers.push(key.clone(), value.clone());
+        }
+        if !headers.is_empty() {
+            properties = properties.with_headers(headers);
+        }
+        if let Some(priority) = route.priority {
+            properties = properties.with_priority(priority);
+        }
+        if let Some(expiration) = self.expiration {
+            properties = properties.with_expiration(expiration.to_string());
         }
         let (body, properties) = (vec![b'x'; self.size], properties.encode());
         let mut chunk = Chunk::new();
@@ -116,7 +131,7 @@ impl Content<'_> {
 #[cfg(test)]
 mod tests {
     use leveret_protocol::method::basic::{self, Publish};
-    use leveret_protocol::{Frame, FrameKind, Method, decode};
+    use leveret_protocol::{FieldValue, Frame, FrameKind, Method, Properties, decode};
 
     use super::*;
 
@@ -128,15 +143,21 @@ mod tests {
         let content = Content {
             exchange: "x",
             persistent: true,
+            expiration: None,
+            headers: &FieldTable::new(),
             size,
             frame_max: 4096,
         };
-        let route = |key: &&str| Route {
+        Template::new(content, &keys.iter().map(|key| route(key)).collect::<Vec<_>>())
+    }
+
+    fn route(key: &str) -> Route {
+        Route {
             channel: 1,
-            key: (*key).to_owned(),
+            key: key.to_owned(),
             headers: FieldTable::new(),
-        };
-        Template::new(content, &keys.iter().map(route).collect::<Vec<_>>())
+            priority: None,
+        }
     }
 
     fn frames(bytes: &[u8]) -> Vec<(FrameKind, &[u8])> {
@@ -188,6 +209,33 @@ mod tests {
     #[test]
     fn a_message_larger_than_a_batch_is_a_batch() {
         assert_eq!(template(2 * BATCH).capacity(), 1);
+    }
+
+    #[test]
+    fn messages_carry_what_is_asked_and_the_priority_of_their_route() {
+        let content = Content {
+            exchange: "",
+            persistent: false,
+            expiration: Some(60_000),
+            headers: &FieldTable::from_iter([("x-delay", FieldValue::I64(1000))]),
+            size: 16,
+            frame_max: 4096,
+        };
+        let routes = [0, 1].map(|priority| Route {
+            priority: Some(priority),
+            ..route("key")
+        });
+        let mut template = Template::new(content, &routes);
+        let batch = frames(template.stamped(2, 9, Origin::first(1, 2)));
+        for (priority, (kind, header)) in (0..).zip([batch[1], batch[4]]) {
+            assert_eq!(kind, FrameKind::Header);
+            // Behind class, weight and body size.
+            let properties = Properties::parse(&header[12..]).unwrap();
+            assert_eq!(properties.priority, Some(priority));
+            assert_eq!(properties.expiration, Some(&b"60000"[..]));
+            let headers = properties.headers().unwrap().unwrap();
+            assert_eq!(headers.get("x-delay"), Some(&FieldValue::I64(1000)));
+        }
     }
 
     #[test]

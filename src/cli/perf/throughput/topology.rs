@@ -1,6 +1,7 @@
 //! The queues and the exchange of a run, and where messages go through them.
 
 use leveret_protocol::method::{exchange, queue};
+use leveret_protocol::{FieldTable, FieldValue};
 
 use super::args::{ExchangeType, Load};
 use crate::cli::perf::client::{CHANNEL, Client};
@@ -11,6 +12,16 @@ impl Load {
     pub(crate) fn queue_name(&self, index: usize) -> String {
         let digits = self.queues.saturating_sub(1).max(1).ilog10() as usize + 1;
         format!("{}{:0digits$}", self.queue_prefix, index % self.queues)
+    }
+
+    /// The queue a consumer takes from.
+    pub(crate) fn consumed_queue(&self, index: usize) -> String {
+        let name = self.queue_name(index);
+        if self.dead_letters {
+            dead_letter_queue(&name)
+        } else {
+            name
+        }
     }
 
     /// The key a publisher, or the queue of the same number, uses.
@@ -49,6 +60,7 @@ impl Load {
                 exchange: &self.exchange,
                 kind: self.exchange_type.name(),
                 durable: self.durable,
+                arguments: self.exchange_args.clone(),
                 ..Default::default()
             };
             client.ask(
@@ -66,20 +78,15 @@ impl Load {
 
     fn set_up_queue(&self, client: &mut Client, index: usize) -> Result<(), Failure> {
         let name = self.queue_name(index);
-        let declare = queue::Declare {
-            queue: &name,
-            durable: self.durable,
-            arguments: self.queue_args.clone(),
-            ..Default::default()
-        };
-        client.ask(CHANNEL, &declare, queue::DeclareOk::IDS, "declaring a queue")?;
-        if !self.keep {
-            let purge = queue::Purge {
-                queue: &name,
-                ..Default::default()
-            };
-            client.ask(CHANNEL, &purge, queue::PurgeOk::IDS, "purging a queue")?;
+        let mut arguments = self.queue_args.clone();
+        if self.dead_letters {
+            let dead = dead_letter_queue(&name);
+            self.declare_empty(client, &dead, FieldTable::new())?;
+            // Through the default exchange, which knows queues by their names.
+            arguments.insert("x-dead-letter-exchange", FieldValue::from(""));
+            arguments.insert("x-dead-letter-routing-key", FieldValue::from(dead.as_str()));
         }
+        self.declare_empty(client, &name, arguments)?;
         if self.exchange.is_empty() || self.bindings > 0 {
             return Ok(());
         }
@@ -93,6 +100,24 @@ impl Load {
         client.ask(CHANNEL, &bind, queue::BindOk::IDS, "binding a queue")
     }
 
+    fn declare_empty(&self, client: &mut Client, name: &str, arguments: FieldTable) -> Result<(), Failure> {
+        let declare = queue::Declare {
+            queue: name,
+            durable: self.durable,
+            arguments,
+            ..Default::default()
+        };
+        client.ask(CHANNEL, &declare, queue::DeclareOk::IDS, "declaring a queue")?;
+        if self.keep {
+            return Ok(());
+        }
+        let purge = queue::Purge {
+            queue: name,
+            ..Default::default()
+        };
+        client.ask(CHANNEL, &purge, queue::PurgeOk::IDS, "purging a queue")
+    }
+
     /// Deletes what [`set_up`](Self::set_up) declared, unless it is to be kept.
     pub(crate) fn tear_down(&self, client: &mut Client) -> Result<(), Failure> {
         if self.keep {
@@ -100,11 +125,14 @@ impl Load {
         }
         for index in 0..self.queues {
             let name = self.queue_name(index);
-            let delete = queue::Delete {
-                queue: &name,
-                ..Default::default()
-            };
-            client.ask(CHANNEL, &delete, queue::DeleteOk::IDS, "deleting a queue")?;
+            let dead = self.dead_letters.then(|| dead_letter_queue(&name));
+            for queue in [Some(name), dead].iter().flatten() {
+                let delete = queue::Delete {
+                    queue,
+                    ..Default::default()
+                };
+                client.ask(CHANNEL, &delete, queue::DeleteOk::IDS, "deleting a queue")?;
+            }
         }
         if self.exchange.is_empty() {
             return Ok(());
@@ -115,4 +143,9 @@ impl Load {
         };
         client.ask(CHANNEL, &delete, exchange::DeleteOk::IDS, "deleting the exchange")
     }
+}
+
+/// Where what dies in a queue goes.
+fn dead_letter_queue(name: &str) -> String {
+    format!("{name}-dead")
 }
