@@ -9,8 +9,9 @@
 
 use leveret_actors::{
     id::{ChannelId, ConsumerId},
+    journal::Positions,
     publication::{Handout, NO_KEY, PageBuilder},
-    queue::{Grant, InExclusiveUse, Outcome, QueueSettings, QueueState, Subscription},
+    queue::{Grant, InExclusiveUse, Outcome, QueueSettings, QueueState, Subscription, effective::Effective},
 };
 use leveret_protocol::Body;
 
@@ -443,4 +444,58 @@ fn stragglers_do_not_keep_their_pages() {
         assert_eq!(it.get(), (body.clone(), true));
     }
     assert_eq!(it.queue.bytes(), 0);
+}
+
+/// A queue whose journal has 5,000 messages that are all dead, since it may not keep any.
+fn dead_in_a_journal() -> Fixture {
+    let mut fixture = Fixture::with(QueueSettings {
+        journaled: true,
+        ..QueueSettings::default()
+    });
+    fixture.queue.amend(&Effective {
+        max_length: Some(0),
+        dead_letter_exchange: Some("dlx".into()),
+        ..Effective::default()
+    });
+    let mut page = PageBuilder::new();
+    let body = [0; 100];
+    let offsets = Vec::from_iter((0..5_000).map(|_| page.push("", "q", &[0, 0], true, Body::Slice(&body))));
+    fixture.queue.enqueue(page.finish(), &offsets);
+    assert!(!fixture.queue.drop_excess(usize::MAX));
+    fixture.queue.synced_below(fixture.queue.next_position());
+    fixture
+}
+
+#[test]
+fn the_dead_leave_memory_beyond_what_the_forwarder_can_have_soon() {
+    let mut fixture = dead_in_a_journal();
+    let queue = &mut fixture.queue;
+    let before = queue.bytes();
+    assert!(queue.evict_held(false).is_empty(), "the journal has them");
+    queue.give_up_pages();
+    assert!(queue.bytes() < before / 4, "{} of {before} bytes", queue.bytes());
+
+    let forwarder = ChannelId::next();
+    let (handout, _) = queue.next_dead(forwarder).unwrap();
+    let keys = Vec::from_iter(handout.deliveries.iter().map(|delivery| delivery.key));
+    assert_eq!(queue.load(1 << 20), None, "the forwarder has enough");
+    queue.settle(forwarder, Outcome::Ack, &keys);
+    let load = queue.load(1 << 20).unwrap();
+    assert_eq!(
+        load.positions,
+        [Positions {
+            first: 1_024,
+            last: 4_999
+        }]
+    );
+}
+
+#[test]
+fn what_a_full_queue_refuses_is_dropped_when_its_dead_letters_go_nowhere() {
+    let mut fixture = dead_in_a_journal();
+    let mut page = PageBuilder::new();
+    let offset = page.push("", "q", &[0, 0], true, Body::Slice(b"refused"));
+    let before = fixture.queue.bytes();
+    fixture.queue.enqueue_dead(page.finish(), &[offset]);
+    assert_eq!(fixture.queue.bytes(), before);
 }

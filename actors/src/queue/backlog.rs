@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::fifo::Entry;
 use super::holders::Held;
+use super::pages::Pages;
 use super::reading::Loading;
 use super::state::QueueState;
 use crate::publication::Page;
@@ -67,14 +68,14 @@ impl QueueState {
         self.spills(to_write)
     }
 
-    /// Lets unsettled and returned messages leave memory, like [`evict`](Self::evict). Takes time in proportion to their number.
+    /// Lets unsettled, returned and dead messages leave memory, like [`evict`](Self::evict). Takes time in proportion to their number.
     pub fn evict_held(&mut self, scratch: bool) -> Vec<Spill> {
         let synced_below = self.backlog.synced_below;
         let is_written = self.backlog.held.is_none();
         let write = scratch && is_written;
         let mut to_write = Vec::new();
         let pages = &mut self.pages;
-        let mut look = |position: u64, entry: &mut Entry| {
+        let mut look = |pages: &mut Pages, position: u64, entry: &mut Entry| {
             let is_safe = (entry.kept && position < synced_below) || (entry.scratched && is_written);
             if is_safe {
                 pages.let_go(entry);
@@ -84,12 +85,20 @@ impl QueueState {
             }
         };
         for Held { position, entry } in self.holders.iter_mut() {
-            look(*position, entry);
+            look(pages, *position, entry);
         }
         let resting = self.returning.resting.iter_mut();
         for (position, entry) in self.ready.returned_mut().chain(resting) {
-            look(position, entry);
+            look(pages, position, entry);
         }
+        let settings = self.settings;
+        self.dying.let_go(|position, entry| {
+            // What a full queue refused was never kept, and has no place in a journal.
+            let refused = |page: &Arc<Page>| !entry.kept && settings.keeps(page, entry.offset);
+            if !pages.get(entry).is_some_and(refused) {
+                look(pages, position, entry);
+            }
+        });
         to_write.sort_unstable_by_key(|&(position, _)| position);
         self.spills(to_write)
     }
@@ -152,6 +161,11 @@ impl QueueState {
                 self.pages.let_go(entry);
             }
         }
+        self.dying.let_go(|_, entry| {
+            if entry.scratched {
+                self.pages.let_go(entry);
+            }
+        });
     }
 
     /// Messages by page.

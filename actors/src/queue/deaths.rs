@@ -16,6 +16,9 @@ use crate::id::ChannelId;
 use crate::journal::{Keeper, Restored};
 use crate::publication::{Delivery, Handout, Page};
 
+/// Dead messages that wait for the forwarder while those that are refused are still taken to them.
+const MOST_REFUSED: usize = 4_096;
+
 impl QueueState {
     /// These terms hold from now on. What waits keeps its deadline.
     pub fn amend(&mut self, terms: &Effective) {
@@ -74,8 +77,12 @@ impl QueueState {
         (!reasons.is_empty()).then_some((handout, reasons))
     }
 
-    /// Takes messages in that are refused, and dead at once: those at `offsets` of a page. They were never enqueued.
+    /// Takes messages in that are refused, and dead at once: those at `offsets` of a page. They were never enqueued. With
+    /// [many](MOST_REFUSED) dead ones here already they are dropped: their publisher knows that they were refused.
     pub fn enqueue_dead(&mut self, page: Arc<Page>, offsets: &[u32]) {
+        if self.dying.waiting() >= MOST_REFUSED {
+            return;
+        }
         let (ready, dying) = (&mut self.ready, &mut self.dying);
         let kept = |_: &Page, _| false;
         self.pages.insert(page, offsets, kept, |entry| {
@@ -222,6 +229,8 @@ impl QueueState {
                     entry,
                     reason,
                 }) => self.die(position, entry, reason),
+                // It counts until its body is read.
+                Err(buried) if buried.counted => self.dying.push_absent(buried),
                 Err(buried) => self.settle_absent(buried),
             }
         }

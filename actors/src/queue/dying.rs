@@ -131,6 +131,28 @@ impl Dying {
         self.waiting.push_back(Waiting::Absent(buried));
     }
 
+    /// How many wait for the forwarder, neighbours that are not in memory counted as one.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Lets those leave memory that the forwarder can't have soon, as far as `let_go` does.
+    pub(super) fn let_go(&mut self, mut let_go: impl FnMut(u64, &mut Entry)) {
+        if self.waiting.len() <= MOST_HELD {
+            return;
+        }
+        for mut waiting in self.waiting.split_off(MOST_HELD) {
+            if let Waiting::One(mut dead) = waiting {
+                let_go(dead.position, &mut dead.entry);
+                waiting = dead.waiting();
+            }
+            match waiting {
+                Waiting::One(dead) => self.push(dead),
+                Waiting::Absent(buried) => self.push_absent(buried),
+            }
+        }
+    }
+
     /// Whether the forwarder may have more.
     pub(super) fn has_room(&self) -> bool {
         self.held.len() < MOST_HELD && self.held_bytes < MOST_BYTES
