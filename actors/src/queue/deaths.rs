@@ -121,13 +121,23 @@ impl QueueState {
 
     /// Messages die that waited. Returns roughly how many were looked at.
     pub(super) fn bury(&mut self, taken: TakenOut, reason: Reason) -> usize {
-        let TakenOut { entries, absent } = taken;
+        let TakenOut {
+            mut entries,
+            mut absent,
+        } = taken;
         let deaths = entries.len() + absent.len();
-        for (position, entry) in entries {
-            self.left(&entry);
-            self.die(position, entry, reason);
-        }
+        // They die in the order in which they stood, whatever of them is in memory.
+        entries.sort_unstable_by_key(|&(position, _)| position);
+        absent.sort_unstable_by_key(|stretch| stretch.run.positions.first);
+        let mut entries = entries.into_iter().peekable();
+        let mut die_before = |queue: &mut Self, end: u64| {
+            while let Some((position, entry)) = entries.next_if(|&(position, _)| position < end) {
+                queue.left(&entry);
+                queue.die(position, entry, reason);
+            }
+        };
         for Stretch { keeper, run } in absent {
+            die_before(self, run.positions.first);
             if let Some(loading) = &mut self.backlog.loading {
                 loading.dead.add(run.positions);
             }
@@ -144,6 +154,7 @@ impl QueueState {
                 self.settle_absent(buried);
             }
         }
+        die_before(self, u64::MAX);
         deaths
     }
 
