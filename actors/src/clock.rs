@@ -16,6 +16,13 @@ pub fn now() -> u64 {
     epoch.saturating_add(millis(start.elapsed()))
 }
 
+/// The end of a time that begins `now` and lasts so many milliseconds.
+///
+/// [`now`] is rounded down, so a millisecond is added: nothing ends before its whole time is over.
+pub fn end_of(now: u64, lasts: u64) -> u64 {
+    now.saturating_add(lasts).saturating_add(1)
+}
+
 /// Milliseconds, rounded down.
 pub fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

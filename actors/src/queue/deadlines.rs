@@ -6,6 +6,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use crate::clock::end_of;
+
 /// Milliseconds of a tick.
 const TICK: u64 = 50;
 /// Deadlines of messages that are gone, beyond as many as there are messages, that are not worth looking for.
@@ -13,10 +15,14 @@ const STALE: usize = 1_024;
 
 /// The deadline of a message that comes `now` and may wait for `ttl` milliseconds.
 ///
-/// It is rounded up by less than half a percent, and less than a tick, so that neighbours have the same one.
+/// It is rounded up by less than half a percent, and less than a tick, so that neighbours have the same one. That of a
+/// message that may not wait at all is `now`.
 pub(super) fn deadline(now: u64, ttl: u64) -> u64 {
+    if ttl == 0 {
+        return now;
+    }
     let step = (ttl / 256).clamp(1, TICK);
-    now.saturating_add(ttl).saturating_add(step - 1) / step * step
+    end_of(now, ttl).saturating_add(step - 1) / step * step
 }
 
 /// The deadlines of messages, which are known by their positions. Those of messages that are gone stay, until the queue
@@ -216,7 +222,7 @@ mod tests {
     #[test]
     fn a_deadline_is_exact_for_a_short_time_and_within_half_a_percent_for_a_long_one() {
         assert_eq!(deadline(1_001, 0), 1_001);
-        assert_eq!(deadline(1_001, 300), 1_301);
+        assert_eq!(deadline(1_001, 300), 1_302);
         assert_eq!(deadline(1_001, 2_600), 3_610);
         assert_eq!(deadline(1_001, 3_600_000), 3_601_050);
         assert_eq!(deadline(u64::MAX, 1), u64::MAX);

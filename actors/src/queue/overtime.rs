@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::dispatch::Pass;
 use super::effective::Effective;
 use super::state::QueueState;
-use crate::clock::millis;
+use crate::clock::{end_of, millis};
 use crate::id::ChannelId;
 use crate::publication::NO_KEY;
 
@@ -99,14 +99,14 @@ impl QueueState {
     /// When to look for overdue ones again, in milliseconds since the Unix epoch.
     pub fn next_overdue(&self) -> Option<u64> {
         let timeout = self.overtime.timeout?;
-        let due = self.overtime.notes.front()?.since.saturating_add(millis(timeout));
+        let due = end_of(self.overtime.notes.front()?.since, millis(timeout));
         Some(due.next_multiple_of(Overtime::grain(timeout)))
     }
 
     fn take_overdue(&mut self, now: u64) -> Overdue {
         let mut overdue = Overdue::new();
         let timeout = self.overtime.timeout.map_or(u64::MAX, millis);
-        let is_over = |note: &Note| note.since.saturating_add(timeout) <= now;
+        let is_over = |note: &Note| end_of(note.since, timeout) <= now;
         while let Some(&note) = self.overtime.notes.front().filter(|note| is_over(note)) {
             self.overtime.notes.pop_front();
             if self.holders.position(note.channel, note.key) == Some(note.position) {

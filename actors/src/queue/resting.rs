@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::fifo::Entry;
+use crate::clock::end_of;
 
 /// Messages that are due within so many milliseconds are due together, not before any of them is.
 const TICK: u64 = 10;
@@ -59,7 +60,7 @@ impl Resting {
             delay,
         } in std::mem::take(&mut self.beginning)
         {
-            let due = now.saturating_add(delay);
+            let due = end_of(now, delay);
             self.set(due, position);
             if let Some(entry) = self.entries.get(&position) {
                 begun(position, attempts, due, entry);
@@ -149,7 +150,7 @@ mod tests {
         resting.begin(1_103, |position, attempts, due, _| {
             told.push((position, attempts, due))
         });
-        assert_eq!(told, [(7, 3, 1_203), (4, 3, 1_603)]);
+        assert_eq!(told, [(7, 3, 1_204), (4, 3, 1_604)]);
         assert_eq!(resting.next_due(), Some(1_210));
         assert_eq!(taken(&mut resting, 1_209), []);
         assert_eq!(taken(&mut resting, 1_210), [9, 7], "as they came to rest");

@@ -106,14 +106,14 @@ mod tests {
 
     #[test]
     fn the_shorter_time_wins() {
-        assert_eq!(stamps(Some(50), &[None, None]), Stamps::All(1_050));
+        assert_eq!(stamps(Some(50), &[None, None]), Stamps::All(1_051));
         assert_eq!(
             stamps(Some(50), &[None, Some("20"), Some("60"), Some("0")]),
-            Stamps::Each(vec![1_050, 1_020, 1_050, 1_000])
+            Stamps::Each(vec![1_051, 1_021, 1_051, 1_000])
         );
         assert_eq!(
             stamps(None, &[Some("7"), None, Some("+5")]),
-            Stamps::Each(vec![1_007, 0, 1_005])
+            Stamps::Each(vec![1_008, 0, 1_006])
         );
     }
 
@@ -129,7 +129,7 @@ mod tests {
             push(FieldTable::new()),
             push(FieldTable::from_iter([("x-delay", 20)])),
         ];
-        let expected = Stamps::Each(vec![1_040, 1_000, 1_020]);
+        let expected = Stamps::Each(vec![1_041, 1_000, 1_021]);
         assert_eq!(Stamps::of_delays(&builder.finish(), &offsets, 1_000), expected);
     }
 

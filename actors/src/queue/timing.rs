@@ -90,7 +90,7 @@ impl Queue {
             self.alarm.unused_until = None;
             return None;
         };
-        let end = || clock::now().saturating_add(millis(lives));
+        let end = || clock::end_of(clock::now(), millis(lives));
         Some(*self.alarm.unused_until.get_or_insert_with(end))
     }
 }
