@@ -91,23 +91,17 @@ impl Forwarder {
         &mut self,
         key: u32,
         publication: Publication<'_>,
-        (reason, time): (Reason, u64),
-        effective: &Effective,
+        death: Death<'_>,
+        (errand, effective): (&Errand, &Effective),
         ctx: &mut Context<Self>,
     ) {
-        let (errand, source) = (self.errand.clone(), self.source.name.clone());
-        let death = Death {
-            queue: &source,
-            reason,
-            time,
-        };
         let outgoing = errand.prepare(&publication, death, effective);
         let targets = outgoing
             .as_ref()
             .map(|outgoing| self.targets(outgoing, &publication.body));
         let (Some(outgoing), Some(targets)) = (outgoing, targets.filter(|targets| !targets.is_empty()))
         else {
-            match reason {
+            match death.reason {
                 // Where it came from is gone: it stays where it is.
                 Reason::Redriven => self.unwanted.push(key),
                 _ => drop(self.ledger.take_in(key, 0)),
@@ -281,9 +275,15 @@ impl Handler<Forward> for Forwarder {
             ctx.spawn(complete.map(|(), forwarder, ctx| forwarder.handle(mail, ctx)));
             return;
         }
-        let time = clock::now() / 1000;
+        let (errand, queue, time) = (self.errand.clone(), self.source.name.clone(), clock::now() / 1000);
+        let rules = (&errand, &*mail.effective);
         for ((delivery, publication), reason) in mail.handout.publications().zip(mail.reasons) {
-            self.carry(delivery.key, publication, (reason, time), &mail.effective, ctx);
+            let death = Death {
+                queue: &queue,
+                reason,
+                time,
+            };
+            self.carry(delivery.key, publication, death, rules, ctx);
         }
         self.absorbed(mail.handout.len(), ctx);
     }

@@ -150,7 +150,8 @@ impl Ledger {
         if refused {
             return self.wait(copy);
         }
-        if !self.waits(&copy.target) {
+        let refusing = self.refusing.get(&copy.target);
+        if refusing.is_some_and(|refusing| !refusing.waits && refusing.copies.is_empty()) {
             self.refusing.remove(&copy.target);
         }
         self.done(&copy);
@@ -261,6 +262,15 @@ mod tests {
         ledger.sent(12, copy(message, "full"));
         ledger.answered(nack(12));
         assert_eq!(ledger.refused(), [("full".into(), FIRST_WAIT)]);
+    }
+
+    #[test]
+    fn what_is_taken_after_a_refusal_does_not_lose_the_refused() {
+        let mut ledger = sent(&[&["full"], &["full"]]);
+        ledger.answered(nack(1));
+        ledger.answered(ack(2, false));
+        assert_eq!(ledger.refused(), [("full".into(), FIRST_WAIT)]);
+        assert_eq!(ledger.try_again("full").len(), 1);
     }
 
     #[test]
