@@ -4,28 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
 use crate::journal::scratch::Scratch;
 use crate::journal::writer::Writer;
-use crate::journal::{Batch, Journal, Keeper, Notice, Told};
-
-/// Passes on what a queue would hear.
-struct Ear(UnboundedSender<Told>);
-
-impl Actor for Ear {
-    type Context = Context<Self>;
-}
-
-impl Handler<Notice> for Ear {
-    type Result = ();
-
-    fn handle(&mut self, Notice { told, .. }: Notice, _: &mut Context<Self>) {
-        let Ear(reply) = self;
-        let _ = reply.send(told);
-    }
-}
+use crate::journal::{Batch, Journal, Keeper, Told};
 
 /// A writer, its reader, and what a queue hears from them.
 struct Bench {

@@ -11,7 +11,9 @@ mod writing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use actix::prelude::*;
 use leveret_protocol::Body;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::files::Files;
 use super::files::faulty::Faulty;
@@ -19,6 +21,7 @@ use super::loading::Source;
 use super::log::{Durability, Log, LogSettings, Op};
 use super::record::Positions;
 use super::recovery::{DefectKind, read_checkpoint, repair, scan};
+use super::{Notice, Told};
 use crate::id::StoreId;
 use crate::publication::{Page, PageBuilder};
 
@@ -27,6 +30,22 @@ const SMALL: LogSettings = LogSettings {
     durability: Durability::Fsync,
     passing: false,
 };
+
+/// Passes on what a queue would hear.
+struct Ear(UnboundedSender<Told>);
+
+impl Actor for Ear {
+    type Context = Context<Self>;
+}
+
+impl Handler<Notice> for Ear {
+    type Result = ();
+
+    fn handle(&mut self, Notice { told, .. }: Notice, _: &mut Context<Self>) {
+        let Ear(reply) = self;
+        let _ = reply.send(told);
+    }
+}
 
 /// What a start makes of the files.
 fn open(files: &Faulty, settings: LogSettings) -> Log {

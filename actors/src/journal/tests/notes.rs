@@ -5,7 +5,7 @@ use actix::prelude::*;
 use super::*;
 use crate::journal::Return;
 use crate::journal::writer::Writer;
-use crate::journal::{Keeper, Notice, Told};
+use crate::journal::{Keeper, Told};
 
 /// A message to queues 1, 2, …, with its deadline in each.
 fn publish(log: &mut Log, position: u64, deadlines: &[u64]) {
@@ -128,22 +128,6 @@ fn copies_keep_deadlines_and_returns() {
         let found = [1, 2].map(|store| deadlines(&files, &log, store));
         assert_eq!(found, [vec![5], vec![7, 0]]);
         assert_eq!(log.sink.kept(StoreId(1)).returned, returns[..1]);
-    }
-}
-
-/// Passes on what a queue would hear.
-struct Ear(tokio::sync::mpsc::UnboundedSender<Told>);
-
-impl Actor for Ear {
-    type Context = Context<Self>;
-}
-
-impl Handler<Notice> for Ear {
-    type Result = ();
-
-    fn handle(&mut self, Notice { told, .. }: Notice, _: &mut Context<Self>) {
-        let Ear(reply) = self;
-        let _ = reply.send(told);
     }
 }
 
