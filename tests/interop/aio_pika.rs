@@ -19,7 +19,6 @@ static PYTHON: Python = Python::with(&[
 #[test]
 fn everything_is_awaited_and_robust_connections_come_back() {
     let broker = Broker::start();
-    let mut unittest = PYTHON.command();
-    unittest.args(["-W", "ignore::ResourceWarning", "-m", "unittest", "asynchronous"]);
+    let mut unittest = PYTHON.unittest("asynchronous");
     Program::start(unittest.env("AMQP_URL", broker.url()).current_dir(FOLDER)).finish();
 }

@@ -218,8 +218,7 @@ impl Celery {
 
     /// Starts tests of the application: all of its module, or a class of them.
     fn client(&self, tests: &str) -> Program {
-        let mut unittest = PYTHON.command();
-        unittest.args(["-W", "ignore::ResourceWarning", "-m", "unittest", tests]);
+        let mut unittest = PYTHON.unittest(tests);
         Program::start(self.at_home(&mut unittest))
     }
 

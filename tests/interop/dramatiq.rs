@@ -69,8 +69,7 @@ impl Dramatiq {
 
     /// Starts tests that send messages.
     fn client(&self, tests: &str) -> Program {
-        let mut unittest = PYTHON.command();
-        unittest.args(["-W", "ignore::ResourceWarning", "-m", "unittest", tests]);
+        let mut unittest = PYTHON.unittest(tests);
         Program::start(self.at_home(&mut unittest))
     }
 

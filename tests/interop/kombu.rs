@@ -39,7 +39,6 @@ fn queues_do_what_their_arguments_say() {
 /// Runs the tests of one Python file.
 fn run(file: &str) {
     let broker = Broker::start();
-    let mut unittest = PYTHON.command();
-    unittest.args(["-W", "ignore::ResourceWarning", "-m", "unittest", file]);
+    let mut unittest = PYTHON.unittest(file);
     Program::start(unittest.env("AMQP_URL", broker.url()).current_dir(FOLDER)).finish();
 }

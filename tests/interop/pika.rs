@@ -4,7 +4,7 @@ use leveret::node::Alarm;
 
 use crate::support::Broker;
 use crate::support::program::Program;
-use crate::support::python::python;
+use crate::support::python::{PIKA, python};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/python");
 
@@ -61,7 +61,6 @@ fn a_publisher_held_back_by_an_alarm_is_told_and_kept() {
 /// Runs the tests of one Python file.
 fn run(file: &str) {
     let broker = Broker::start();
-    let mut unittest = python();
-    unittest.args(["-W", "ignore::ResourceWarning", "-m", "unittest", file]);
+    let mut unittest = PIKA.unittest(file);
     Program::start(unittest.env("AMQP_URL", broker.url()).current_dir(FOLDER)).finish();
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// pika alone, for most programs.
-static PIKA: Python = Python::with(&["pika==1.3.2"]);
+pub(crate) static PIKA: Python = Python::with(&["pika==1.3.2"]);
 
 /// A virtual environment below `target` with exactly these packages, the one that names it first.
 ///
@@ -34,6 +34,13 @@ impl Python {
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(self.interpreter.get_or_init(|| self.make()));
         command.arg("-u").env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }
+
+    /// Runs tests: all of a module, or a class of them.
+    pub(crate) fn unittest(&self, tests: &str) -> Command {
+        let mut command = self.command();
+        command.args(["-W", "ignore::ResourceWarning", "-m", "unittest", tests]);
         command
     }
 
