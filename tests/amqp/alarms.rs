@@ -5,10 +5,9 @@ use std::time::Duration;
 use leveret::node::Alarm;
 use leveret::{Amount, Config, Server, Stopped};
 use leveret_protocol::FieldTable;
-use leveret_protocol::method::connection::{Blocked, Open, OpenOk, StartOk, Tune, TuneOk, Unblocked};
+use leveret_protocol::method::connection::{Blocked, Unblocked};
 
 use crate::heartbeat::with_heartbeat;
-use crate::support::connection::start_ok;
 use crate::support::{Broker, Connection, eventually};
 
 #[test]
@@ -63,19 +62,7 @@ fn consumers_and_declarations_go_on_during_an_alarm() {
 #[test]
 fn a_client_that_does_not_understand_blocked_is_held_back_in_silence() {
     let broker = Broker::start();
-    let connection = broker.socket();
-    connection.greet();
-    let silent = StartOk {
-        client_properties: FieldTable::new(),
-        ..start_ok(b"\0guest\0guest")
-    };
-    connection.call::<Tune>(silent);
-    connection.tune(TuneOk {
-        channel_max: 2047,
-        frame_max: 131_072,
-        heartbeat: 0,
-    });
-    connection.call::<OpenOk>(Open { vhost: "/" });
+    let connection = broker.connect_as(FieldTable::new());
     let channel = connection.channel();
     channel.declare("q");
     broker.server().broker().set_alarm(Alarm::Memory, true);

@@ -91,23 +91,8 @@ fn where_there_is_no_consumer_to_cancel_the_channel_ends() {
 
 #[test]
 fn a_client_that_cannot_take_a_cancel_loses_the_channel() {
-    use leveret_protocol::method::connection::{Open, OpenOk, StartOk, Tune, TuneOk};
     let broker = Broker::start();
-    let connection = broker.socket();
-    connection.greet();
-    let start_ok = crate::support::connection::start_ok(b"\0guest\0guest");
-    connection.call::<Tune>(StartOk {
-        client_properties: FieldTable::new(),
-        ..start_ok
-    });
-    connection.tune(TuneOk {
-        channel_max: 2047,
-        frame_max: 131_072,
-        heartbeat: 0,
-    });
-    connection.call::<OpenOk>(Open {
-        vhost: broker.vhost(),
-    });
+    let connection = broker.connect_as(FieldTable::new());
     let (other, channel) = (connection.channel(), connection.channel());
     declare(&other, []);
     other.publish("", "q", "a");

@@ -47,6 +47,14 @@ fn counts(channel: &Channel, queues: &[(&str, &str)]) -> BTreeMap<String, u32> {
     queues.iter().map(count).collect()
 }
 
+/// The same after a message with each of so many keys, and another with each.
+fn counts_of_keys_twice(channel: &Channel, queues: &[(&str, &str)], keys: u32) -> BTreeMap<String, u32> {
+    for key in (0..keys).chain(0..keys) {
+        channel.publish("e", &format!("key{key}"), "x");
+    }
+    counts(channel, queues)
+}
+
 #[test]
 fn a_consistent_hash_exchange_spreads_by_weight_and_keeps_a_key_together() {
     let broker = own();
@@ -54,10 +62,7 @@ fn a_consistent_hash_exchange_spreads_by_weight_and_keeps_a_key_together() {
     channel.call::<DeclareOk>(with("x-consistent-hash", []));
     let queues = [("a", "1"), ("b", "1"), ("c", "2")];
     bound(&channel, &queues);
-    for round in 0..2_000 {
-        channel.publish("e", &format!("key{}", round % 1_000), "x");
-    }
-    let found = counts(&channel, &queues);
+    let found = counts_of_keys_twice(&channel, &queues, 1_000);
     assert_eq!(found.values().sum::<u32>(), 2_000);
     assert!(found.values().all(|count| count % 2 == 0), "{found:?}");
     assert!(
@@ -159,10 +164,7 @@ fn a_modulus_hash_exchange_keeps_a_key_together() {
     channel.call::<DeclareOk>(with("x-modulus-hash", []));
     let queues = [("a", ""), ("b", ""), ("c", "")];
     bound(&channel, &queues);
-    for round in 0..600 {
-        channel.publish("e", &format!("key{}", round % 300), "x");
-    }
-    let found = counts(&channel, &queues);
+    let found = counts_of_keys_twice(&channel, &queues, 300);
     assert_eq!(found.values().sum::<u32>(), 600);
     assert!(
         found.values().all(|count| count % 2 == 0 && *count > 120),

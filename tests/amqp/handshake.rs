@@ -341,20 +341,7 @@ fn an_unfinished_handshake_is_given_up_after_its_timeout() {
 #[test]
 fn a_client_without_capabilities_is_served_as_well() {
     let broker = Broker::start();
-    let connection = broker.socket();
-    connection.greet();
-    connection.call::<Tune>(StartOk {
-        client_properties: FieldTable::new(),
-        ..start_ok(b"\0guest\0guest")
-    });
-    connection.tune(TuneOk {
-        channel_max: 2047,
-        frame_max: 131_072,
-        heartbeat: 0,
-    });
-    connection.call::<OpenOk>(Open {
-        vhost: broker.vhost(),
-    });
+    let connection = broker.connect_as(FieldTable::new());
     connection.channel().declare("q");
 }
 

@@ -1,9 +1,8 @@
 //! `basic.qos`: how much may be delivered and not yet settled.
 
 use leveret_protocol::method::basic::Consume;
-use leveret_protocol::method::connection::{Open, OpenOk, Tune, TuneOk};
 
-use crate::support::connection::start_ok;
+use crate::support::connection::capable;
 use crate::support::methods::consume;
 use crate::support::{Broker, Channel};
 
@@ -166,17 +165,9 @@ fn a_lowered_global_limit_waits_for_acks() {
 #[test]
 fn a_client_of_py_amqp_changes_the_limit_of_consumers_it_has() {
     let broker = Broker::with(leveret::Config::local());
-    let connection = broker.socket();
-    connection.greet();
-    let mut start_ok = start_ok(b"\0guest\0guest");
-    start_ok.client_properties.insert("product", "py-amqp");
-    connection.call::<Tune>(start_ok);
-    connection.tune(TuneOk {
-        channel_max: 2047,
-        frame_max: 131_072,
-        heartbeat: 0,
-    });
-    connection.call::<OpenOk>(Open { vhost: "/" });
+    let mut client_properties = capable();
+    client_properties.insert("product", "py-amqp");
+    let connection = broker.connect_as(client_properties);
     let channel = fill(connection.channel(), 10);
     channel.prefetch(2);
     channel.consume("q");

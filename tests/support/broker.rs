@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use leveret_protocol::types::FieldTable;
+
 use super::connection::Connection;
 use super::reference::Reference;
 
@@ -83,6 +85,14 @@ impl Broker {
     pub(crate) fn connect(&self) -> Connection {
         let connection = self.socket();
         connection.open(self.vhost());
+        connection
+    }
+
+    /// An open connection of a client that says this of itself.
+    #[track_caller]
+    pub(crate) fn connect_as(&self, client_properties: FieldTable) -> Connection {
+        let connection = self.socket();
+        connection.open_as(client_properties, self.vhost());
         connection
     }
 

@@ -62,7 +62,17 @@ impl Connection {
     /// Goes through the whole handshake as `guest`, without heartbeats.
     #[track_caller]
     pub(crate) fn open(&self, vhost: &str) {
-        self.log_in();
+        self.open_as(capable(), vhost);
+    }
+
+    /// The handshake of a client that says this of itself.
+    #[track_caller]
+    pub(crate) fn open_as(&self, client_properties: FieldTable, vhost: &str) {
+        self.greet();
+        self.call::<Tune>(StartOk {
+            client_properties,
+            ..start_ok(b"\0guest\0guest")
+        });
         self.tune(TuneOk {
             channel_max: 2047,
             frame_max: 131_072,
