@@ -378,6 +378,33 @@ fn a_full_target_gets_dead_letters_when_it_has_room() {
 }
 
 #[test]
+fn equal_dead_letters_go_where_the_bindings_of_the_moment_lead() {
+    let broker = Broker::start();
+    let (channel, dead) = channels(&broker);
+    declare(&channel, "other", []);
+    declare(&channel, "q", [to("amq.fanout")]);
+    channel.call::<BindOk>(bind("dead", "amq.fanout", ""));
+    for body in ["1", "2"] {
+        channel.publish("", "q", body);
+        reject(&channel, "q");
+        assert_eq!(dead.delivery().body, body.as_bytes());
+    }
+    channel.call::<BindOk>(bind("other", "amq.fanout", ""));
+    channel.publish("", "q", "3");
+    reject(&channel, "q");
+    assert_eq!(dead.delivery().body, b"3");
+    let other = broker.connect().channel();
+    other.consume("other");
+    assert_eq!(other.delivery().body, b"3");
+    channel.call::<DeleteOk>(delete("other"));
+    declare(&channel, "other", []);
+    channel.publish("", "q", "4");
+    reject(&channel, "q");
+    assert_eq!(dead.delivery().body, b"4");
+    assert!(channel.get("other").is_none(), "it is another queue now");
+}
+
+#[test]
 fn a_headers_exchange_sees_the_death() {
     let broker = Broker::start();
     let (channel, dead) = channels(&broker);

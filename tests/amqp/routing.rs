@@ -126,6 +126,19 @@ fn a_void_criterion_asks_only_whether_the_header_is_there() {
 }
 
 #[test]
+fn equal_headers_go_where_the_bindings_of_the_moment_lead() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    bind_headers(&channel, "all", None, &[("n", 7.into())]);
+    for _ in 0..2 {
+        assert_eq!(by_headers(&channel, &[("n", 7.into())]), ["all"]);
+    }
+    bind_headers(&channel, "default", None, &[("n", 7.into())]);
+    assert_eq!(by_headers(&channel, &[("n", 7.into())]), ["all", "default"]);
+    assert_eq!(by_headers(&channel, &[("n", 8.into())]), [""; 0]);
+}
+
+#[test]
 fn headers_compare_integers_by_value_whatever_their_width() {
     let broker = Broker::start();
     let channel = broker.connect().channel();

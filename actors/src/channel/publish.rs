@@ -65,12 +65,29 @@ impl Channel {
             return Err(Exception::new(ReplyCode::NotImplemented, "immediate=true"));
         }
         let route = self.route(publish.exchange, publish.routing_key, ctx)?;
+        if matches!(route, Route::ByContent) && self.repeats(publish, &content) {
+            return Ok(());
+        }
         let checked = self.check(publish, content.properties, matches!(route, Route::ByContent))?;
         match &mut self.transaction {
             Some(transaction) => transaction.publish(checked, content.body),
             None => self.send(route, &checked, content.body, ctx)?,
         }
         Ok(())
+    }
+
+    /// Gathers a publication that goes by its headers if they and all else but the body are those of the last such.
+    fn repeats(&mut self, publish: &basic::Publish<'_>, content: &Content<'_>) -> bool {
+        let (exchange, key, properties) = (publish.exchange, publish.routing_key, content.properties);
+        let known = self.routes.get_by_content(exchange, key, properties);
+        let Some(queues) = known.filter(|_| self.transaction.is_none()) else {
+            return false;
+        };
+        let persistent = delivery_mode(properties) == Some(2);
+        let body = content.body.clone();
+        let offset = self.page.push(exchange, key, properties, persistent, body);
+        self.enqueue(offset, &queues);
+        true
     }
 
     /// Gathers a publication for its queues.
@@ -281,7 +298,16 @@ impl Channel {
         let mut queues = Vec::new();
         let walked = walk(&**directory, &exchange.routing.load(), message, &mut queues);
         self.labour.add(begun);
-        Ok((self.attach_all(&queues, ctx), walked))
+        let queues = self.attach_all(&queues, ctx);
+        // What was changed on the way would have to be changed again, and who may speak for others may have changed.
+        if let Cow::Borrowed(properties) = checked.properties
+            && flags(properties) & flag::USER_ID == 0
+            && !(walked.unsteady || queues.is_empty())
+        {
+            self.routes
+                .put_by_content(checked.exchange, checked.key, properties, Rc::clone(&queues));
+        }
+        Ok((queues, walked))
     }
 
     /// Nowhere to go: returned if mandatory, and confirmed either way, in that order.

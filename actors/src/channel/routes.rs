@@ -38,10 +38,19 @@ impl Remembered {
     }
 }
 
+/// The last publication whose route depended on its headers.
+struct Equal {
+    exchange: Box<str>,
+    key: Box<str>,
+    properties: Box<[u8]>,
+    queues: Rc<[u32]>,
+}
+
 /// The routes a channel remembers.
 #[derive(Default)]
 pub(super) struct RouteMemo {
     generation: u64,
+    equal: Option<Equal>,
     routes: Vec<Remembered>,
     /// The place of each, by exchange and key.
     places: FxHashMap<Box<str>, FxHashMap<Box<str>, usize>>,
@@ -87,8 +96,29 @@ impl RouteMemo {
         self.use_after_last(place);
     }
 
+    /// Where a publication goes that has the same properties as the last one [put by content](Self::put_by_content). To be
+    /// asked after [`get`](Self::get) has said that it depends on them.
+    #[inline]
+    pub(super) fn get_by_content(&self, exchange: &str, key: &str, properties: &[u8]) -> Option<Rc<[u32]>> {
+        let equal = self.equal.as_ref()?;
+        let is_equal =
+            *equal.properties == *properties && same(&equal.key, key) && same(&equal.exchange, exchange);
+        is_equal.then(|| Rc::clone(&equal.queues))
+    }
+
+    /// Remembers where publications go that have these properties.
+    pub(super) fn put_by_content(&mut self, exchange: &str, key: &str, properties: &[u8], queues: Rc<[u32]>) {
+        self.equal = Some(Equal {
+            exchange: exchange.into(),
+            key: key.into(),
+            properties: properties.into(),
+            queues,
+        });
+    }
+
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
+        self.equal = None;
         self.routes.clear();
         self.places.clear();
         self.last = 0;
@@ -136,6 +166,23 @@ mod tests {
         assert_eq!(queues(memo.get("logs", "b", 1)), Some(vec![3]));
         assert!(memo.get("other", "b", 1).is_none());
         assert!(memo.get("logs", "a", 2).is_none());
+    }
+
+    #[test]
+    fn what_went_by_its_headers_is_known_again_by_all_its_properties() {
+        let mut memo = RouteMemo::default();
+        memo.get("logs", "a", 1);
+        memo.put_by_content("logs", "a", b"red", [1, 2].into());
+        let found = |memo: &RouteMemo, exchange, key, properties| {
+            let queues = memo.get_by_content(exchange, key, properties);
+            queues.map(|queues| queues.to_vec())
+        };
+        assert_eq!(found(&memo, "logs", "a", b"red"), Some(vec![1, 2]));
+        assert_eq!(found(&memo, "logs", "a", b"blue"), None);
+        assert_eq!(found(&memo, "logs", "b", b"red"), None);
+        assert_eq!(found(&memo, "other", "a", b"red"), None);
+        memo.get("logs", "a", 2);
+        assert_eq!(found(&memo, "logs", "a", b"red"), None, "something has changed");
     }
 
     #[test]

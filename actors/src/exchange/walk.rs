@@ -59,11 +59,12 @@ impl Routing {
 
     /// Whether messages with the same keys may go different ways.
     fn needs_content(&self) -> bool {
-        self.routes.needs_headers()
-            || self.routes.chooses()
-            || self.seen.is_some()
-            || self.history.is_some()
-            || self.waiting_room.is_some()
+        self.routes.needs_headers() || self.waiting_room.is_some() || self.is_unsteady()
+    }
+
+    /// Whether messages with the same keys and headers may go different ways, or leave something behind.
+    fn is_unsteady(&self) -> bool {
+        self.routes.chooses() || self.seen.is_some() || self.history.is_some()
     }
 }
 
@@ -94,6 +95,8 @@ pub struct Content<'m> {
 pub struct Walked {
     /// More than the keys had a say: the next message with these may go another way.
     pub by_content: bool,
+    /// More than the keys and the headers had: it may go another way even if it is equal.
+    pub unsteady: bool,
     /// An exchange dropped it because it was there before.
     pub duplicate: bool,
     /// The exchanges that keep it.
@@ -188,6 +191,7 @@ impl<G: Graph + ?Sized> Walk<'_, G> {
     fn pass(&mut self, exchange: &Routing) {
         if exchange.needs_content() {
             self.walked.by_content = true;
+            self.walked.unsteady |= exchange.is_unsteady();
             let Some(content) = self.message.content else {
                 return;
             };

@@ -8,9 +8,10 @@ use actix::prelude::*;
 use leveret_protocol::Body;
 use tracing::{info, warn};
 
+use super::course::{Course, Target};
 use super::death::Death;
 pub(crate) use super::errand::Errand;
-use super::errand::Outgoing;
+use super::gathered::Gathered;
 use super::ledger::{Copy, Ledger};
 use crate::chance;
 use crate::channel::attachments::Attachments;
@@ -38,19 +39,18 @@ pub(crate) struct Forwarder {
     confirms: Confirms,
     ledger: Ledger,
     page: PageBuilder,
-    /// Copies in the page, with their confirm numbers unless they are to wait.
-    gathered: Vec<Gathered>,
+    /// Copies in the page that are to be sent.
+    gathered: Gathered,
+    /// Copies in the page that are to wait: the message, its target and its place.
+    waiting: Vec<(u32, Name, u32)>,
+    /// That of the last message.
+    course: Option<Box<Course>>,
+    /// What held for the queue when it sent that.
+    effective: Arc<Effective>,
     /// Keys of messages that were to be redriven and can't be.
     unwanted: Vec<u32>,
     turn: Turn,
     told: Told,
-}
-
-struct Gathered {
-    number: Option<u64>,
-    message: u32,
-    target: Name,
-    offset: u32,
 }
 
 /// What the log has heard of already.
@@ -79,7 +79,10 @@ impl Forwarder {
             confirms: Confirms::new(),
             ledger: Ledger::default(),
             page: PageBuilder::new(),
-            gathered: Vec::new(),
+            gathered: Gathered::default(),
+            waiting: Vec::new(),
+            course: None,
+            effective: Arc::default(),
             unwanted: Vec::new(),
             turn: Turn::default(),
             told: Told::default(),
@@ -87,37 +90,53 @@ impl Forwarder {
     }
 
     /// Gathers the copies of a message.
-    fn carry(
-        &mut self,
-        key: u32,
-        publication: Publication<'_>,
-        death: Death<'_>,
-        (errand, effective): (&Errand, &Effective),
-        ctx: &mut Context<Self>,
-    ) {
-        let outgoing = errand.prepare(&publication, death, effective);
-        let targets = outgoing
-            .as_ref()
-            .map(|outgoing| self.targets(outgoing, &publication.body));
-        let (Some(outgoing), Some(targets)) = (outgoing, targets.filter(|targets| !targets.is_empty()))
-        else {
-            match death.reason {
-                // Where it came from is gone: it stays where it is.
-                Reason::Redriven => self.unwanted.push(key),
-                _ => drop(self.ledger.take_in(key, 0)),
-            }
-            return;
+    fn carry(&mut self, key: u32, publication: Publication<'_>, death: Death<'_>, ctx: &mut Context<Self>) {
+        let last = self.course.take();
+        let course = last
+            .filter(|course| course.is_of(&publication, death))
+            .or_else(|| {
+                let outgoing = self.errand.prepare(&publication, death, &self.effective)?;
+                Some(Box::new(Course::new(&publication, death, outgoing)))
+            });
+        let Some(mut course) = course else {
+            return self.leads_nowhere(key, death.reason);
         };
-        let message = self.ledger.take_in(key, targets.len() as u32);
-        let offset = self.page.copy(outgoing.publication(publication.body));
-        for target in targets {
-            self.gather(message, target, offset, ctx);
+        let generation = self.directory.generation();
+        if course.as_of != Some(generation) {
+            self.find_targets(&mut course, generation, &publication.body, ctx);
+        }
+        if course.targets.is_empty() {
+            self.leads_nowhere(key, death.reason);
+        } else {
+            let message = self.ledger.take_in(key, course.targets.len() as u32);
+            let offset = self.page.copy(course.outgoing.publication(publication.body));
+            for target in &course.targets {
+                self.gather(message, target, offset);
+            }
+        }
+        self.course = Some(course);
+    }
+
+    /// A message is not wanted anywhere.
+    fn leads_nowhere(&mut self, key: u32, reason: Reason) {
+        match reason {
+            // Where it came from is gone: it stays where it is.
+            Reason::Redriven => self.unwanted.push(key),
+            _ => drop(self.ledger.take_in(key, 0)),
         }
     }
 
-    /// The queues that a message goes to.
-    fn targets(&mut self, outgoing: &Outgoing<'_>, body: &Body<'_>) -> Vec<Arc<QueueHandle>> {
+    /// Finds out which queues messages go to.
+    fn find_targets(
+        &mut self,
+        course: &mut Course,
+        generation: u64,
+        body: &Body<'_>,
+        ctx: &mut Context<Self>,
+    ) {
+        let outgoing = &course.outgoing;
         let (directory, exchange, mut names) = (&self.directory, &outgoing.via, Vec::new());
+        course.as_of = Some(generation);
         if let Some(found) = directory.exchange(exchange) {
             let keys: Vec<&str> = outgoing.keys.iter().map(String::as_str).collect();
             let content = Content {
@@ -133,6 +152,7 @@ impl Forwarder {
             let walked = walk(&**directory, &found.routing.load(), message, &mut names);
             let kept_by = walked.histories.iter();
             kept_by.for_each(|history| history.keep(outgoing.publication(body.clone())));
+            course.as_of = (!walked.unsteady).then_some(generation);
         }
         let (queue, vhost) = (&self.source.name, &directory.vhost);
         if names.is_empty() && !std::mem::replace(&mut self.told.lost, true) {
@@ -143,25 +163,22 @@ impl Forwarder {
         if names.len() < before && !std::mem::replace(&mut self.told.cycle, true) {
             info!(%queue, %vhost, %exchange, "dead messages that would go round for ever are dropped");
         }
-        names.iter().filter_map(|name| directory.queue(name)).collect()
+        let found = names.iter().filter_map(|name| directory.queue(name));
+        let attachments = &mut self.attachments;
+        let attached = found.map(|queue| attach(attachments, queue, ctx));
+        course.targets = attached.collect();
     }
 
     /// Gathers a copy that is in the page.
-    fn gather(&mut self, message: u32, target: Arc<QueueHandle>, offset: u32, ctx: &mut Context<Self>) {
-        let name = target.name.clone();
-        let number = (!self.ledger.waits(&name)).then(|| {
-            let queue = self.attachments.attach(target, || ctx.address().recipient());
-            let number = self.confirms.publish();
-            self.confirms.sent(number, queue);
-            self.attachments.publish(queue, offset, Some(number));
-            number
-        });
-        self.gathered.push(Gathered {
-            number,
-            message,
-            target: name,
-            offset,
-        });
+    fn gather(&mut self, message: u32, target: &Target, offset: u32) {
+        if self.ledger.waits(&target.name) {
+            self.waiting.push((message, target.name.clone(), offset));
+            return;
+        }
+        let number = self.confirms.publish();
+        self.confirms.sent(number, target.key);
+        self.attachments.publish(target.key, offset, Some(number));
+        self.gathered.add(number, message, target, offset);
     }
 
     fn absorbed(&mut self, weight: usize, ctx: &mut Context<Self>) {
@@ -193,21 +210,18 @@ impl Forwarder {
     }
 
     fn post(&mut self) {
-        if self.gathered.is_empty() {
+        if self.page.is_empty() {
             return;
         }
         let page = self.page.finish();
-        for gathered in self.gathered.drain(..) {
-            let copy = Copy {
-                message: gathered.message,
-                target: gathered.target,
+        self.ledger.sent(self.gathered.take(Arc::clone(&page)));
+        for (message, target, offset) in self.waiting.drain(..) {
+            self.ledger.wait(Copy {
+                message,
+                target,
                 page: Arc::clone(&page),
-                offset: gathered.offset,
-            };
-            match gathered.number {
-                Some(number) => self.ledger.sent(number, copy),
-                None => self.ledger.wait(copy),
-            }
+                offset,
+            });
         }
         self.attachments.post_publications(page, None);
     }
@@ -218,13 +232,14 @@ impl Forwarder {
         self.post();
         let copies = self.ledger.try_again(target);
         let found = self.directory.queue(target);
+        let found = found.map(|queue| attach(&mut self.attachments, queue, ctx));
         for copy in &copies {
             match &found {
                 Some(found) => {
                     let offset = self.page.copy(copy.page.get(copy.offset));
-                    self.gather(copy.message, Arc::clone(found), offset, ctx);
+                    self.gather(copy.message, found, offset);
                 }
-                None => self.ledger.done(copy),
+                None => self.ledger.done(copy.message),
             }
         }
         if found.is_none() {
@@ -232,6 +247,12 @@ impl Forwarder {
         }
         self.act(ctx);
     }
+}
+
+fn attach(attachments: &mut Attachments, queue: Arc<QueueHandle>, ctx: &mut Context<Forwarder>) -> Target {
+    let name = queue.name.clone();
+    let key = attachments.attach(queue, || ctx.address().recipient());
+    Target { key, name }
 }
 
 impl Actor for Forwarder {
@@ -275,15 +296,18 @@ impl Handler<Forward> for Forwarder {
             ctx.spawn(complete.map(|(), forwarder, ctx| forwarder.handle(mail, ctx)));
             return;
         }
-        let (errand, queue, time) = (self.errand.clone(), self.source.name.clone(), clock::now() / 1000);
-        let rules = (&errand, &*mail.effective);
+        if !Arc::ptr_eq(&self.effective, &mail.effective) {
+            self.effective = mail.effective;
+            self.course = None;
+        }
+        let (queue, time) = (self.source.name.clone(), clock::now() / 1000);
         for ((delivery, publication), reason) in mail.handout.publications().zip(mail.reasons) {
             let death = Death {
                 queue: &queue,
                 reason,
                 time,
             };
-            self.carry(delivery.key, publication, death, rules, ctx);
+            self.carry(delivery.key, publication, death, ctx);
         }
         self.absorbed(mail.handout.len(), ctx);
     }
@@ -317,6 +341,7 @@ impl Handler<QueueNotice> for Forwarder {
                     let verdict = if crashed { Verdict::Nack } else { Verdict::Ack };
                     self.confirms.gone(key, verdict);
                     self.attachments.gone(queue);
+                    self.course = None;
                 }
             }
         }

@@ -1,7 +1,5 @@
 //! What a forwarder does with a message: what the message becomes, and where it is routed. Pure.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 use leveret_protocol::properties::rewrite;
 use leveret_protocol::{Body, FieldTable, Properties};
@@ -25,7 +23,7 @@ pub(crate) enum Errand {
 
 /// A message as it is sent on.
 #[derive(Debug)]
-pub(super) struct Outgoing<'m> {
+pub(super) struct Outgoing {
     /// The exchange that routes it.
     pub(super) via: Name,
     /// The keys that count for that.
@@ -33,9 +31,9 @@ pub(super) struct Outgoing<'m> {
     /// The headers that do.
     pub(super) headers: FieldTable,
     /// The exchange it names as that of its publication.
-    exchange: Cow<'m, [u8]>,
+    exchange: Box<[u8]>,
     /// The routing key it has.
-    routing_key: Cow<'m, [u8]>,
+    routing_key: Box<[u8]>,
     /// Its properties.
     pub(super) properties: Bytes,
     /// Whether it is persistent.
@@ -45,8 +43,9 @@ pub(super) struct Outgoing<'m> {
     reason: Option<Reason>,
 }
 
-impl<'m> Outgoing<'m> {
+impl Outgoing {
     /// What it is now, with this body.
+    #[inline]
     pub(super) fn publication<'b>(&'b self, body: Body<'b>) -> Publication<'b> {
         Publication {
             exchange: &self.exchange,
@@ -68,12 +67,12 @@ impl<'m> Outgoing<'m> {
 
 impl Errand {
     /// Prepares a message; `None` when there is nowhere to send it to.
-    pub(super) fn prepare<'m>(
-        &'m self,
-        publication: &Publication<'m>,
+    pub(super) fn prepare(
+        &self,
+        publication: &Publication<'_>,
         death: Death<'_>,
-        effective: &'m Effective,
-    ) -> Option<Outgoing<'m>> {
+        effective: &Effective,
+    ) -> Option<Outgoing> {
         match self {
             _ if death.reason == Reason::Redriven => redriven(publication),
             Errand::DeadLetters => dead_letter(publication, death, effective),
@@ -82,11 +81,7 @@ impl Errand {
     }
 }
 
-fn dead_letter<'m>(
-    publication: &Publication<'m>,
-    death: Death<'_>,
-    effective: &'m Effective,
-) -> Option<Outgoing<'m>> {
+fn dead_letter(publication: &Publication<'_>, death: Death<'_>, effective: &Effective) -> Option<Outgoing> {
     let via = effective.dead_letter_exchange.as_ref()?;
     let new_key = effective.dead_letter_routing_key.as_deref();
     let Dead {
@@ -108,7 +103,7 @@ fn dead_letter<'m>(
 }
 
 /// A dead letter goes back to the queue in which it first died, as it was published to that, with its history.
-fn redriven<'m>(publication: &Publication<'m>) -> Option<Outgoing<'m>> {
+fn redriven(publication: &Publication<'_>) -> Option<Outgoing> {
     let properties = Properties::parse(publication.properties).unwrap_or_default();
     let headers = properties.headers().ok().flatten()?;
     let queue = headers.get("x-first-death-queue")?.as_str()?.to_owned();
@@ -117,8 +112,8 @@ fn redriven<'m>(publication: &Publication<'m>) -> Option<Outgoing<'m>> {
         via: Name::default(),
         keys: vec![queue],
         headers,
-        exchange: exchange.into_bytes().into(),
-        routing_key: routing_key.into_bytes().into(),
+        exchange: exchange.into_bytes().into_boxed_slice(),
+        routing_key: routing_key.into_bytes().into_boxed_slice(),
         properties: Bytes::copy_from_slice(publication.properties),
         persistent: publication.persistent,
         dead_lettered: true,
@@ -126,7 +121,7 @@ fn redriven<'m>(publication: &Publication<'m>) -> Option<Outgoing<'m>> {
     })
 }
 
-fn delayed<'m>(exchange: &'m Name, publication: &Publication<'m>) -> Outgoing<'m> {
+fn delayed(exchange: &Name, publication: &Publication<'_>) -> Outgoing {
     let raw = publication.properties;
     let properties = Properties::parse(raw).unwrap_or_default();
     let mut headers = properties.headers().ok().flatten().unwrap_or_default();

@@ -1,9 +1,9 @@
 //! What a forwarder has under way: which copies of which messages, and which targets take none now. Pure.
 //!
 //! Each copy has a confirm number of its own, so that a message that one target refuses goes to that one again and not
-//! to the others, which have it.
+//! to the others, which have it. The copies of one page are kept together.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,15 +32,58 @@ pub(super) struct Copy {
     pub(super) offset: u32,
 }
 
+/// Copies that are sent together, under confirm numbers that follow each other.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// The number of the first.
+    pub(super) first: u64,
+    /// Where they are.
+    pub(super) page: Arc<Page>,
+    /// The queues they go to.
+    pub(super) targets: Vec<Name>,
+    /// The copies.
+    pub(super) copies: Vec<Sent>,
+}
+
+/// One copy of a [`Batch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// The message, by the number that [`Ledger::take_in`] gave.
+    pub(super) message: u32,
+    /// The queue it goes to, by its place among those of the batch.
+    pub(super) target: u32,
+    /// Where in the page it is.
+    pub(super) offset: u32,
+}
+
+impl Sent {
+    /// What is left of one that is answered.
+    const ANSWERED: Sent = Sent {
+        message: u32::MAX,
+        target: u32::MAX,
+        offset: 0,
+    };
+}
+
 /// The messages that are not settled yet.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     messages: Slab<Message>,
-    /// Those that were sent and are not answered, by their confirm numbers.
-    sent: BTreeMap<u64, Copy>,
+    /// What was sent and is not answered, in order of the numbers.
+    sent: VecDeque<Open>,
     refusing: FxHashMap<Name, Refusing>,
     /// Keys of messages that every target has.
     safe: Vec<u32>,
+}
+
+/// A batch of which not all is answered.
+#[derive(Debug)]
+struct Open {
+    batch: Batch,
+    /// So many of the first copies are answered.
+    answered: usize,
+    /// Copies that are not.
+    open: usize,
 }
 
 #[derive(Debug)]
@@ -63,22 +106,29 @@ struct Refusing {
 impl Ledger {
     /// Takes in a message that goes to so many targets, and returns its number.
     pub(super) fn take_in(&mut self, key: u32, targets: u32) -> u32 {
-        let message = self.messages.insert(Message { key, open: targets });
         if targets == 0 {
-            self.messages.remove(message);
             self.safe.push(key);
+            return Sent::ANSWERED.message;
         }
-        message as u32
+        self.messages.insert(Message { key, open: targets }) as u32
     }
 
     /// Whether copies for a target are to [wait](Self::wait) instead of being [sent](Self::sent).
+    #[inline]
     pub(super) fn waits(&self, target: &str) -> bool {
-        self.refusing.get(target).is_some_and(|refusing| refusing.waits)
+        !self.refusing.is_empty() && self.refusing.get(target).is_some_and(|refusing| refusing.waits)
     }
 
-    /// A copy was sent under a confirm number.
-    pub(super) fn sent(&mut self, number: u64, copy: Copy) {
-        self.sent.insert(number, copy);
+    /// Copies were sent, under numbers above all before.
+    pub(super) fn sent(&mut self, batch: Batch) {
+        let open = batch.copies.len();
+        if open > 0 {
+            self.sent.push_back(Open {
+                batch,
+                answered: 0,
+                open,
+            });
+        }
     }
 
     /// A copy waits behind those that its target refused.
@@ -87,30 +137,90 @@ impl Ledger {
         refusing.copies.push(copy);
     }
 
-    /// A copy needs no answer any more: its target is deleted.
-    pub(super) fn done(&mut self, copy: &Copy) {
-        let Some(message) = self.messages.get_mut(copy.message as usize) else {
+    /// A copy of this message needs no answer any more: its target has it, or is deleted.
+    pub(super) fn done(&mut self, message: u32) {
+        let Some(found) = self.messages.get_mut(message as usize) else {
             return;
         };
-        message.open -= 1;
-        if message.open == 0 {
-            self.safe.push(message.key);
-            self.messages.remove(copy.message as usize);
+        found.open -= 1;
+        if found.open == 0 {
+            self.safe.push(found.key);
+            self.messages.remove(message as usize);
         }
     }
 
     /// What targets answered.
-    pub(super) fn answered(&mut self, answer: Answer) {
-        if !answer.multiple {
-            if let Some(copy) = self.sent.remove(&answer.tag) {
-                self.answered_one(copy, answer.nack);
+    pub(super) fn answered(&mut self, Answer { nack, tag, multiple }: Answer) {
+        if !multiple {
+            return self.answered_one(tag, nack);
+        }
+        while let Some(open) = self.sent.front_mut()
+            && open.batch.first <= tag
+        {
+            let Some(mut open) = self.sent.pop_front() else {
+                return;
+            };
+            let upto = usize::try_from(tag - open.batch.first).map_or(usize::MAX, |last| last + 1);
+            let upto = upto.min(open.batch.copies.len());
+            for place in open.answered..upto {
+                self.answer(&mut open, place, nack);
             }
+            open.answered = upto.max(open.answered);
+            if open.open > 0 {
+                self.sent.push_front(open);
+                return;
+            }
+        }
+    }
+
+    fn answered_one(&mut self, tag: u64, nack: bool) {
+        let behind = self.sent.partition_point(|open| open.batch.first <= tag);
+        let Some(at) = behind.checked_sub(1) else { return };
+        let Some(mut open) = self.sent.remove(at) else {
+            return;
+        };
+        if let Ok(place) = usize::try_from(tag - open.batch.first) {
+            self.answer(&mut open, place, nack);
+        }
+        if open.open > 0 {
+            self.sent.insert(at, open);
+        }
+    }
+
+    /// One copy of a batch is answered, unless it was before.
+    #[inline]
+    fn answer(&mut self, open: &mut Open, place: usize, refused: bool) {
+        let Some(copy) = open.batch.copies.get_mut(place) else {
+            return;
+        };
+        let Sent {
+            message,
+            target,
+            offset,
+        } = std::mem::replace(copy, Sent::ANSWERED);
+        if message == Sent::ANSWERED.message {
             return;
         }
-        while let Some(first) = self.sent.first_entry().filter(|first| *first.key() <= answer.tag) {
-            let copy = first.remove();
-            self.answered_one(copy, answer.nack);
+        open.open -= 1;
+        if self.refusing.is_empty() && !refused {
+            return self.done(message);
         }
+        let Some(target) = open.batch.targets.get(target as usize) else {
+            return;
+        };
+        if refused {
+            return self.wait(Copy {
+                message,
+                target: target.clone(),
+                page: Arc::clone(&open.batch.page),
+                offset,
+            });
+        }
+        let refusing = self.refusing.get(target);
+        if refusing.is_some_and(|refusing| !refusing.waits && refusing.copies.is_empty()) {
+            self.refusing.remove(target);
+        }
+        self.done(message);
     }
 
     /// The targets that refused something since this was asked last, each with the time after which it is to be
@@ -144,17 +254,6 @@ impl Ledger {
     /// The keys of the messages that have become safe since this was asked last.
     pub(super) fn take_safe(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.safe)
-    }
-
-    fn answered_one(&mut self, copy: Copy, refused: bool) {
-        if refused {
-            return self.wait(copy);
-        }
-        let refusing = self.refusing.get(&copy.target);
-        if refusing.is_some_and(|refusing| !refusing.waits && refusing.copies.is_empty()) {
-            self.refusing.remove(&copy.target);
-        }
-        self.done(&copy);
     }
 }
 
@@ -192,6 +291,20 @@ mod tests {
         }
     }
 
+    /// A batch of one copy.
+    fn one(first: u64, copy: Copy) -> Batch {
+        Batch {
+            first,
+            page: copy.page,
+            targets: vec![copy.target],
+            copies: vec![Sent {
+                message: copy.message,
+                target: 0,
+                offset: copy.offset,
+            }],
+        }
+    }
+
     /// A ledger with messages of keys 0, 1, … on their way to these targets, numbered from 1.
     fn sent(messages: &[&[&str]]) -> Ledger {
         let (mut ledger, mut number) = (Ledger::default(), 0);
@@ -199,7 +312,7 @@ mod tests {
             let message = ledger.take_in(key as u32, targets.len() as u32);
             for target in *targets {
                 number += 1;
-                ledger.sent(number, copy(message, target));
+                ledger.sent(one(number, copy(message, target)));
             }
         }
         ledger
@@ -237,7 +350,7 @@ mod tests {
         let messages: Vec<u32> = again.iter().map(|copy| copy.message).collect();
         assert_eq!(messages, [0, 1, 2]);
         for (number, copy) in (4..).zip(again) {
-            ledger.sent(number, copy);
+            ledger.sent(one(number, copy));
         }
         ledger.answered(ack(6, true));
         assert_eq!(ledger.take_safe(), [0, 1, 2]);
@@ -252,14 +365,14 @@ mod tests {
             ledger.answered(nack(number));
             waits.extend(ledger.refused().into_iter().map(|(_, wait)| wait));
             for copy in ledger.try_again("full") {
-                ledger.sent(number + 1, copy);
+                ledger.sent(one(number + 1, copy));
             }
         }
         assert!(waits.is_sorted() && waits.first() == Some(&FIRST_WAIT));
         assert_eq!(waits.last(), Some(&LONGEST_WAIT));
         ledger.answered(ack(11, false));
         let message = ledger.take_in(1, 1);
-        ledger.sent(12, copy(message, "full"));
+        ledger.sent(one(12, copy(message, "full")));
         ledger.answered(nack(12));
         assert_eq!(ledger.refused(), [("full".into(), FIRST_WAIT)]);
     }
@@ -279,7 +392,7 @@ mod tests {
         ledger.answered(nack(1));
         ledger.refused();
         for copy in ledger.try_again("a") {
-            ledger.done(&copy);
+            ledger.done(copy.message);
         }
         ledger.forget("a");
         assert_eq!(ledger.take_safe(), [0]);

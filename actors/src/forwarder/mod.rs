@@ -5,6 +5,8 @@
 //! messages and settles them. A message leaves its queue only when every target has it safely.
 
 pub(crate) mod actor;
+mod course;
 mod death;
 mod errand;
+mod gathered;
 mod ledger;

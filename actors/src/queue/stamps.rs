@@ -28,20 +28,31 @@ impl Stamps {
         let ttl = ttl.map(millis);
         if page.timed() {
             let now = now();
-            let stamp = |&offset: &u32| {
-                let own = expiration(page.properties(offset));
+            return Stamps::of_each(page, offsets, |properties| {
+                let own = expiration(properties);
                 let shorter = own.into_iter().chain(ttl).min();
                 shorter.map_or(0, |ttl| deadline(now, ttl))
-            };
-            return Stamps::Each(offsets.iter().map(stamp).collect());
+            });
         }
         ttl.map_or(Stamps::Never, |ttl| Stamps::All(deadline(now(), ttl)))
     }
 
     /// Those of messages that wait for as long as their headers say.
     pub fn of_delays(page: &Page, offsets: &[u32], now: u64) -> Self {
-        let stamp = |&offset: &u32| deadline(now, delay_of(page.properties(offset)));
-        Stamps::Each(offsets.iter().map(stamp).collect())
+        Stamps::of_each(page, offsets, |properties| deadline(now, delay_of(properties)))
+    }
+
+    /// What their properties say. Those of the message before are not read again.
+    fn of_each(page: &Page, offsets: &[u32], stamp: impl Fn(&[u8]) -> u64) -> Self {
+        let mut last: Option<(&[u8], u64)> = None;
+        let stamps = offsets.iter().map(|&offset| {
+            let properties = page.properties(offset);
+            let known = last.filter(|(before, _)| *before == properties);
+            let stamp = known.map_or_else(|| stamp(properties), |(_, known)| known);
+            last = Some((properties, stamp));
+            stamp
+        });
+        Stamps::Each(stamps.collect())
     }
 
     /// The deadline of the message at this place in the batch; 0 when it does not expire.
