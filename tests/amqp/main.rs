@@ -14,6 +14,7 @@ mod support;
 mod acks;
 mod alarms;
 mod between_exchanges;
+mod blind_copies;
 mod browsing;
 mod channel;
 mod confirm;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use leveret_protocol::method::basic::Publish;
 use leveret_protocol::method::exchange;
 use leveret_protocol::method::queue::{BindOk, Declare, DeclareOk};
-use leveret_protocol::{FieldTable, OwnedProperties};
+use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
 
 use super::support::methods::bind;
 use super::support::process::BrokerProcess;
@@ -97,6 +97,38 @@ fn a_clean_stop_among_rejections_loses_none_either() {
     let mut all: BTreeSet<u32> = drain(&channel, "source").into_iter().collect();
     all.extend(drain(&channel, "dead"));
     assert!(all.into_iter().eq(0..MESSAGES));
+}
+
+#[test]
+fn blind_copies_are_remembered_and_hidden_across_a_kill() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = BrokerProcess::start_in(data.path());
+    let channel = broker.connect().channel();
+    for name in ["dead", "blind"] {
+        channel.call::<DeclareOk<'_>>(durable(name));
+        channel.call::<BindOk>(bind(name, "amq.direct", name));
+    }
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([("x-dead-letter-exchange", "amq.direct")]),
+        ..durable("source")
+    });
+    channel.confirm_select();
+    let keys = FieldValue::Array(vec!["elsewhere".into(), "blind".into()]);
+    let headers = FieldTable::from_iter([("BCC", keys)]);
+    let properties = OwnedProperties::new().with_headers(headers).with_delivery_mode(2);
+    channel.publish_with("source", &properties.encode(), "1");
+    channel.acked(1, 1);
+    assert_eq!(drain(&channel, "blind"), [1]);
+    kill(broker);
+    let broker = BrokerProcess::start_in(data.path());
+    let channel = broker.connect().channel();
+    channel.consume("source");
+    let delivery = channel.delivery();
+    let needle = |window: &[u8]| window == b"BCC";
+    assert!(!delivery.properties.windows(3).any(needle));
+    channel.reject(delivery.tag, false);
+    channel.consume("blind");
+    assert_eq!(channel.delivery().body, b"1");
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Channel {
                     delivery.redelivered,
                     publication.exchange,
                     publication.routing_key,
-                    &counted.next(publication.properties),
+                    &counted.next(publication.shown_properties()),
                     BodyRef::from(&publication.body),
                     frame_max,
                 );

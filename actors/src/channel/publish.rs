@@ -15,7 +15,6 @@ use super::expiration::check_expiration;
 use super::routes::Route;
 use crate::chance;
 use crate::clock;
-use crate::exchange::history::History;
 use crate::exchange::kind::ExchangeKind;
 use crate::exchange::walk::{Content as Known, Message, Walked, sender_selected, walk};
 use crate::name::Name;
@@ -33,23 +32,27 @@ pub(super) struct Checked<'a> {
     pub(super) mandatory: bool,
     pub(super) properties: Cow<'a, [u8]>,
     pub(super) persistent: bool,
+    /// Whether the headers have a BCC.
+    pub(super) blind: bool,
     pub(super) headers: Option<FieldTable>,
     /// CC and BCC.
     pub(super) further_keys: Vec<String>,
 }
 
 impl Checked<'_> {
-    /// Leaves a copy for those who are bound later.
-    fn keep_in(&self, history: &History, body: &Body<'_>) {
-        history.keep(Publication {
+    /// The message, with this body.
+    #[inline]
+    pub(super) fn publication<'b>(&'b self, body: Body<'b>) -> Publication<'b> {
+        Publication {
             exchange: self.exchange.as_bytes(),
             routing_key: self.key.as_bytes(),
             properties: &self.properties,
             persistent: self.persistent,
             dead_lettered: false,
-            body: body.clone(),
-            body_len: 0,
-        });
+            blind: self.blind,
+            body_len: body.len() as u32,
+            body,
+        }
     }
 }
 
@@ -109,7 +112,7 @@ impl Channel {
                 walked
                     .histories
                     .iter()
-                    .for_each(|history| checked.keep_in(history, &body));
+                    .for_each(|history| history.keep(checked.publication(body.clone())));
                 if walked.duplicate && queues.is_empty() {
                     self.confirm_at_once();
                     return Ok(());
@@ -121,13 +124,7 @@ impl Channel {
             self.unroutable(checked, &body);
             return Ok(());
         }
-        let offset = self.page.push(
-            checked.exchange,
-            checked.key,
-            &checked.properties,
-            checked.persistent,
-            body,
-        );
+        let offset = self.page.copy(checked.publication(body));
         self.enqueue(offset, &queues);
         Ok(())
     }
@@ -168,6 +165,7 @@ impl Channel {
             mandatory: publish.mandatory,
             properties: Cow::Borrowed(raw),
             persistent: delivery_mode(raw) == Some(2),
+            blind: false,
             headers: None,
             further_keys: Vec::new(),
         };
@@ -313,12 +311,8 @@ impl Channel {
     /// Nowhere to go: returned if mandatory, and confirmed either way, in that order.
     pub(super) fn unroutable(&mut self, checked: &Checked<'_>, body: &Body<'_>) {
         if checked.mandatory {
-            self.return_to_publisher(
-                checked.exchange,
-                checked.key,
-                &checked.properties,
-                BodyRef::from(body),
-            );
+            let properties = checked.publication(body.clone()).shown_properties();
+            self.return_to_publisher(checked.exchange, checked.key, &properties, BodyRef::from(body));
         } else {
             debug!(
                 exchange = checked.exchange,
@@ -356,18 +350,14 @@ impl Channel {
     }
 }
 
-/// Reads CC and BCC; the latter is removed, so that nobody sees who else got the message.
+/// Reads CC and BCC.
 fn check_headers(properties: &Properties<'_>, checked: &mut Checked<'_>) -> Result<(), Exception> {
     let headers = properties.headers()?.unwrap_or_default();
     checked.further_keys = sender_selected(&headers)?
         .into_iter()
         .map(str::to_owned)
         .collect();
-    if headers.get("BCC").is_some()
-        && let Some(without) = rewrite::without_header(&checked.properties, "BCC")?
-    {
-        checked.properties = Cow::Owned(without.to_vec());
-    }
+    checked.blind = headers.get("BCC").is_some();
     checked.headers = Some(headers);
     Ok(())
 }

@@ -87,13 +87,7 @@ impl Channel {
             return self.unroutable(checked, &body);
         };
         let mut page = PageBuilder::new();
-        let offset = page.push(
-            checked.exchange,
-            checked.key,
-            &checked.properties,
-            checked.persistent,
-            body,
-        );
+        let offset = page.copy(checked.publication(body));
         requester.do_send(DirectReply {
             page: page.finish(),
             offset,
@@ -126,7 +120,7 @@ impl Channel {
                 false,
                 publication.exchange,
                 publication.routing_key,
-                publication.properties,
+                &publication.shown_properties(),
                 BodyRef::from(&publication.body),
                 frame_max,
             );

@@ -44,24 +44,14 @@ pub(super) struct Committed {
 impl Transaction {
     /// Stages a publication that passed the checks; it is routed when committed.
     pub(super) fn publish(&mut self, checked: Checked<'_>, body: Body<'_>) {
-        let Checked {
-            exchange,
-            key,
-            properties,
-            persistent,
-            mandatory,
-            headers,
-            further_keys,
-        } = checked;
-        let keys = further_keys.iter().map(|key| key.len() + size_of::<String>());
-        let size = body.len() + properties.len() + keys.sum::<usize>() + size_of::<Staged>();
-        self.bytes += size as u64;
-        let offset = self.page.push(exchange, key, &properties, persistent, body);
+        let keys = checked.further_keys.iter();
+        let keys: usize = keys.map(|key| key.len() + size_of::<String>()).sum();
+        self.bytes += (body.len() + checked.properties.len() + keys + size_of::<Staged>()) as u64;
         self.publications.push(Staged {
-            offset,
-            mandatory,
-            further_keys,
-            by_headers: headers.is_some(),
+            offset: self.page.copy(checked.publication(body)),
+            mandatory: checked.mandatory,
+            by_headers: checked.headers.is_some(),
+            further_keys: checked.further_keys,
         });
         if self.page.len() >= PAGE {
             self.close_page();

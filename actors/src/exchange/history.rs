@@ -99,6 +99,7 @@ mod tests {
             body: Body::Slice(body.as_bytes()),
             persistent: false,
             dead_lettered: false,
+            blind: false,
             body_len: 0,
         });
     }

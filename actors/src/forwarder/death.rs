@@ -43,7 +43,8 @@ pub(crate) struct Dead {
     pub(crate) headers: FieldTable,
     /// Its properties: with these headers, and without `expiration`, for it is not to expire again.
     pub(crate) properties: Bytes,
-    /// The routing keys it had: that of its publication, then those of `CC`.
+    /// The routing keys it had: that of its publication, then those of `CC`, then those of `BCC`, which its history keeps to
+    /// itself.
     pub(crate) keys: Vec<String>,
 }
 
@@ -57,7 +58,14 @@ impl Dead {
             _ => Vec::new(),
         };
         let exchange = text(publication.exchange);
-        let keys = keys(publication, &headers, deaths.first());
+        let mut keys = vec![text(publication.routing_key)];
+        let mut blind = Vec::new();
+        if has_own_key(publication, deaths.first()) {
+            keys.extend(copies(&headers, "CC"));
+            if publication.blind {
+                blind.extend(copies(&headers, "BCC"));
+            }
+        }
         note(&mut deaths, death, || {
             let mut entry = FieldTable::from_iter([
                 ("count", FieldValue::I64(1)),
@@ -73,6 +81,7 @@ impl Dead {
             }
             entry
         });
+        keys.extend(blind);
         headers.insert(HISTORY, FieldValue::Array(deaths));
         let told = [death.reason.name(), death.queue, exchange.as_str()];
         let known = publication.dead_lettered && headers.get(FIRST[0]).is_some();
@@ -137,19 +146,21 @@ fn note(deaths: &mut Vec<FieldValue>, death: Death<'_>, new: impl FnOnce() -> Fi
     deaths.truncate(MOST_DEATHS);
 }
 
-/// The routing keys a message was published with. `CC` stays in the headers of one that was dead-lettered with another
-/// key, but does not count any more: then its last death tells of another key than it has.
-fn keys(publication: &Publication<'_>, headers: &FieldTable, last: Option<&FieldValue>) -> Vec<String> {
-    let key = text(publication.routing_key);
+/// Whether a message still has the key it was published with. `CC` and `BCC` stay in the headers of one that was
+/// dead-lettered with another, but don't count any more: then its last death tells of another key than it has.
+fn has_own_key(publication: &Publication<'_>, last: Option<&FieldValue>) -> bool {
     let before = last.and_then(FieldValue::as_table).and_then(|death| {
         let keys = death.get("routing-keys")?.as_array()?;
         keys.first()?.as_str()
     });
-    let own = before.is_none_or(|before| before == key);
-    let copies = headers.get("CC").and_then(FieldValue::as_array);
-    let copies = copies.filter(|_| own).unwrap_or_default();
-    let copies = copies.iter().filter_map(FieldValue::as_str).map(str::to_owned);
-    std::iter::once(key).chain(copies).collect()
+    before.is_none_or(|before| before.as_bytes() == publication.routing_key)
+}
+
+/// The keys in the header `CC` or `BCC`.
+fn copies(headers: &FieldTable, header: &str) -> impl Iterator<Item = String> {
+    let keys = headers.get(header).and_then(FieldValue::as_array);
+    let keys = keys.unwrap_or_default().iter();
+    keys.filter_map(FieldValue::as_str).map(str::to_owned)
 }
 
 fn with(raw: &[u8], headers: &FieldTable) -> Bytes {

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use leveret_protocol::Body;
 
-use super::Return;
 use super::record::{
-    DEAD_LETTERED, DEADLINE, HANDED_OUT, PUBLICATION, PUBLICATION_FIXED, Positions, QUEUE_DELETED,
-    RECORD_HEADER, REFERENCE, RETURNED, SETTLED, STOPPED, TRANSIENT, head_check, payload_check,
+    HANDED_OUT, PUBLICATION, PUBLICATION_FIXED, Positions, QUEUE_DELETED, RECORD_HEADER, REFERENCE, RETURNED,
+    SETTLED, STOPPED, head_check, payload_check,
 };
+use super::{Return, flags};
 use crate::id::StoreId;
 use crate::publication::Publication;
 
@@ -65,7 +65,7 @@ impl Gather {
         let lengths_and_flags = [
             publication.exchange.len() as u8,
             publication.routing_key.len() as u8,
-            flags(&publication, deadline),
+            flags::of(&publication, deadline),
             0,
         ];
         self.bytes.extend_from_slice(&lengths_and_flags);
@@ -181,17 +181,6 @@ impl Gather {
             self.bytes.extend_from_slice(&number.to_le_bytes());
         }
     }
-}
-
-fn flags(publication: &Publication<'_>, deadline: u64) -> u8 {
-    let transient = if publication.persistent { 0 } else { TRANSIENT };
-    let dead_lettered = if publication.dead_lettered {
-        DEAD_LETTERED
-    } else {
-        0
-    };
-    let deadline = if deadline == 0 { 0 } else { DEADLINE };
-    transient | dead_lettered | deadline
 }
 
 /// A record that is being written.

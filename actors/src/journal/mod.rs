@@ -25,6 +25,7 @@ mod cleaning;
 pub mod durable;
 mod fields;
 pub mod files;
+mod flags;
 mod gather;
 pub mod header;
 mod health;

@@ -9,6 +9,7 @@ use leveret_protocol::Body;
 
 use super::Return;
 use super::fields::Fields;
+use super::flags;
 use super::index::MessageId;
 use crate::id::StoreId;
 use crate::publication::Publication;
@@ -19,13 +20,6 @@ pub(super) const RECORD_HEADER: usize = 16;
 pub(super) const PUBLICATION_FIXED: usize = 24;
 /// Bytes of one message in the record of those that came back.
 const RETURN: usize = 20;
-
-/// Flag of a publication: it was not published with delivery mode 2.
-pub(super) const TRANSIENT: u8 = 1;
-/// Flag of a publication: the deadline of its first queue's message follows what all publications have.
-pub(super) const DEADLINE: u8 = 2;
-/// Flag of a publication: the broker has dead-lettered it.
-pub(super) const DEAD_LETTERED: u8 = 4;
 
 pub(super) const PUBLICATION: u8 = 1;
 pub(super) const REFERENCE: u8 = 2;
@@ -160,18 +154,17 @@ impl<'a> Record<'a> {
                 let (store, position) = (StoreId(fields.u64()?), fields.u64()?);
                 let lengths = fields.take(4)?;
                 let properties = fields.u32()? as usize;
-                let (exchange, key, flags) = (*lengths.first()?, *lengths.get(1)?, *lengths.get(2)?);
-                let deadline = match flags & DEADLINE {
-                    0 => 0,
-                    _ => fields.u64()?,
-                };
+                let (exchange, key, said) = (*lengths.first()?, *lengths.get(1)?, *lengths.get(2)?);
+                let is = |flag| said & flag != 0;
+                let deadline = if is(flags::DEADLINE) { fields.u64()? } else { 0 };
                 let publication = Publication {
                     exchange: fields.take(exchange.into())?,
                     routing_key: fields.take(key.into())?,
                     properties: fields.take(properties)?,
                     body: Body::Slice(fields.0),
-                    persistent: flags & TRANSIENT == 0,
-                    dead_lettered: flags & DEAD_LETTERED != 0,
+                    persistent: !is(flags::TRANSIENT),
+                    dead_lettered: is(flags::DEAD_LETTERED),
+                    blind: is(flags::BLIND),
                     body_len: u32::try_from(fields.0.len()).ok()?,
                 };
                 Record::Publication {
@@ -257,6 +250,7 @@ mod tests {
             body,
             persistent: true,
             dead_lettered: false,
+            blind: false,
         }
     }
 
@@ -285,6 +279,7 @@ mod tests {
         let special = Publication {
             persistent: false,
             dead_lettered: true,
+            blind: true,
             ..publication(Body::Slice(b"gone tomorrow"))
         };
         let bytes = gathered(|gather| {

@@ -7,7 +7,7 @@ use leveret_protocol::Body;
 use leveret_protocol::properties::{flag, flags};
 
 use super::memory::Room;
-use super::page::{FLAG, Header, Page, Publication, ROUTE_HEADER, route_lengths};
+use super::page::{FLAG, Header, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, route_lengths};
 
 /// Bodies above this many bytes are shared by reference instead of copied.
 const LARGE: usize = 32 * 1024;
@@ -17,7 +17,7 @@ const KEPT: usize = 16 * 1024;
 /// Writes a page.
 ///
 /// Bounds: the part of a page that is not large bodies must stay below 2 GiB, properties and body of one
-/// publication below 2 GiB each. A batch is far smaller than that.
+/// publication below 1 GiB each. A batch is far smaller than that.
 #[derive(Debug, Default)]
 pub struct PageBuilder {
     records: Vec<u8>,
@@ -54,6 +54,7 @@ impl PageBuilder {
             properties,
             persistent,
             dead_lettered: false,
+            blind: false,
             body_len: 0,
             body,
         })
@@ -116,8 +117,9 @@ impl PageBuilder {
         let header = Header {
             route,
             dead_lettered: publication.dead_lettered,
-            properties_len: properties.len() as u32 & !FLAG,
+            properties_len: properties.len() as u32 & PROPERTIES_LEN,
             persistent: publication.persistent,
+            blind: publication.blind,
             body_len: bytes.len() as u32 & !FLAG,
             large,
         };

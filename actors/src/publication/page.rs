@@ -7,20 +7,27 @@
 //! route    exchange length u8 | routing key length u8 | exchange | routing key
 //! record   route offset u32       | properties length u32 | body length u32 | properties | body
 //!          top bit: dead-lettered   top bit: persistent     top bit: large
+//!                                   next bit: blind
 //! ```
 //!
 //! A route is written once per run of records that share it, just before the first of them. A large body
 //! stays outside the block: its record holds the index (u32) into the page's large bodies.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
 use leveret_protocol::Body;
+use leveret_protocol::properties::rewrite;
 
 use super::memory::Room;
 
 /// The top bit of an offset or a length: dead-lettered, persistent, or large.
 pub(super) const FLAG: u32 = 1 << 31;
+/// The bit below it in the length of the properties: blind.
+const BLIND: u32 = 1 << 30;
+/// The length of properties without what else is said there.
+pub(super) const PROPERTIES_LEN: u32 = !(FLAG | BLIND);
 /// Bytes of a record before its properties.
 pub(super) const HEADER: usize = 12;
 /// Bytes of a route before its exchange.
@@ -51,8 +58,30 @@ pub struct Publication<'a> {
     pub persistent: bool,
     /// Whether a queue dead-lettered it: its `x-death` was written by the broker, not by a client.
     pub dead_lettered: bool,
+    /// Whether its headers have a `BCC`, which no receiver is to see, see [`shown_properties`](Self::shown_properties).
+    pub blind: bool,
     /// Length of the body in bytes.
     pub body_len: u32,
+}
+
+impl<'a> Publication<'a> {
+    /// Its properties as receivers see them: without `BCC`.
+    #[inline]
+    pub fn shown_properties(&self) -> Cow<'a, [u8]> {
+        match self.blind {
+            false => Cow::Borrowed(self.properties),
+            true => without_blind_copies(self.properties),
+        }
+    }
+}
+
+#[cold]
+fn without_blind_copies(properties: &[u8]) -> Cow<'_, [u8]> {
+    match rewrite::without_header(properties, "BCC") {
+        Ok(Some(without)) => Cow::Owned(without.into()),
+        // Properties are read when they are published, so they can be read here.
+        Ok(None) | Err(_) => Cow::Borrowed(properties),
+    }
 }
 
 impl Page {
@@ -81,6 +110,7 @@ impl Page {
             body,
             persistent: header.persistent,
             dead_lettered: header.dead_lettered,
+            blind: header.blind,
             body_len: header.body_len,
         }
     }
@@ -191,6 +221,7 @@ pub(super) struct Header {
     pub(super) dead_lettered: bool,
     pub(super) properties_len: u32,
     pub(super) persistent: bool,
+    pub(super) blind: bool,
     pub(super) body_len: u32,
     pub(super) large: bool,
 }
@@ -205,8 +236,9 @@ impl Header {
         Self {
             route: route & !FLAG,
             dead_lettered: route & FLAG != 0,
-            properties_len: properties & !FLAG,
+            properties_len: properties & PROPERTIES_LEN,
             persistent: properties & FLAG != 0,
+            blind: properties & BLIND != 0,
             body_len: body & !FLAG,
             large: body & FLAG != 0,
         }
@@ -215,7 +247,8 @@ impl Header {
     #[inline]
     pub(super) fn write(self, to: &mut Vec<u8>) {
         let route = self.route | if self.dead_lettered { FLAG } else { 0 };
-        let properties = self.properties_len | if self.persistent { FLAG } else { 0 };
+        let blind = if self.blind { BLIND } else { 0 };
+        let properties = self.properties_len | blind | if self.persistent { FLAG } else { 0 };
         let body = self.body_len | if self.large { FLAG } else { 0 };
         let mut bytes = [0; HEADER];
         for (field, value) in bytes.chunks_exact_mut(4).zip([route, properties, body]) {

@@ -121,7 +121,7 @@ impl Channel {
                 chunk.method(number, &get_ok);
                 chunk.content(
                     number,
-                    &counted.next(publication.properties),
+                    &counted.next(publication.shown_properties()),
                     BodyRef::from(&publication.body),
                     frame_max,
                 );

@@ -103,6 +103,7 @@ impl Channel {
             mandatory: staged.mandatory,
             properties: Cow::Borrowed(publication.properties),
             persistent: publication.persistent,
+            blind: publication.blind,
             headers,
             further_keys: staged.further_keys,
         };
