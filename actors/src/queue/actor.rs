@@ -187,8 +187,9 @@ impl Queue {
         }
         self.forward_dead(ctx);
         self.make_room();
-        self.read_ahead(handed_out);
+        // Before the journal is asked for messages, it has to hear which of them are gone.
         self.tell_settled();
+        self.read_ahead(handed_out);
         self.give_permits();
         if pass.more {
             self.turn.again(ctx);

@@ -15,6 +15,7 @@ mod confirmed_is_stored;
 mod crash_is_an_event;
 mod crash_loop;
 mod credit;
+mod dead_backlog;
 mod dead_letters;
 mod no_wait_upwards;
 mod nobody_starves;

@@ -18,12 +18,15 @@ pub(crate) struct Shelf {
     inner: Arc<Mutex<Inner>>,
 }
 
+/// By position: whether it is persistent, and its body.
+type Messages = BTreeMap<u64, (bool, Vec<u8>)>;
+
 #[derive(Default)]
 struct Inner {
     queue: Option<Recipient<Notice>>,
-    /// Whether it is persistent, and its body.
-    messages: BTreeMap<u64, (bool, Vec<u8>)>,
-    open: Option<Vec<Positions>>,
+    messages: Messages,
+    /// What is asked for, and which of it was there then.
+    open: Option<(Vec<Positions>, Messages)>,
     asked: usize,
     deleted: bool,
     broken: bool,
@@ -31,8 +34,16 @@ struct Inner {
 
 impl Shelf {
     pub(crate) fn scratch() -> Self {
+        Shelf::of(Keeper::Scratch)
+    }
+
+    pub(crate) fn journal() -> Self {
+        Shelf::of(Keeper::Journal)
+    }
+
+    fn of(keeper: Keeper) -> Self {
         Shelf {
-            keeper: Keeper::Scratch,
+            keeper,
             inner: Arc::default(),
         }
     }
@@ -61,6 +72,9 @@ impl Shelf {
         let mut inner = self.lock();
         for position in positions {
             inner.messages.remove(&position);
+            if let Some((_, there)) = &mut inner.open {
+                there.remove(&position);
+            }
         }
     }
 
@@ -78,18 +92,16 @@ impl Shelf {
         let begun = Instant::now();
         loop {
             let open = self.lock().open.take();
-            if let Some(positions) = open {
-                return self.answer(&positions, most);
+            if let Some((positions, there)) = open {
+                return self.answer(&positions, &there, most);
             }
             assert!(begun.elapsed() < PATIENCE, "nothing is asked for");
             std::thread::yield_now();
         }
     }
 
-    fn answer(&self, positions: &[Positions], most: usize) -> Notice {
-        let inner = self.lock();
-        let ranges = positions.iter().map(|range| range.first..=range.last);
-        let found: Vec<_> = ranges.flat_map(|range| inner.messages.range(range)).collect();
+    fn answer(&self, positions: &[Positions], there: &Messages, most: usize) -> Notice {
+        let found: Vec<_> = there.iter().collect();
         let part = &found[..most.min(found.len())];
         let end = positions.last().map_or(0, |range| range.last);
         let last = part.last().map_or(end, |(position, _)| **position);
@@ -147,7 +159,11 @@ impl Journal for Shelf {
     fn load(&mut self, positions: Vec<Positions>, _: u64) {
         let mut inner = self.lock();
         inner.asked += 1;
-        assert!(inner.open.replace(positions).is_none(), "one question at a time");
+        let ranges = positions.iter().map(|range| range.first..=range.last);
+        let there = ranges.flat_map(|range| inner.messages.range(range));
+        let there = there.map(|(position, message)| (*position, message.clone()));
+        let open = (positions.clone(), there.collect());
+        assert!(inner.open.replace(open).is_none(), "one question at a time");
     }
 
     fn settled(&mut self, positions: Vec<Positions>) {

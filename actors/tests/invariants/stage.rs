@@ -12,6 +12,7 @@ use leveret_actors::publication::{Page, PageBuilder, Part};
 use leveret_actors::queue::MemoryBudget;
 use leveret_actors::queue::actor::{Queue, QueueEnded, QueueSeed};
 use leveret_actors::queue::effective::Effective;
+use leveret_actors::queue::forwarding::StartForwarder;
 use leveret_actors::queue::messages::{Attach, Enqueue, QueueNotice};
 use leveret_actors::queue::options::QueueOptions;
 use leveret_actors::return_address::ReturnAddress;
@@ -67,6 +68,18 @@ impl Stage {
         scratch: impl Journal,
         memory: MemoryBudget,
     ) -> Subject {
+        let unneeded = Box::new(|_| unreachable!("nothing dies"));
+        self.dying(journal, scratch, memory, unneeded)
+    }
+
+    /// Likewise, with what carries its dead messages away.
+    pub(crate) fn dying(
+        &self,
+        journal: impl Journal,
+        scratch: impl Journal,
+        memory: MemoryBudget,
+        start_forwarder: StartForwarder,
+    ) -> Subject {
         let id = QueueId::next();
         let (ended, gone) = (Probe::new(&self.worker), Probe::new(&self.worker));
         let options = Arc::new(QueueOptions::parse(&Declare::default(), "/").unwrap());
@@ -79,7 +92,7 @@ impl Stage {
             journal: Box::new(journal),
             scratch: Box::new(scratch),
             memory,
-            start_forwarder: Box::new(|_| unreachable!("nothing dies")),
+            start_forwarder,
             ended: ended.recipient(),
             lease: Lease::new(gone.recipient(), id),
         };
