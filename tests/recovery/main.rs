@@ -16,6 +16,7 @@ mod backlog_beyond_memory;
 mod broken_disk;
 mod check;
 mod data_dir;
+mod dead_backlog;
 mod dead_letters;
 mod disk;
 mod exchange_types;

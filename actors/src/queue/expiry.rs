@@ -87,7 +87,14 @@ impl QueueState {
             left = left.saturating_sub(self.expire_some(due, left).max(1));
         }
         self.compact_pages();
-        self.expiry.deadlines.is_due(now)
+        let more = self.expiry.deadlines.is_due(now);
+        if more {
+            // Until there is a pass, others whose deadlines are later may be due.
+            for due in std::mem::take(&mut self.expiry.fleeting) {
+                self.expiry.deadlines.add(due);
+            }
+        }
+        more
     }
 
     /// Lets those die that were to live until a pass.

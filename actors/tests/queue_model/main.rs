@@ -6,6 +6,7 @@
 mod death;
 mod disk;
 mod model;
+mod order;
 mod step;
 
 use proptest::{collection::vec, prelude::*};

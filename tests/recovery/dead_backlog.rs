@@ -1,0 +1,112 @@
+//! Messages that die in a backlog larger than memory: each comes to where dead letters go once, and in order.
+
+use std::process::Command;
+
+use leveret_protocol::method::basic::Nack;
+use leveret_protocol::method::queue::{Declare, DeclareOk};
+use leveret_protocol::{FieldTable, FieldValue};
+
+use super::support::Channel;
+use super::support::process::BrokerProcess;
+use super::{PERSISTENT, declare_durable, durable};
+
+/// Together more than twice the memory that the messages of the process may take.
+const MESSAGES: u64 = 30_000;
+const BODY: usize = 1024;
+/// Publications between two confirms.
+const WINDOW: u64 = 1_000;
+
+fn start() -> (tempfile::TempDir, BrokerProcess) {
+    let data = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
+    command.args(["--memory-limit", "32MiB", "--disk-free-limit", "0"]);
+    let broker = BrokerProcess::start_by(command, data.path());
+    (data, broker)
+}
+
+/// Declares a queue "source" whose dead letters go to "dead".
+fn declare(channel: &Channel, argument: (&'static str, u32)) {
+    declare_durable(channel, "dead");
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([
+            ("x-dead-letter-exchange", FieldValue::from("")),
+            ("x-dead-letter-routing-key", "dead".into()),
+            (argument.0, argument.1.into()),
+        ]),
+        ..durable("source")
+    });
+}
+
+/// Publishes the messages 0, 1 … Some thousand are persistent, then as many are not.
+fn flood(broker: &BrokerProcess) {
+    let channel = broker.connect().channel();
+    channel.confirm_select();
+    let mut body = vec![7; BODY];
+    for first in (0..MESSAGES).step_by(WINDOW as usize) {
+        for number in first..first + WINDOW {
+            body[..8].copy_from_slice(&number.to_le_bytes());
+            let persistent = number / 7_000 % 2 == 0;
+            let properties: &[u8] = if persistent { &PERSISTENT } else { &[0, 0] };
+            channel.publish_with("source", properties, &body);
+        }
+        channel.acked(first + 1, first + WINDOW);
+    }
+}
+
+/// A channel that consumes what has died.
+fn witness(broker: &BrokerProcess) -> Channel {
+    let channel = broker.connect().channel();
+    channel.prefetch(500);
+    channel.consume("dead");
+    channel
+}
+
+/// These come to where dead letters go, and no others.
+#[track_caller]
+fn all_come(channel: &Channel, numbers: std::ops::Range<u64>) {
+    for expected in numbers {
+        let delivery = channel.delivery();
+        let number = u64::from_le_bytes(delivery.body[..8].try_into().unwrap());
+        assert_eq!(number, expected);
+        if expected % 100 == 99 {
+            channel.ack_up_to(delivery.tag);
+        }
+    }
+    channel.expect_nothing();
+}
+
+#[test]
+fn what_expires_comes_in_order() {
+    let (_data, broker) = start();
+    let channel = broker.connect().channel();
+    declare(&channel, ("x-message-ttl", 4_000));
+    flood(&broker);
+    all_come(&witness(&broker), 0..MESSAGES);
+    assert_eq!((channel.ready("source"), channel.ready("dead")), (0, 0));
+}
+
+#[test]
+fn what_is_one_too_many_comes_in_order_and_what_is_rejected_then_too() {
+    const STAY: u64 = 20_000;
+    let (_data, broker) = start();
+    let channel = broker.connect().channel();
+    declare(&channel, ("x-max-length", STAY as u32));
+    flood(&broker);
+    let dead = witness(&broker);
+    all_come(&dead, 0..MESSAGES - STAY);
+    let taker = broker.connect().channel();
+    taker.prefetch(1_000);
+    taker.consume("source");
+    for number in 1..=STAY {
+        let delivery = taker.delivery();
+        if number % 500 == 0 {
+            taker.send(Nack {
+                delivery_tag: delivery.tag,
+                multiple: true,
+                requeue: false,
+            });
+        }
+    }
+    all_come(&dead, MESSAGES - STAY..MESSAGES);
+    assert_eq!((channel.ready("source"), channel.ready("dead")), (0, 0));
+}
