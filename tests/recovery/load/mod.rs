@@ -32,8 +32,10 @@ use topology::{Change, Topology};
 const CLIENTS: usize = 4;
 const SHARED_EXCHANGE: &str = "shared";
 const SHARED_QUEUES: [&str; 2] = ["shared-1", "shared-2"];
-/// How long the short form may take.
+/// How long the short form takes, if what it is about has happened by then.
 const SHORT: Duration = Duration::from_secs(12);
+/// How long it may take on a machine that has much else to do.
+const LONGEST: Duration = Duration::from_secs(180);
 
 #[test]
 fn what_was_confirmed_survives_kill_9_at_any_moment_of_any_load() {
@@ -50,11 +52,10 @@ fn what_was_confirmed_survives_orderly_stops_among_kills() {
 
 #[test]
 fn what_was_confirmed_survives_when_there_is_no_memory_for_it() {
-    let spilled = rounds(3, &TIGHT, |chance| match chance.one_in(4) {
+    rounds(3, &TIGHT, |chance| match chance.one_in(4) {
         true => End::Stop,
         false => End::Kill,
     });
-    assert!(spilled > 0, "nothing was on the scratch log at any end");
 }
 
 /// How a load and its broker are.
@@ -66,6 +67,8 @@ struct Form {
     kept: usize,
     /// The longest that a load goes on, in milliseconds.
     longest: usize,
+    /// Something must have been on the scratch log at an end.
+    spills: bool,
 }
 
 /// All messages fit into memory.
@@ -74,6 +77,7 @@ const ROOMY: Form = Form {
     large: (100, 300_000),
     kept: 300,
     longest: 1000,
+    spills: false,
 };
 
 /// Most messages leave memory, the transient ones for the scratch log. With less memory the alarm would be raised for good: the
@@ -83,6 +87,7 @@ const TIGHT: Form = Form {
     large: (4, 1_000_000),
     kept: 60,
     longest: 3000,
+    spills: true,
 };
 
 /// How a broker ends.
@@ -92,8 +97,7 @@ enum End {
     Stop,
 }
 
-/// Gives how many bytes the scratch log had at the ends, all together.
-fn rounds(course: u64, form: &Form, choose: impl Fn(&mut Chance) -> End) -> u64 {
+fn rounds(course: u64, form: &Form, choose: impl Fn(&mut Chance) -> End) {
     let number = |name: &str| {
         std::env::var(name)
             .ok()
@@ -114,8 +118,9 @@ fn rounds(course: u64, form: &Form, choose: impl Fn(&mut Chance) -> End) -> u64 
     declare_shared(&broker.connect().channel());
     let mut spilled = 0;
     for round in 0.. {
-        let ended = wanted.map_or_else(|| begun.elapsed() > SHORT, |wanted| round >= wanted);
-        if ended {
+        let spilled_enough = spilled > 0 || !form.spills;
+        let long_enough = || begun.elapsed() > if spilled_enough { SHORT } else { LONGEST };
+        if wanted.map_or_else(long_enough, |wanted| round >= wanted) {
             break;
         }
         let end = choose(&mut chance);
@@ -132,7 +137,10 @@ fn rounds(course: u64, form: &Form, choose: impl Fn(&mut Chance) -> End) -> u64 
         let messages: u64 = found.values().sum();
         eprintln!("round {round}, {end:?}: {messages} messages; {scratch} bytes were on the scratch log");
     }
-    spilled
+    assert!(
+        spilled > 0 || !form.spills,
+        "nothing was on the scratch log at any end"
+    );
 }
 
 fn bytes_in(folder: &Path) -> u64 {
