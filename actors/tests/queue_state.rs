@@ -324,6 +324,39 @@ fn an_exclusive_consumer_is_refused_where_a_single_one_is_active() {
 }
 
 #[test]
+fn an_active_consumer_may_yield_to_a_higher_priority_once_it_holds_nothing() {
+    let mut it = Fixture::with(QueueSettings {
+        single_active_consumer: true,
+        yields_to_priority: true,
+        ..QueueSettings::default()
+    });
+    let first = it.subscribed(1);
+    it.publish(&["a", "b"]);
+    let keys = it.keys();
+    assert_eq!((keys.len(), it.queue.ready()), (1, 1));
+    it.credit(first, 5);
+    let (channel, eager) = (ChannelId::next(), ConsumerId::next());
+    let high = Subscription {
+        priority: 1,
+        ..Subscription::default()
+    };
+    it.queue.subscribe(channel, eager, high).unwrap();
+    it.credit(eager, 1);
+    assert_eq!(it.pass(), [], "the first one has something to settle");
+    assert_eq!(it.queue.active_consumer(), Some(first));
+    it.queue.settle(it.channel, Outcome::Ack, &keys);
+    assert_eq!(it.pass(), [(eager, owned(&["b"]))]);
+    it.publish(&["c"]);
+    it.queue.unsubscribe(eager);
+    assert_eq!(it.pass(), [(first, owned(&["c"]))], "it still has its credit");
+    let other = ConsumerId::next();
+    it.queue.subscribe(channel, other, high).unwrap();
+    it.queue.unsubscribe(other);
+    it.publish(&["d"]);
+    assert_eq!(it.pass(), [(first, owned(&["d"]))], "nobody is left to yield to");
+}
+
+#[test]
 fn only_the_active_consumer_is_served_and_the_next_takes_over() {
     let mut it = Fixture::with(QueueSettings {
         single_active_consumer: true,

@@ -51,6 +51,65 @@ fn what_is_settled_in_time_is_left_alone() {
 }
 
 #[test]
+fn a_consumer_may_have_a_limit_of_its_own() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let (patient, hasty) = (connection.channel(), connection.channel());
+    patient.declare("q");
+    patient.prefetch(1);
+    hasty.prefetch(1);
+    patient.consume("q");
+    hasty.consume_as(with_timeout(200.into()));
+    patient.publish("", "q", "a");
+    patient.publish("", "q", "b");
+    let kept = patient.delivery();
+    let lost = hasty.delivery();
+    hasty.expect::<basic::Cancel<'_>>();
+    patient.ack(kept.tag);
+    let again = patient.delivery();
+    assert_eq!((again.body, again.redelivered), (lost.body, true));
+    assert_eq!(patient.consumers("q"), 1);
+}
+
+#[test]
+fn a_consumer_s_limit_goes_before_that_of_the_queue() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let (unlimited, limited, by_queue) = (connection.channel(), connection.channel(), connection.channel());
+    declare(&unlimited, []);
+    for (channel, own) in [
+        (&unlimited, Some(0)),
+        (&limited, Some(3_600_000)),
+        (&by_queue, None),
+    ] {
+        channel.prefetch(1);
+        channel.consume_as(own.map_or_else(|| consume("q"), |own| with_timeout(own.into())));
+        channel.publish("", "q", "a");
+        channel.delivery();
+    }
+    by_queue.expect::<basic::Cancel<'_>>();
+    assert_eq!(unlimited.consumers("q"), 2);
+    unlimited.expect_nothing();
+    limited.expect_nothing();
+}
+
+#[test]
+fn a_consumer_s_limit_is_a_number_of_milliseconds() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    connection.channel().declare("q");
+    for (value, why) in [
+        (FieldValue::from("1s"), "\"expected integer, got longstr\""),
+        ((-1).into(), "{value_negative,-1}"),
+    ] {
+        let text = format!(
+            "PRECONDITION_FAILED - invalid arg 'x-consumer-timeout' for queue 'q' in vhost '/': {why}"
+        );
+        connection.channel().fails(with_timeout(value), 406, &text);
+    }
+}
+
+#[test]
 fn it_counts_as_a_failed_attempt() {
     let broker = Broker::start();
     let channel = broker.connect().channel();
@@ -100,6 +159,13 @@ fn a_client_that_cannot_take_a_cancel_loses_the_channel() {
     channel.delivery();
     channel.closed(406, TEXT, (0, 0));
     assert_eq!(other.drain("q"), ["a"]);
+}
+
+fn with_timeout(timeout: FieldValue) -> basic::Consume<'static> {
+    basic::Consume {
+        arguments: FieldTable::from_iter([("x-consumer-timeout", timeout)]),
+        ..consume("q")
+    }
 }
 
 /// Declares the queue; deliveries may be unsettled for 300 ms, if nothing else is said.

@@ -259,8 +259,8 @@ fn a_priority_must_be_a_number() {
     let broker = Broker::start();
     let channel = broker.connect().channel();
     channel.declare("q");
-    channel.send(with_priority("q", FieldValue::from("high")));
-    assert_eq!(channel.expect_close().reply_code, 406);
+    let text = "PRECONDITION_FAILED - invalid arg 'x-priority' for queue 'q' in vhost '/': \"expected integer, got longstr\"";
+    channel.fails(with_priority("q", FieldValue::from("high")), 406, text);
 }
 
 #[test]
@@ -311,6 +311,42 @@ fn the_next_active_consumer_is_that_of_the_highest_priority() {
     active.call::<CancelOk<'_>>(cancel(&tag));
     active.publish("", "q", "b");
     assert_eq!(high.delivered(1), ["b"]);
+}
+
+#[test]
+fn at_a_quorum_queue_a_higher_priority_takes_over_when_all_is_settled() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let (active, low, high) = (connection.channel(), connection.channel(), connection.channel());
+    active.call::<DeclareOk<'_>>(Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([
+            ("x-single-active-consumer", FieldValue::from(true)),
+            ("x-queue-type", "quorum".into()),
+        ]),
+        ..queue("q")
+    });
+    active.consume("q");
+    active.publish("", "q", "a");
+    active.publish("", "q", "b");
+    let held = [active.delivery(), active.delivery()];
+    low.consume("q");
+    high.consume_as(with_priority("q", FieldValue::from(10)));
+    active.publish("", "q", "c");
+    active.ack(held[0].tag);
+    active.expect_nothing();
+    high.expect_nothing();
+    active.ack(held[1].tag);
+    let taken = high.delivery();
+    assert_eq!(taken.body, b"c");
+    active.publish("", "q", "d");
+    assert_eq!(high.delivered(1), ["d"]);
+    high.close();
+    assert_eq!(
+        active.delivered(2),
+        ["c", "d"],
+        "the oldest of the others is next"
+    );
 }
 
 #[test]

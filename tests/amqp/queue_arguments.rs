@@ -98,7 +98,7 @@ fn a_bad_value_is_refused_and_nothing_comes_to_life() {
             "1s".into(),
             "\"expected integer, got longstr\"",
         ),
-        ("x-consumer-timeout", 0.into(), "{value_zero,0}"),
+        ("x-consumer-timeout", (-1).into(), "{value_negative,-1}"),
         ("x-cache-size", 0.into(), "{value_zero,0}"),
     ];
     for (key, value, why) in cases {

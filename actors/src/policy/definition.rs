@@ -78,6 +78,9 @@ impl Meaning {
                 return Err(InvalidPolicy::new(format!("{value} is not a valid {what}")));
             }
         }
+        // Zero is no limit.
+        let timeout = &mut meaning.terms.consumer_timeout;
+        timeout.take_if(|timeout| timeout.is_zero());
         Ok(meaning)
     }
 
@@ -166,7 +169,7 @@ fn key_kind(key: &str) -> Option<KeyKind> {
     match key {
         "message-ttl" => time(0, Some(|terms| &mut terms.message_ttl)),
         "expires" => time(1, Some(|terms| &mut terms.expires)),
-        "consumer-timeout" => time(1, Some(|terms| &mut terms.consumer_timeout)),
+        "consumer-timeout" => time(0, Some(|terms| &mut terms.consumer_timeout)),
         "delayed-retry-min" => time(0, Some(|terms| &mut terms.retry_min)),
         "delayed-retry-max" => time(0, Some(|terms| &mut terms.retry_max)),
         "consumer-disconnected-timeout" => time(0, None),

@@ -114,6 +114,7 @@ impl Queue {
     pub fn new(seed: QueueSeed) -> Self {
         let settings = QueueSettings {
             single_active_consumer: seed.options.single_active_consumer,
+            yields_to_priority: seed.options.kind == QueueKind::Quorum,
             auto_delete: seed.options.auto_delete,
             journaled: seed.journal.keeps(),
             transient_too: seed.options.kind == QueueKind::Quorum,

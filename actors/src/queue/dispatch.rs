@@ -35,6 +35,7 @@ impl QueueState {
     pub fn dispatch(&mut self, limit: usize) -> Pass {
         let mut pass = Pass::default();
         self.passes += 1;
+        self.succeed();
         if self.ready.has_first() {
             self.subscribers.offer(&mut pass.offers);
         }
@@ -51,6 +52,15 @@ impl QueueState {
         pass.unused = self.subscribers.taken_back();
         self.compact_pages();
         pass
+    }
+
+    /// Lets a consumer of a higher priority succeed the active one when nothing keeps that.
+    fn succeed(&mut self) {
+        if let Some(holder) = self.subscribers.yielding()
+            && self.holders.is_free(holder)
+        {
+            self.subscribers.promote();
+        }
     }
 
     /// Whether there is more to serve when the limit is reached.

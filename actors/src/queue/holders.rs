@@ -58,6 +58,11 @@ impl Holders {
         Some(key as u32)
     }
 
+    /// Whether the channel in `slot` holds nothing.
+    pub(super) fn is_free(&self, slot: u32) -> bool {
+        self.unacked.get(slot as usize).is_none_or(Slab::is_empty)
+    }
+
     /// The position of the message that a channel holds by this key.
     pub(super) fn position(&self, channel: ChannelId, key: u32) -> Option<u64> {
         let slot = *self.slots.get(&channel)?;

@@ -170,7 +170,9 @@ fn terms(arguments: &Arguments<'_>) -> Result<Terms, Exception> {
         )?,
         retry_min: arguments.time("x-delayed-retry-min")?,
         retry_max: arguments.time("x-delayed-retry-max")?,
-        consumer_timeout: arguments.time_above_zero("x-consumer-timeout")?,
+        consumer_timeout: arguments
+            .time("x-consumer-timeout")?
+            .filter(|time| !time.is_zero()),
     })
 }
 
@@ -198,7 +200,7 @@ fn check_without_effect(arguments: &Arguments<'_>) -> Result<(), Exception> {
         }
     }
     match arguments.text("x-queue-leader-locator")? {
-        None | Some("client-local" | "balanced" | "random" | "least-leaders") => {}
+        None | Some("client-local" | "balanced" | "random" | "least-leaders" | "min-masters") => {}
         Some(_) => return Err(arguments.invalid("x-queue-leader-locator", "invalid_queue_locator_arg")),
     }
     arguments.text("x-queue-master-locator").map(|_| ())

@@ -1,11 +1,12 @@
-//! Deliveries that a client keeps unsettled for too long, where the queue sets a limit to that. Pure: time comes in, in
-//! milliseconds since the Unix epoch.
+//! Deliveries that a client keeps unsettled for too long, where the queue or the consumer sets a limit to that. Pure: time
+//! comes in, in milliseconds since the Unix epoch.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::dispatch::Pass;
 use super::effective::Effective;
+use super::holders::Holders;
 use super::state::QueueState;
 use crate::clock::{end_of, millis};
 use crate::id::ChannelId;
@@ -17,9 +18,12 @@ const STALE: usize = 1_024;
 /// What was handed out, and when.
 #[derive(Debug, Default)]
 pub(super) struct Overtime {
+    /// What the queue says.
     timeout: Option<Duration>,
-    /// The oldest first.
-    notes: VecDeque<Note>,
+    /// Whether there ever was a consumer with a limit of its own.
+    own_limits: bool,
+    /// By the limit of their consumer; `None` for those with that of the queue. The oldest first.
+    notes: BTreeMap<Option<Duration>, VecDeque<Note>>,
     /// What was got since the time was told last.
     got: Vec<Note>,
     swept: usize,
@@ -34,35 +38,40 @@ struct Note {
     position: u64,
 }
 
-/// Deliveries of one channel, by their keys, that are unsettled for too long.
-pub(super) type Overdue = BTreeMap<ChannelId, Vec<u32>>;
-
-impl Overtime {
-    /// How long a look may be late, in milliseconds: a thirty-second part of the limit.
-    fn grain(timeout: Duration) -> u64 {
-        (millis(timeout) / 32).clamp(1, 1_000)
+impl Note {
+    fn is_held(&self, holders: &Holders) -> bool {
+        holders.position(self.channel, self.key) == Some(self.position)
     }
 }
 
+/// Deliveries of one channel, by their keys, that are unsettled for longer than so many milliseconds.
+pub(super) type Overdue = BTreeMap<(ChannelId, u64), Vec<u32>>;
+
 impl QueueState {
-    /// This is how long a delivery may be unsettled from now on.
+    /// This is how long a delivery may be unsettled from now on, if its consumer does not say otherwise.
     pub fn amend_overtime(&mut self, effective: &Effective) {
         self.overtime.timeout = effective.consumer_timeout;
         if self.overtime.timeout.is_none() {
-            self.overtime = Overtime::default();
+            self.overtime.notes.remove(&None);
+            self.overtime.got.clear();
         }
     }
 
     /// Whether [`note_pass`](Self::note_pass) has to hear of each pass.
     #[inline]
     pub fn limits_unsettled(&self) -> bool {
-        self.overtime.timeout.is_some()
+        self.overtime.timeout.is_some() || self.overtime.own_limits
+    }
+
+    /// A consumer came that says itself how long it may keep a message.
+    pub(super) fn note_own_limit(&mut self, timeout: Duration) {
+        self.overtime.own_limits |= !timeout.is_zero();
     }
 
     /// A message was got.
     #[inline]
     pub(super) fn note_got(&mut self, channel: ChannelId, key: u32, position: u64) {
-        if self.limits_unsettled() && key != NO_KEY {
+        if self.overtime.timeout.is_some() && key != NO_KEY {
             self.overtime.got.push(Note {
                 since: 0,
                 channel,
@@ -75,56 +84,82 @@ impl QueueState {
     /// It is `now`, and this was handed out. Returns what was unsettled for longer than it may be, each once.
     pub(super) fn note_pass(&mut self, pass: &Pass, now: u64) -> Overdue {
         let overtime = &mut self.overtime;
-        let got = overtime.got.drain(..).map(|note| Note { since: now, ..note });
-        overtime.notes.extend(got);
+        if !overtime.got.is_empty() {
+            let got = overtime.got.drain(..).map(|note| Note { since: now, ..note });
+            overtime.notes.entry(None).or_default().extend(got);
+        }
         for (consumer, handout) in &pass.handouts {
-            let Some(channel) = self.subscribers.channel_of(*consumer) else {
+            let Some((channel, own)) = self.subscribers.limit_of(*consumer) else {
                 continue;
             };
-            for delivery in &handout.deliveries {
-                if let Some(position) = self.holders.position(channel, delivery.key) {
-                    overtime.notes.push_back(Note {
-                        since: now,
-                        channel,
-                        key: delivery.key,
-                        position,
-                    });
-                }
+            if overtime.limit(own).is_none() {
+                continue;
             }
+            let held = handout.deliveries.iter().filter_map(|delivery| {
+                let key = delivery.key;
+                let position = self.holders.position(channel, key)?;
+                Some(Note {
+                    since: now,
+                    channel,
+                    key,
+                    position,
+                })
+            });
+            overtime.notes.entry(own).or_default().extend(held);
         }
-        self.sweep_notes();
-        self.take_overdue(now)
+        overtime.sweep(&self.holders);
+        overtime.take_overdue(&self.holders, now)
     }
 
     /// When to look for overdue ones again, in milliseconds since the Unix epoch.
     pub fn next_overdue(&self) -> Option<u64> {
-        let timeout = self.overtime.timeout?;
-        let due = end_of(self.overtime.notes.front()?.since, millis(timeout));
-        Some(due.next_multiple_of(Overtime::grain(timeout)))
+        self.overtime.next()
+    }
+}
+
+impl Overtime {
+    /// The limit in milliseconds of deliveries whose consumer says this; `None` when they have none.
+    fn limit(&self, own: Option<Duration>) -> Option<u64> {
+        let limit = own.or(self.timeout).filter(|limit| !limit.is_zero());
+        limit.map(millis)
     }
 
-    fn take_overdue(&mut self, now: u64) -> Overdue {
+    fn next(&self) -> Option<u64> {
+        let due = self.notes.iter().filter_map(|(own, notes)| {
+            let limit = self.limit(*own)?;
+            // A look may be late by a thirty-second part of the limit.
+            let grain = (limit / 32).clamp(1, 1_000);
+            Some(end_of(notes.front()?.since, limit).next_multiple_of(grain))
+        });
+        due.min()
+    }
+
+    fn take_overdue(&mut self, holders: &Holders, now: u64) -> Overdue {
         let mut overdue = Overdue::new();
-        let timeout = self.overtime.timeout.map_or(u64::MAX, millis);
-        let is_over = |note: &Note| end_of(note.since, timeout) <= now;
-        while let Some(&note) = self.overtime.notes.front().filter(|note| is_over(note)) {
-            self.overtime.notes.pop_front();
-            if self.holders.position(note.channel, note.key) == Some(note.position) {
-                overdue.entry(note.channel).or_default().push(note.key);
+        let mut notes = std::mem::take(&mut self.notes);
+        for (own, notes) in &mut notes {
+            let Some(limit) = self.limit(*own) else { continue };
+            let is_over = |note: &&Note| end_of(note.since, limit) <= now;
+            while let Some(&note) = notes.front().filter(is_over) {
+                notes.pop_front();
+                if note.is_held(holders) {
+                    overdue.entry((note.channel, limit)).or_default().push(note.key);
+                }
             }
         }
+        notes.retain(|_, notes| !notes.is_empty());
+        self.notes = notes;
         overdue
     }
 
     /// Forgets what is settled, once that is most.
-    fn sweep_notes(&mut self) {
-        let overtime = &mut self.overtime;
-        if overtime.notes.len() > 2 * self.holders.len().max(overtime.swept) + STALE {
-            let holders = &self.holders;
-            overtime
-                .notes
-                .retain(|note| holders.position(note.channel, note.key) == Some(note.position));
-            overtime.swept = overtime.notes.len();
+    fn sweep(&mut self, holders: &Holders) {
+        let len = |overtime: &Self| overtime.notes.values().map(VecDeque::len).sum::<usize>();
+        if len(self) > 2 * holders.len().max(self.swept) + STALE {
+            for notes in self.notes.values_mut() {
+                notes.retain(|note| note.is_held(holders));
+            }
+            self.swept = len(self);
         }
     }
 }

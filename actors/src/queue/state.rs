@@ -15,7 +15,8 @@ use super::{
     pages::Pages,
     returning::Returning,
     settlements::Settlements,
-    subscribers::{InExclusiveUse, Subscribers, Subscription},
+    subscribers::{InExclusiveUse, Subscribers},
+    subscription::Subscription,
 };
 use crate::{
     id::{ChannelId, ConsumerId},
@@ -28,6 +29,8 @@ use crate::{
 pub struct QueueSettings {
     /// Only one consumer at a time is served; the others wait to take its place.
     pub single_active_consumer: bool,
+    /// That one makes room for one of a higher priority as soon as it has settled what it got.
+    pub yields_to_priority: bool,
     /// The queue is to be deleted when its last consumer leaves.
     pub auto_delete: bool,
     /// Its persistent messages are in a journal, which is to hear when they are gone.
@@ -85,7 +88,7 @@ impl QueueState {
         Self {
             settings,
             ready: Levels::up_to(settings.max_priority),
-            subscribers: Subscribers::new(settings.single_active_consumer),
+            subscribers: Subscribers::new(settings.single_active_consumer, settings.yields_to_priority),
             ..Self::default()
         }
     }
@@ -203,6 +206,9 @@ impl QueueState {
         consumer: ConsumerId,
         subscription: Subscription,
     ) -> Result<(), InExclusiveUse> {
+        if let Some(timeout) = subscription.timeout {
+            self.note_own_limit(timeout);
+        }
         let holder = self.holders.attach(channel);
         self.subscribers.add(consumer, channel, holder, subscription)
     }

@@ -1,28 +1,18 @@
 //! The consumers of a queue, their credit, and which of them may be handed messages.
 
-use std::fmt;
+mod succession;
+
+use std::{fmt, time::Duration};
 
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
 use super::{
     credit::{Credit, Grant},
+    subscription::Subscription,
     turns::Turns,
 };
 use crate::id::{ChannelId, ConsumerId};
-
-/// How a consumer wants to be served.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Subscription {
-    /// Messages are settled by being handed out.
-    pub no_ack: bool,
-    /// No other consumer is allowed.
-    pub exclusive: bool,
-    /// Consumers of a higher priority are served first while they have credit.
-    pub priority: i64,
-    /// It has no standing credit: it is offered messages, and answers with credit for them.
-    pub on_offer: bool,
-}
 
 /// An exclusive consumer is here, or an exclusive one came where it can't be alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,16 +71,22 @@ pub(super) struct Subscribers {
     /// Credit taken back and not reported yet.
     taken_back: Vec<(ConsumerId, u32)>,
     single_active: bool,
+    /// Whether the single active one makes room for a higher priority.
+    yields: bool,
     /// With a single active consumer: the one.
     active: Option<u32>,
+    /// It gets nothing more: a higher priority waits until it has settled what it got.
+    yielding: bool,
     /// How many there ever were.
     ever: u64,
 }
 
 impl Subscribers {
-    pub(super) fn new(single_active: bool) -> Self {
+    /// None. When a single one is active, it may be one that yields to a higher priority.
+    pub(super) fn new(single_active: bool, yields: bool) -> Self {
         Self {
             single_active,
+            yields: single_active && yields,
             ..Self::default()
         }
     }
@@ -113,15 +109,11 @@ impl Subscribers {
         self.slots.iter().map(|(_, subscriber)| subscriber.id)
     }
 
-    /// The channel of a consumer.
-    pub(super) fn channel_of(&self, id: ConsumerId) -> Option<ChannelId> {
+    /// The channel of a consumer, and how long it says that it may keep a message.
+    pub(super) fn limit_of(&self, id: ConsumerId) -> Option<(ChannelId, Option<Duration>)> {
         let slot = *self.index.get(&id)?;
-        Some(self.slots.get(slot as usize)?.channel)
-    }
-
-    /// The single active consumer, where there is one.
-    pub(super) fn active(&self) -> Option<ConsumerId> {
-        Some(self.slots.get(self.active? as usize)?.id)
+        let subscriber = self.slots.get(slot as usize)?;
+        Some((subscriber.channel, subscriber.subscription.timeout))
     }
 
     pub(super) fn add(
@@ -160,6 +152,7 @@ impl Subscribers {
         if self.single_active && self.active.is_none() {
             self.active = Some(slot);
         }
+        self.look_for_successor();
         Ok(())
     }
 
@@ -223,6 +216,8 @@ impl Subscribers {
         }
         if active {
             self.promote();
+        } else {
+            self.look_for_successor();
         }
         removed
     }
@@ -283,8 +278,9 @@ impl Subscribers {
 
     /// Offers messages to those on offer who have neither credit nor an unanswered offer.
     pub(super) fn offer(&mut self, offers: &mut Vec<ConsumerId>) {
+        let served = self.active.filter(|_| !self.yielding);
         for &slot in &self.on_offer {
-            if self.single_active && self.active != Some(slot) {
+            if self.single_active && served != Some(slot) {
                 continue;
             }
             let Some(subscriber) = self.slots.get_mut(slot as usize) else {
@@ -340,24 +336,9 @@ impl Subscribers {
                 .any(|(_, subscriber)| subscriber.subscription.exclusive)
     }
 
-    /// Lets the waiting consumer of the highest priority, the oldest among equals, become the active one.
-    fn promote(&mut self) {
-        let rank = |subscriber: &Subscriber| {
-            (
-                std::cmp::Reverse(subscriber.subscription.priority),
-                subscriber.order,
-            )
-        };
-        let first = self.slots.iter().min_by_key(|(_, subscriber)| rank(subscriber));
-        self.active = first.map(|(slot, _)| slot as u32);
-        if let Some(slot) = self.active {
-            self.join(slot);
-        }
-    }
-
     /// Lets a consumer join the turns when it may be served, has credit, and is not there yet.
     fn join(&mut self, slot: u32) {
-        let may_be_served = !self.single_active || self.active == Some(slot);
+        let may_be_served = self.may_be_served(slot);
         let Some(subscriber) = self.slots.get_mut(slot as usize) else {
             return;
         };

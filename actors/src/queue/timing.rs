@@ -30,8 +30,7 @@ impl Queue {
         if !self.state.limits_unsettled() {
             return;
         }
-        let timeout = self.effective.consumer_timeout.map_or(0, millis);
-        for (channel, keys) in self.state.note_pass(pass, clock::now()) {
+        for ((channel, timeout), keys) in self.state.note_pass(pass, clock::now()) {
             if let Some(peer) = self.peers.get(&channel) {
                 peer.notice.do_send(QueueNotice::Overdue {
                     queue: self.id,

@@ -20,7 +20,7 @@ use crate::{
 proptest! {
     #[test]
     fn a_queue_does_what_the_model_does(
-        single_active in any::<bool>(),
+        single_active in any::<(bool, bool)>(),
         journaled in any::<bool>(),
         max_priority in prop_oneof![Just(0), Just(1), Just(2), Just(255)],
         effective in effective(),

@@ -71,7 +71,7 @@ pub(crate) struct Model {
 
 impl Model {
     pub(crate) fn new(
-        single_active_consumer: bool,
+        (single_active_consumer, yields_to_priority): (bool, bool),
         journaled: bool,
         max_priority: u8,
         effective: Effective,
@@ -79,6 +79,7 @@ impl Model {
     ) -> Self {
         let settings = QueueSettings {
             single_active_consumer,
+            yields_to_priority,
             auto_delete: true,
             journaled,
             transient_too: false,
@@ -391,21 +392,38 @@ impl Model {
     }
 
     fn promote(&mut self) {
-        if self
-            .consumers
-            .iter()
-            .all(|consumer| Some(consumer.id) != self.active)
-        {
-            let best = self
-                .consumers
-                .iter()
-                .rev()
-                .max_by_key(|consumer| consumer.subscription.priority);
-            self.active = best
-                .filter(|_| self.settings.single_active_consumer)
-                .map(|consumer| consumer.id);
+        if self.active_one().is_none() {
+            self.choose_active();
         }
         assert_eq!(self.queue.active_consumer(), self.active);
+    }
+
+    /// Messages are handed out: one that yields and holds nothing is succeeded before.
+    fn succeed(&mut self) {
+        let yielded = |active: &Consumer| self.yields(active) && self.held[active.channel].is_empty();
+        if self.active_one().is_some_and(yielded) {
+            self.choose_active();
+        }
+        assert_eq!(self.queue.active_consumer(), self.active);
+    }
+
+    fn choose_active(&mut self) {
+        let oldest_last = self.consumers.iter().rev();
+        let best = oldest_last.max_by_key(|consumer| consumer.subscription.priority);
+        let best = best.filter(|_| self.settings.single_active_consumer);
+        self.active = best.map(|consumer| consumer.id);
+    }
+
+    fn active_one(&self) -> Option<&Consumer> {
+        self.consumers
+            .iter()
+            .find(|consumer| Some(consumer.id) == self.active)
+    }
+
+    /// Whether the active consumer gets nothing more, since one of a higher priority waits.
+    fn yields(&self, active: &Consumer) -> bool {
+        let priority = |consumer: &Consumer| consumer.subscription.priority;
+        self.settings.yields_to_priority && self.consumers.iter().map(priority).max() > Some(priority(active))
     }
 
     fn set_on_offer(&mut self, pick: Index, on_offer: bool) {
@@ -507,6 +525,7 @@ impl Model {
     fn dispatch(&mut self, limit: usize) {
         let waiting: Vec<Place> = self.ready.keys().copied().collect();
         let pass = self.queue.dispatch(limit);
+        self.succeed();
         let mut got = BTreeMap::new();
         let mut all = Vec::new();
         for (id, handout) in &pass.handouts {
@@ -558,7 +577,8 @@ impl Model {
     }
 
     fn may_be_served(&self, consumer: &Consumer) -> bool {
-        !self.settings.single_active_consumer || self.active == Some(consumer.id)
+        let active = || self.active == Some(consumer.id) && !self.yields(consumer);
+        !self.settings.single_active_consumer || active()
     }
 
     fn can_take(&self, consumer: &Consumer) -> bool {

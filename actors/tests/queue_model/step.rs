@@ -110,6 +110,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             exclusive,
             priority,
             on_offer,
+            timeout: None,
         });
     let grant = (0..12_u32, prop_oneof![0..100_u32, 0..100_000_u32])
         .prop_map(|(messages, bytes)| Grant { messages, bytes });

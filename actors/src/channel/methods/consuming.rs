@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 use leveret_protocol::method::basic;
-use leveret_protocol::{Exception, FieldTable, ReplyCode};
+use leveret_protocol::{Exception, ReplyCode};
 
 use super::super::actor::{Channel, Pending};
 use super::super::global_prefetch::Budget;
@@ -32,7 +32,7 @@ impl Channel {
         let name = self.named_queue(consume.queue)?;
         let handle = self.find_queue(&name)?;
         self.session.check(Access::Read, Resource::Queue(&name))?;
-        let priority = priority(&consume.arguments)?;
+        let asked = Subscription::parse(&consume, &name, &self.session.vhost.name)?;
         let tag = self.new_consumer_tag(consume.consumer_tag)?;
         let asked_for_budget = self.budget.is_some() && !self.session.qos_by_channel;
         if asked_for_budget && handle.options.kind == QueueKind::Quorum {
@@ -77,17 +77,11 @@ impl Channel {
         ));
         self.pause();
         self.pending = Some(Pending::Subscription(number));
-        let subscription = Subscription {
-            no_ack: consume.no_ack,
-            exclusive: consume.exclusive,
-            priority,
-            on_offer,
-        };
         handle.addr.do_send(Subscribe {
             channel: self.id,
             consumer: id,
             supply,
-            subscription,
+            subscription: Subscription { on_offer, ..asked },
         });
         Ok(())
     }
@@ -188,18 +182,4 @@ impl Channel {
             subscriber.addr.do_send(ChannelLimit { on });
         }
     }
-}
-
-/// The consumer's `x-priority`; 0 when it has none.
-fn priority(arguments: &FieldTable) -> Result<i64, Exception> {
-    let Some(value) = arguments.get("x-priority") else {
-        return Ok(0);
-    };
-    value.as_i64().ok_or_else(|| {
-        let text = format!(
-            "invalid arg 'x-priority': {{unacceptable_type,{}}}",
-            value.type_name()
-        );
-        Exception::new(ReplyCode::PreconditionFailed, text)
-    })
 }
