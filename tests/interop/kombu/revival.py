@@ -45,6 +45,9 @@ class Revival(BrokerTest):
         queue = Queue(self.id(), Exchange(self.id()), routing_key="r")
         producer = Producer(self.channel, queue.exchange, routing_key="r")
         producer.publish("one", retry=True, declare=[queue])
+        # Nothing orders what comes over different connections.
+        bound = queue(self.channel)
+        self.eventually(lambda: bound.queue_declare(passive=True).message_count == 1)
         break_off(self.connection)
         producer.publish("two", retry=True, declare=[queue], retry_policy={"interval_start": 0, "max_retries": 3})
         got = []
