@@ -18,7 +18,8 @@ use crate::connection::actor::Connection;
 use crate::consumer::actor::Consumer;
 use crate::exchange::actor::Exchange;
 use crate::id::ChannelId;
-use crate::listener::Listener;
+use crate::listener::actor::Listener;
+use crate::listener::reception::Reception;
 use crate::publication::Handout;
 use crate::queue::actor::Queue;
 use crate::queue::forwarding::Forward;
@@ -35,6 +36,8 @@ pub enum Fault {
     Broker,
     /// Every listener.
     Listener,
+    /// The reception of every worker.
+    Reception,
     /// A virtual host.
     VirtualHost(&'static str),
     /// An exchange of a virtual host.
@@ -137,11 +140,28 @@ impl Handler<Inject> for Root {
                     vhost.addr.do_send(inject);
                 }
             }
-            Fault::Connection(_) | Fault::Writer(_) | Fault::Channel(..) | Fault::Consumer(..) => {
-                for connection in self.connections.values() {
-                    connection.do_send(inject.clone());
+            Fault::Reception
+            | Fault::Connection(_)
+            | Fault::Writer(_)
+            | Fault::Channel(..)
+            | Fault::Consumer(..) => {
+                for reception in self.receptions.all() {
+                    reception.do_send(inject.clone());
                 }
             }
+        }
+    }
+}
+
+impl Handler<Inject> for Reception {
+    type Result = ();
+
+    fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+        if matches!(inject.fault, Fault::Reception) {
+            inject.strike();
+        }
+        for connection in self.connections.values() {
+            connection.do_send(inject.clone());
         }
     }
 }

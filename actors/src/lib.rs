@@ -6,15 +6,16 @@
 //!    └──── Writer ◄────Write──────────┘ └─────FromConsumer─────│────────────────┘  │
 //!                  Channel ─reads─► Routes ◄─ Exchange         └──────Credit───────┘
 //!                                  Queue ──Forward──► Forwarder ──Enqueue──► other queues
-//!    Broker ► VirtualHost ► Exchange, Queue          Listener ► Connection ► Channel ► Consumer
+//!    Broker ► VirtualHost ► Exchange, Queue          Reception ► Connection ► Channel ► Consumer
 //! ```
 //!
 //! | actor | owns | lives on |
 //! |---|---|---|
-//! | [`broker`] | virtual hosts, connections, alarms, the order in which things stop | main thread |
+//! | [`broker`] | virtual hosts, listeners, alarms, the order in which things stop | main thread |
 //! | [`vhost`] | the name tables; declares, deletes and supervises exchanges and queues | main thread |
-//! | [`listener`] | a listening socket | main thread |
-//! | [`connection`] | a socket: handshake, heartbeats, its channels | a worker, by turn |
+//! | [`listener`] | a listening socket | a worker, by turn |
+//! | [`reception`](listener) | the connections of a worker | that worker |
+//! | [`connection`] | a socket: handshake, heartbeats, its channels | its listener's worker, or one with fewer connections |
 //! | [`writer`] | the writing half of that socket | its connection's worker |
 //! | [`channel`] | commands in order, delivery tags, confirms, transactions | its connection's worker |
 //! | [`consumer`] | one subscription's credit | its channel's worker |

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use actix::fut;
 use actix::prelude::*;
+use futures_util::future::join_all;
 use rustc_hash::FxHashMap;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::alarms::Untold;
-use crate::connection::actor::Connection;
-use crate::connection::messages::{Accepted, Shutdown};
 use crate::definitions::DefinitionStore;
-use crate::id::{ConnectionId, ListenerId};
+use crate::id::ListenerId;
 use crate::lease::{Gone, Lease};
-use crate::listener::{Listener, StopListening};
+use crate::listener::actor::Listener;
+use crate::listener::messages::{AlarmsChanged, CloseAll, Listen, StopListening};
+use crate::listener::reception::Receptions;
 use crate::name::Name;
-use crate::node::Node;
+use crate::node::{Node, WorkerId};
 use crate::vhost::VhostHandle;
 use crate::vhost::actor::VirtualHost;
 use crate::vhost::definitions::{Forgetful, Recovered};
@@ -29,12 +29,9 @@ use crate::vhost::directory::Directory;
 pub(crate) struct Broker {
     pub(crate) node: Arc<Node>,
     pub(crate) listeners: FxHashMap<ListenerId, (Addr<Listener>, TcpListener)>,
-    pub(crate) connections: FxHashMap<ConnectionId, Addr<Connection>>,
-    pub(super) untold: Untold,
-    /// Whether a stop was asked for: what was accepted just before comes too late.
+    pub(crate) receptions: Receptions,
+    /// Whether a stop was asked for.
     stopped: bool,
-    /// Told when the last connection is gone.
-    last_gone: Option<oneshot::Sender<()>>,
     failed: watch::Sender<Option<Failure>>,
     /// Its end is the broker's, for whoever watches over it.
     _watched: mpsc::Sender<()>,
@@ -43,7 +40,7 @@ pub(crate) struct Broker {
 /// Why a broker can't go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The actor that holds everything together crashed. Nothing can be closed in order any more.
+    /// An actor that holds everything together crashed. Nothing can be closed in order any more.
     #[error("the root of the broker crashed")]
     Broker,
     /// A virtual host crashed, and with it the tables that say which names and queues belong together.
@@ -87,25 +84,32 @@ impl Broker {
                 broker.failed.send_replace(Some(Failure::Definitions));
             }));
         }
+        let parent = ctx.address().recipient();
         Broker {
+            receptions: Receptions::open(&node, |worker| Lease::new(parent.clone(), worker)),
             node,
             listeners: FxHashMap::default(),
-            connections: FxHashMap::default(),
-            untold: Untold::default(),
             stopped: false,
-            last_gone: None,
             failed,
             _watched: watched,
         }
     }
 
     /// Listens; a second handle of the socket is kept, so that a listener that crashes costs no connection.
-    fn listen(&mut self, socket: TcpListener, ctx: &mut Context<Self>) -> io::Result<()> {
+    fn listen(
+        &mut self,
+        socket: TcpListener,
+        ctx: &mut Context<Self>,
+    ) -> io::Result<Request<Listener, Listen>> {
         let (id, spare) = (ListenerId::next(), socket.try_clone()?);
         let lease = Lease::new(ctx.address().recipient(), id);
-        let listener = Listener::new(socket, ctx.address().recipient(), lease)?.start();
+        let workers = &self.node.workers;
+        let (home, seats) = (workers.by_turn(), Arc::clone(workers.seats()));
+        let receptions = self.receptions.clone();
+        let listener = workers.place(home, move || Listener::new(home, seats, receptions, lease));
+        let listening = listener.send(Listen { socket });
         self.listeners.insert(id, (listener, spare));
-        Ok(())
+        Ok(listening)
     }
 }
 
@@ -121,56 +125,25 @@ impl Actor for Broker {
     type Context = Context<Self>;
 }
 
-/// Start to accept connections.
-#[derive(Message)]
-#[rtype(result = "io::Result<()>")]
-pub(super) struct Listen {
-    pub(super) socket: TcpListener,
-}
-
 impl Handler<Listen> for Broker {
-    type Result = io::Result<()>;
+    type Result = ResponseFuture<io::Result<()>>;
 
-    fn handle(&mut self, Listen { socket }: Listen, ctx: &mut Context<Self>) -> io::Result<()> {
-        self.listen(socket, ctx)
+    fn handle(&mut self, Listen { socket }: Listen, ctx: &mut Context<Self>) -> Self::Result {
+        let listening = self.listen(socket, ctx);
+        Box::pin(async { listening?.await.map_err(io::Error::other)? })
     }
 }
 
-impl Handler<Accepted> for Broker {
+impl Handler<AlarmsChanged> for Broker {
     type Result = ();
 
-    fn handle(&mut self, accepted: Accepted, ctx: &mut Context<Self>) {
-        if self.stopped {
-            return;
+    fn handle(&mut self, changed: AlarmsChanged, _: &mut Context<Self>) {
+        match self.node.alarms.raised() {
+            raised if raised.any() => warn!(reason = %raised, "publishers are held back"),
+            _ => info!("publishers go on"),
         }
-        let id = ConnectionId::next();
-        let lease = Lease::new(ctx.address().recipient(), id);
-        let over_limit = self
-            .node
-            .settings
-            .max_connections
-            .is_some_and(|most| self.connections.len() >= most);
-        let worker = self.node.workers.by_turn();
-        let node = Arc::clone(&self.node);
-        let connection = self.node.workers.place(worker, move || {
-            Connection::new(id, node, worker, accepted, over_limit, lease)
-        });
-        self.connections.insert(id, connection);
-    }
-}
-
-impl Handler<Gone<ConnectionId>> for Broker {
-    type Result = ();
-
-    fn handle(&mut self, Gone { id, crashed }: Gone<ConnectionId>, _: &mut Context<Self>) {
-        if crashed {
-            error!(connection = id.0, "a connection crashed");
-        }
-        self.connections.remove(&id);
-        if self.connections.is_empty()
-            && let Some(last_gone) = self.last_gone.take()
-        {
-            let _ = last_gone.send(());
+        for reception in self.receptions.all() {
+            reception.do_send(changed.clone());
         }
     }
 }
@@ -183,8 +156,22 @@ impl Handler<Gone<ListenerId>> for Broker {
             return;
         };
         error!("a listener crashed; it is started anew");
-        if let Err(error) = self.listen(socket, ctx) {
-            error!(%error, "the socket can't be listened on any more");
+        let listening = self.handle(Listen { socket }, ctx);
+        ctx.spawn(fut::wrap_future::<_, Self>(listening).map(|listening, _, _| {
+            if let Err(error) = listening {
+                error!(%error, "the socket can't be listened on any more");
+            }
+        }));
+    }
+}
+
+impl Handler<Gone<WorkerId>> for Broker {
+    type Result = ();
+
+    /// A reception knew the connections of its worker; nobody else does.
+    fn handle(&mut self, Gone { crashed, .. }: Gone<WorkerId>, _: &mut Context<Self>) {
+        if crashed {
+            self.failed.send_replace(Some(Failure::Broker));
         }
     }
 }
@@ -216,24 +203,27 @@ pub(super) struct Stop {
 }
 
 impl Handler<Stop> for Broker {
-    type Result = ResponseActFuture<Self, Stopped>;
+    type Result = ResponseFuture<Stopped>;
 
     fn handle(&mut self, Stop { reason, deadline }: Stop, _: &mut Context<Self>) -> Self::Result {
         self.stopped = true;
         for (_, (listener, _)) in self.listeners.drain() {
             listener.do_send(StopListening);
         }
-        info!(connections = self.connections.len(), "stopping");
-        let (last_gone, wait) = oneshot::channel();
-        self.last_gone = Some(last_gone).filter(|_| !self.connections.is_empty());
-        for connection in self.connections.values() {
-            connection.do_send(Shutdown {
-                reason: reason.clone(),
-            });
-        }
-        let closed = tokio::time::timeout(deadline, wait);
-        Box::pin(fut::wrap_future::<_, Self>(closed).map(|_, broker, _| Stopped {
-            connections_forced: broker.connections.len(),
-        }))
+        let seats = Arc::clone(self.node.workers.seats());
+        info!(connections = seats.taken(), "stopping");
+        let close = CloseAll { reason };
+        let closed = join_all(
+            self.receptions
+                .all()
+                .map(|reception| reception.send(close.clone())),
+        );
+        Box::pin(async move {
+            let connections_forced = match tokio::time::timeout(deadline, closed).await {
+                Ok(answers) if answers.iter().all(Result::is_ok) => 0,
+                _ => seats.taken(),
+            };
+            Stopped { connections_forced }
+        })
     }
 }

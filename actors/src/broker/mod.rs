@@ -1,13 +1,12 @@
 //! The root of the tree: what a broker is made of, and the order in which it stops.
 //!
 //! - starts the workers and the virtual hosts
-//! - gives each accepted connection a worker and keeps a list of them
-//! - raises and clears alarms: [`resources`] looks at memory and free space, [`disk`] hears the journal, and [`alarms`] tells the connections
+//! - opens a [reception](crate::listener::reception) on each worker, which knows the connections there
+//! - raises and clears alarms: [`resources`] looks at memory and free space, [`disk`] hears the journal, and the receptions tell the connections
 //! - starts a listener that crashed anew, and gives up when a virtual host did: it was the single writer of its tables
 //! - stops: listeners first, then connections (320, with a deadline), then everything else with the process's threads
 
 pub(crate) mod actor;
-mod alarms;
 mod browsing;
 mod disk;
 mod gauges;
@@ -31,11 +30,11 @@ pub use policies::PolicyError;
 
 use crate::definitions::DefinitionStore;
 use crate::journal::store::JournalStore;
+use crate::listener::messages::{AlarmsChanged, Listen};
 use crate::node::{Alarm, Node, Observer, Settings, Workers};
 use crate::queue::messages::Conclude;
 use crate::vhost::messages::Settled;
-use actor::{Listen, Stop};
-use alarms::AlarmsChanged;
+use actor::Stop;
 use disk::DiskHealth;
 use resources::Watch;
 

@@ -8,20 +8,20 @@ use actix::prelude::*;
 use leveret_protocol::EncodeMethod;
 use leveret_protocol::codec::{DecodeError, Inbound};
 use leveret_protocol::{Exception, FrameBatch, ReplyCode};
-use tokio::net::TcpStream;
 use tracing::{debug, error, info, warn};
 
 use super::channels::Channels;
 use super::closing::Phase;
 use super::handshake::Handshake;
-use super::messages::{Accepted, Shutdown};
+use super::messages::Shutdown;
 use super::reader::{Gate, Reader, Received};
 use super::tuning::Tuning;
 use crate::channel::messages::{ChannelEnded, End, Raise};
 use crate::channel::session::Session;
 use crate::id::{ChannelId, ConnectionId};
 use crate::lease::{Gone, Lease};
-use crate::node::{Node, WorkerId};
+use crate::listener::messages::{Accepted, Socket};
+use crate::node::{Node, Seat};
 use crate::traffic::Traffic;
 use crate::window::Permit;
 use crate::writer::actor::Writer;
@@ -33,11 +33,9 @@ use crate::writer::outbox::Outbox;
 pub(crate) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) node: Arc<Node>,
-    pub(super) worker: WorkerId,
-    accepted: Option<std::net::TcpStream>,
+    accepted: Option<Socket>,
     pub(crate) peer: SocketAddr,
     pub(super) local: SocketAddr,
-    pub(super) over_limit: bool,
     pub(super) phase: Phase,
     pub(super) handshake: Handshake,
     pub(super) tuning: Tuning,
@@ -53,6 +51,8 @@ pub(crate) struct Connection {
     pub(super) blocked: bool,
     /// Publications have come that are not taken yet.
     pub(super) publications_wait: bool,
+    /// Free again before anybody hears that this connection is gone.
+    pub(super) seat: Seat,
     _lease: Lease<ConnectionId>,
 }
 
@@ -60,19 +60,15 @@ impl Connection {
     pub(crate) fn new(
         id: ConnectionId,
         node: Arc<Node>,
-        worker: WorkerId,
         accepted: Accepted,
-        over_limit: bool,
         lease: Lease<ConnectionId>,
     ) -> Self {
         let frame_max = node.settings.initial_frame_max;
         Connection {
             id,
-            worker,
-            accepted: Some(accepted.stream),
+            accepted: Some(accepted.socket),
             peer: accepted.peer,
             local: accepted.local,
-            over_limit,
             phase: Phase::Handshake,
             handshake: Handshake::new(),
             tuning: Tuning {
@@ -90,6 +86,7 @@ impl Connection {
             told_blocked: false,
             blocked: false,
             publications_wait: false,
+            seat: accepted.seat,
             node,
             _lease: lease,
         }
@@ -100,7 +97,7 @@ impl Connection {
         let Some(socket) = self.accepted.take() else {
             return Ok(());
         };
-        let (reading, writing) = TcpStream::from_std(socket)?.into_split();
+        let (reading, writing) = socket.adopt()?.into_split();
         let lease = Lease::new(ctx.address().recipient(), ());
         let (writer, outbox) = Writer::open(
             writing,

@@ -105,7 +105,9 @@ impl Connection {
     /// connection.open: the checks in the order clients know, then the session its channels share.
     fn open(&mut self, vhost: &str, ctx: &mut Context<Self>) -> Result<(), Exception> {
         let refused = |text: String| Err(Exception::new(ReplyCode::NotAllowed, text));
-        if let (true, Some(most)) = (self.over_limit, self.node.settings.max_connections) {
+        if let Some(most) = self.node.settings.max_connections
+            && self.seat.others >= most
+        {
             return refused(format!("connection limit ({most}) is reached"));
         }
         let user = self.handshake.user.clone();
@@ -123,7 +125,7 @@ impl Connection {
             user,
             vhost: found,
             node: Arc::clone(&self.node),
-            worker: self.worker,
+            worker: self.seat.worker,
             outbox,
             backlog: Arc::clone(&self.backlog),
             unfinished: Arc::new(Unfinished::new(self.node.settings.max_message_size)),

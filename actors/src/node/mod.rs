@@ -2,6 +2,7 @@
 
 mod alarms;
 mod authority;
+mod seats;
 mod settings;
 mod spin;
 mod worker;
@@ -18,6 +19,7 @@ use crate::vhost::VhostHandle;
 
 pub use alarms::{Alarm, Alarms, Observer, Raised};
 pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
+pub use seats::{Seat, Seats};
 pub use settings::{FreeSpace, Settings};
 pub(crate) use spin::moved;
 pub use worker::Worker;

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use actix::dev::channel::channel;
 use actix::prelude::*;
@@ -17,6 +18,9 @@ use super::spin;
 
 /// Something to be done on the thread.
 type Work = Box<dyn FnOnce() + Send>;
+
+/// Shorter than anything that is waited for when connections open and close.
+const TICK: Duration = Duration::from_millis(900);
 
 /// One thread.
 #[derive(Debug, Clone)]
@@ -44,6 +48,7 @@ impl Worker {
                 Ok(runtime) => {
                     let _ = report.send(Ok(()));
                     runtime.spawn_local(spin::look_again());
+                    runtime.spawn_local(tick());
                     runtime.block_on(run(brought, end));
                 }
                 Err(error) => drop(report.send(Err(error))),
@@ -75,6 +80,14 @@ impl Worker {
             actix_rt::spawn(Context::with_receiver(mailbox).into_future(make()));
         });
         Addr::new(road)
+    }
+}
+
+/// Wakes the thread now and then: a timer that is set for later than it would wake anyway costs no system call, and every
+/// connection sets some that hardly ever fire.
+async fn tick() {
+    loop {
+        tokio::time::sleep(TICK).await;
     }
 }
 

@@ -1,15 +1,17 @@
 //! The threads that carry connections and queues, and where a new actor is placed.
 
 use std::hash::{BuildHasher, BuildHasherDefault};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::prelude::*;
 use rustc_hash::FxHasher;
 
+use super::seats::Seats;
 use super::worker::Worker;
 
 /// Names a worker of one broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WorkerId(usize);
 
 /// The worker threads of one broker.
@@ -17,6 +19,7 @@ pub struct WorkerId(usize);
 pub struct Workers {
     workers: Vec<Worker>,
     next: AtomicUsize,
+    seats: Arc<Seats>,
 }
 
 impl Workers {
@@ -26,14 +29,22 @@ impl Workers {
     ///
     /// When the system has no thread or no descriptor left.
     pub(crate) fn start(count: usize) -> std::io::Result<Self> {
-        let workers = (0..count.max(1)).map(Worker::start).collect::<Result<_, _>>()?;
+        let workers = (0..count.max(1))
+            .map(Worker::start)
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Workers {
+            seats: Arc::new(Seats::new((0..workers.len()).map(WorkerId))),
             workers,
             next: AtomicUsize::new(0),
         })
     }
 
-    /// The next worker in turn: for connections.
+    /// What connections take on them.
+    pub fn seats(&self) -> &Arc<Seats> {
+        &self.seats
+    }
+
+    /// The next worker in turn: for listeners.
     pub fn by_turn(&self) -> WorkerId {
         WorkerId(self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len())
     }

@@ -465,3 +465,15 @@ fn a_broker_without_its_root_says_so() {
         assert_eq!(ring.stop(Duration::from_secs(5)), Stopped::default());
     });
 }
+
+#[test]
+fn a_broker_that_lost_sight_of_its_connections_says_so_and_counts_them() {
+    on_one_and_two_workers(|ring| {
+        let channel = ring.connect().channel();
+        ring.inject(Fault::Reception);
+        assert_eq!(ring.failed(), Failure::Broker);
+        channel.declare("q");
+        let stopped = ring.stop(Duration::from_secs(5));
+        assert_eq!(stopped.connections_forced, 1);
+    });
+}

@@ -3,9 +3,10 @@
 use super::sources::{Source, sources};
 
 /// From those who ask most to those who only answer.
-const DOWN: [&str; 8] = [
+const DOWN: [&str; 9] = [
     "embedder",
     "broker",
+    "listener",
     "connection",
     "channel",
     "vhost",
@@ -15,10 +16,12 @@ const DOWN: [&str; 8] = [
 ];
 
 /// Every question: in which folder, to whose address as it is written there, who asks, who answers.
-const QUESTIONS: [(&str, &str, &str, &str); 11] = [
+const QUESTIONS: [(&str, &str, &str, &str); 13] = [
     ("broker", "self.addr", "embedder", "broker"),
     ("broker", "vhost.addr", "embedder", "vhost"),
     ("broker", "queue.addr", "embedder", "queue"),
+    ("broker", "listener", "broker", "listener"),
+    ("broker", "reception", "broker", "listener"),
     ("connection", "session.vhost.addr", "connection", "vhost"),
     ("channel", "channel.session.vhost.addr", "channel", "vhost"),
     ("channel", "vhost.addr", "channel", "vhost"),

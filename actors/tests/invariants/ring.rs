@@ -11,12 +11,12 @@ use leveret_actors::definitions::DefinitionStore;
 use leveret_actors::fault::{Fault, Gate};
 use leveret_actors::journal::log::LogSettings;
 use leveret_actors::journal::store::JournalStore;
-use leveret_actors::node::{Settings, Worker, WorkerId};
+use leveret_actors::node::{Seat, Settings, Worker, WorkerId};
 use leveret_actors::vhost::directory::QueueHandle;
 use tokio::sync::oneshot;
 
 use super::stage::{Hold, hold, wait};
-use super::support::{Connection, PATIENCE};
+use super::support::{Connection, PATIENCE, eventually};
 
 /// A running broker, stopped when dropped.
 pub(crate) struct Ring {
@@ -130,21 +130,31 @@ impl Ring {
     /// stands still.
     #[track_caller]
     pub(crate) fn queue_on_another_worker(&self) -> &'static str {
-        // Connections take turns, and a queue lives with who declares it.
+        // Connections live where there are fewest, and a queue lives with who declares it.
+        let first = self.seat_of_the_first();
         self.connect().channel().declare("apart");
+        let seats = self.broker.node().workers.seats();
+        eventually("its declarer is gone", || seats.taken() == 1);
+        drop(first);
         "apart"
     }
 
     /// The name of an exchange that does not share its worker with the first connection.
     pub(crate) fn name_on_another_worker(&self) -> &'static str {
         let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let first = self.seat_of_the_first();
         let workers = &self.broker.node().workers;
-        // Connections take turns, and this takes one.
-        let taken = workers.by_turn();
         names
             .into_iter()
-            .find(|name| workers.by_name(name) == taken)
-            .expect("one of eight names hashes to the first of two workers")
+            .find(|name| workers.by_name(name) != first.worker)
+            .expect("one of eight names hashes to the second of two workers")
+    }
+
+    /// Where the first connection will live: where it is accepted.
+    fn seat_of_the_first(&self) -> Seat {
+        let workers = &self.broker.node().workers;
+        let home = workers.all().next().expect("there is a worker");
+        workers.seats().take_near(home)
     }
 
     /// Waits for the broker to say that it can't go on.
