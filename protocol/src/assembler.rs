@@ -4,7 +4,8 @@ use crate::{
     content::{Body, Content},
     exception::{Exception, Scope},
     frame::{Frame, FrameBatch, FrameKind},
-    method::Method,
+    method::{Method, basic},
+    repeated::Repeated,
     reply_code::ReplyCode,
     wire::{self, Fault},
 };
@@ -30,6 +31,8 @@ pub struct Command<'a> {
 pub struct Assembler {
     state: State,
     max_message_size: u64,
+    /// There is one once something was published.
+    repeated: Option<Box<Repeated>>,
 }
 
 #[derive(Debug, Default)]
@@ -61,6 +64,7 @@ impl Assembler {
         Assembler {
             state: State::Method,
             max_message_size,
+            repeated: None,
         }
     }
 
@@ -110,10 +114,25 @@ impl Assembler {
             let text = "expected method frame, got non method frame instead";
             return Some(Err(Exception::new(ReplyCode::UnexpectedFrame, text)));
         }
+        let max_size = self.max_message_size;
+        let is_repeated = self
+            .repeated
+            .as_mut()
+            .is_some_and(|repeated| repeated.is(payload));
+        if is_repeated && let Some(content) = frames.whole_content(basic::Publish::IDS.0, max_size) {
+            let method = self.repeated.as_ref()?.method();
+            return Some(Ok(Command {
+                method,
+                content: Some(content),
+            }));
+        }
         let method = match Method::decode(payload) {
             Ok(method) => method,
             Err(exception) => return Some(Err(exception)),
         };
+        if let Method::Basic(basic::Method::Publish(publish)) = &method {
+            self.repeated.get_or_insert_default().keep(payload, publish);
+        }
         if !method.has_content() {
             return Some(Ok(Command {
                 method,
@@ -121,7 +140,7 @@ impl Assembler {
             }));
         }
         let ids = method.ids();
-        if let Some(content) = frames.whole_content(ids.0, self.max_message_size) {
+        if let Some(content) = frames.whole_content(ids.0, max_size) {
             return Some(Ok(Command {
                 method,
                 content: Some(content),
@@ -334,11 +353,13 @@ impl Gathered {
         Ok(None)
     }
 
-    /// Appends a piece. Room is made for what has arrived once more, never beyond the announced size.
+    /// Appends a piece. Room is made for eight times what has arrived, never beyond the announced size: a body is moved
+    /// seldom, and room that is not written to takes no memory.
     fn add(&mut self, piece: &[u8]) {
         if self.bytes.capacity() - self.bytes.len() < piece.len() {
             let due = usize::try_from(self.left).unwrap_or(usize::MAX);
-            let trusted = self.bytes.len().max(TRUSTED_SIZE);
+            let arrived = self.bytes.len().saturating_add(piece.len());
+            let trusted = arrived.saturating_mul(8).max(TRUSTED_SIZE);
             self.bytes
                 .reserve_exact(piece.len().saturating_add(due.min(trusted)));
         }

@@ -20,25 +20,17 @@ pub fn frames(buf: &[u8], frame_max: u32, out: &mut Vec<Frame>) -> (usize, Optio
     let buf = buf.get(..u32::MAX as usize).unwrap_or(buf);
     let size_max = if frame_max == 0 { u32::MAX } else { frame_max };
     let mut rest = buf;
-    loop {
-        match frame(rest, size_max) {
-            Ok((behind, (head, _))) => {
-                let start = buf.len() - rest.len() + FRAME_HEADER_SIZE;
-                let (start, end) = (start as u32, (start + head.size as usize) as u32);
-                out.push(Frame {
-                    kind: head.kind,
-                    channel: head.channel,
-                    start,
-                    end,
-                });
-                rest = behind;
-            }
-            Err(nom::Err::Incomplete(_)) => return (buf.len() - rest.len(), None),
-            Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => {
-                return (buf.len() - rest.len(), Some(fault.raise(size_max)));
-            }
-        }
+    while let Some((head, behind)) = whole(rest, size_max) {
+        let start = (buf.len() - rest.len() + FRAME_HEADER_SIZE) as u32;
+        out.push(Frame {
+            kind: head.kind,
+            channel: head.channel,
+            start,
+            end: start + head.size,
+        });
+        rest = behind;
     }
+    (buf.len() - rest.len(), fault(rest, size_max))
 }
 
 /// How many bytes the frame that `buf` begins with takes, if that is known yet.
@@ -54,8 +46,29 @@ struct Head {
     size: u32,
 }
 
+/// The frame that `input` begins with, and what is behind it, if all of it is there and nothing is wrong with it.
 #[inline]
-fn frame(input: &[u8], size_max: u32) -> IResult<&[u8], (Head, &[u8]), Fault<'_>> {
+fn whole(input: &[u8], size_max: u32) -> Option<(Head, &[u8])> {
+    let (&[kind, c1, c0, s3, s2, s1, s0], rest) = input.split_first_chunk::<FRAME_HEADER_SIZE>()?;
+    let head = Head {
+        kind: FrameKind::from_octet(kind)?,
+        channel: u16::from_be_bytes([c1, c0]),
+        size: u32::from_be_bytes([s3, s2, s1, s0]),
+    };
+    let (&end, behind) = rest.get(head.size as usize..)?.split_first()?;
+    let is_ordinary = head.kind != FrameKind::Heartbeat || (head.channel, head.size) == (0, 0);
+    (end == FRAME_END && head.size <= size_max && is_ordinary).then_some((head, behind))
+}
+
+/// What is wrong with the frame that `input` begins with, as far as it is there.
+fn fault(input: &[u8], size_max: u32) -> Option<Exception> {
+    match frame(input, size_max) {
+        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Some(fault.raise(size_max)),
+        Ok(_) | Err(nom::Err::Incomplete(_)) => None,
+    }
+}
+
+fn frame(input: &[u8], size_max: u32) -> IResult<&[u8], (), Fault<'_>> {
     let (rest, head) = head(input)?;
     if head.size > size_max {
         return Err(nom::Err::Failure(Fault::TooLarge(head)));
@@ -65,7 +78,7 @@ fn frame(input: &[u8], size_max: u32) -> IResult<&[u8], (Head, &[u8]), Fault<'_>
     }
     let (rest, payload) = take(head.size)(rest)?;
     match rest.split_first() {
-        Some((&FRAME_END, rest)) => Ok((rest, (head, payload))),
+        Some((&FRAME_END, rest)) => Ok((rest, ())),
         Some((&marker, _)) => Err(nom::Err::Failure(Fault::End {
             kind: head.kind,
             payload,

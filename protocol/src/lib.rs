@@ -13,7 +13,8 @@
 //! Invariants:
 //!
 //! - *Total*: whatever a peer sends becomes a value or an [`Exception`], never a panic or an endless loop.
-//! - *Bounded*: nothing is allocated for bytes that a peer announced but has not sent, beyond fixed caps.
+//! - *Bounded*: what is allocated for bytes that a peer announced but has not sent stays within a fixed cap, or eight
+//!   times what it has.
 //! - *Borrowed*: a command whose frames arrived together borrows from its batch and allocates only for tables.
 //! - *Faithful*: properties travel as raw bytes; what is not rewritten leaves byte for byte as it came.
 
@@ -27,6 +28,7 @@ pub mod frame;
 pub mod header;
 pub mod method;
 pub mod properties;
+mod repeated;
 pub mod reply_code;
 mod text;
 pub mod types;

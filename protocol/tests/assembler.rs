@@ -338,6 +338,74 @@ fn a_large_body_of_many_frames_arrives_unchanged() {
 }
 
 #[test]
+fn a_body_of_a_mebibyte_is_not_moved_while_it_gathers() {
+    let mut assembler = Assembler::new(MAX);
+    let piece = [7; 131_064];
+    assert!(assembler.next(&publish().header(MAX).batch(), &mut 0).is_none());
+    let announced = assembler.held();
+    assert!(
+        announced < 4096,
+        "{announced} bytes for a body that was only announced"
+    );
+    let batch = Wire::default().body(&piece).batch();
+    assert!(assembler.next(&batch, &mut 0).is_none());
+    let held = assembler.held();
+    for _ in 1..8 {
+        assert!(assembler.next(&batch, &mut 0).is_none());
+        assert_eq!(assembler.held(), held);
+    }
+    let rest = Wire::default()
+        .body(&piece[..MAX as usize - 8 * piece.len()])
+        .batch();
+    let command = assembler.next(&rest, &mut 0).unwrap().unwrap();
+    assert_eq!(command.content.unwrap().body.as_slice().len() as u64, MAX);
+}
+
+#[test]
+fn a_publication_means_the_same_whatever_came_before() {
+    let mut used = Assembler::new(MAX);
+    let choices = ["", "e", "k", "a longer name"];
+    let mut random = 1_u32;
+    let mut one_of = |count: usize| {
+        random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        (random >> 16) as usize % count
+    };
+    let mut publish = PUBLISH;
+    for _ in 0..1_000 {
+        // Most repeat the one before.
+        match one_of(10) {
+            0 => publish.exchange = choices[one_of(4)],
+            1 => publish.routing_key = choices[one_of(4)],
+            2 => publish.mandatory = !publish.mandatory,
+            3 => publish.immediate = !publish.immediate,
+            _ => {}
+        }
+        let (whole, cut) = (one_of(4) > 0, one_of(2) == 0);
+        let wire = Wire::default().method(publish.clone()).header(4);
+        let wire = if whole {
+            wire.body(b"body")
+        } else {
+            wire.body(b"bo").body(b"dy")
+        };
+        let batch = wire.batch();
+        let at = if cut { 1 } else { batch.frames.len() };
+        let parts = [&batch.frames[..at], &batch.frames[at..]].map(|frames| FrameBatch {
+            bytes: batch.bytes.clone(),
+            frames: frames.to_vec(),
+        });
+        let (of_first, of_second) = {
+            let first = used.next(&parts[0], &mut 0).map(|read| format!("{read:?}"));
+            let second = used.next(&parts[1], &mut 0).map(|read| format!("{read:?}"));
+            (first, second)
+        };
+        let mut fresh = Assembler::new(MAX);
+        let expected = fresh.next(&batch, &mut 0).map(|read| format!("{read:?}"));
+        assert!(expected.is_some());
+        assert_eq!(of_first.or(of_second), expected);
+    }
+}
+
+#[test]
 fn an_assembler_at_rest_is_small() {
     assert!(size_of::<Assembler>() <= 32);
 }

@@ -203,6 +203,24 @@ fn a_frame_under_way_has_room_for_its_rest() {
 }
 
 #[test]
+fn little_of_a_large_body_is_copied_while_its_frames_are_cut() {
+    let mut reader = Reader::new(FrameCodec::client(FRAME_MAX));
+    let piece = FRAME_MAX as usize - 8;
+    let message = [&ack()[..], &ack()[..], &body(piece).repeat(8), &body(64)].concat();
+    let stream = message.repeat(20);
+    let (mut unread, mut frames, mut moved) = (&stream[..], 0, 0);
+    while !unread.is_empty() {
+        reader.read(&mut unread);
+        while let Some(batch) = reader.batch() {
+            frames += batch.frames.len();
+            moved += reader.src.len();
+        }
+    }
+    assert_eq!(frames, 20 * 11);
+    assert!(moved < stream.len() / 4, "{moved} of {} bytes", stream.len());
+}
+
+#[test]
 fn announcing_a_frame_reserves_no_more_than_one_read() {
     let mut reader = Reader::new(FrameCodec::client(0));
     reader.read(&mut &[3, 0, 1, 0xff, 0xff, 0xff, 0xff][..]);

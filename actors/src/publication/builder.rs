@@ -7,7 +7,7 @@ use leveret_protocol::Body;
 use leveret_protocol::properties::{flag, flags};
 
 use super::memory::Room;
-use super::page::{FLAG, Header, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, route_lengths};
+use super::page::{FLAG, HEADER, Header, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, route_lengths};
 
 /// Bodies above this many bytes are shared by reference instead of copied.
 const LARGE: usize = 32 * 1024;
@@ -107,6 +107,25 @@ impl PageBuilder {
         records
     }
 
+    /// Room for a record. A page is begun in a block of the size of the one before: the pages of a flood are alike, and one that
+    /// grows is moved again and again.
+    #[inline]
+    fn make_room(&mut self, bytes: usize) {
+        if self.records.capacity() - self.records.len() < bytes {
+            self.grow(bytes);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, bytes: usize) {
+        if self.records.len() < self.expected / 2 {
+            let rest = self.expected - self.records.len();
+            self.records.reserve_exact(rest.max(bytes));
+        } else {
+            self.records.reserve(bytes);
+        }
+    }
+
     #[inline(always)]
     fn write(&mut self, publication: Publication<'_>) -> u32 {
         let Publication { properties, body, .. } = publication;
@@ -114,6 +133,8 @@ impl PageBuilder {
         let offset = self.here();
         let bytes = body.as_slice();
         let large = bytes.len() > LARGE;
+        let inside = if large { size_of::<u32>() } else { bytes.len() };
+        self.make_room(HEADER + properties.len() + inside);
         let header = Header {
             route,
             dead_lettered: publication.dead_lettered,
@@ -195,7 +216,6 @@ mod tests {
     use leveret_protocol::OwnedProperties;
 
     use super::*;
-    use crate::publication::page::HEADER;
 
     fn small(body: &[u8]) -> Body<'_> {
         Body::Slice(body)

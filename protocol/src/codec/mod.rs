@@ -8,6 +8,12 @@ use read_size::{IDLE_READ, MOST_READ, ReadSize};
 use thiserror::Error;
 use tokio_util::codec::Decoder;
 
+/// From this size on a frame under way is read to its end, and nothing behind it, in bytes.
+const LARGE_FRAME: usize = 64 * 1024;
+
+/// Frames that a batch is expected to have at most: as many as a read brings when their payloads are few bytes.
+const MOST_EXPECTED: usize = 8 * 1024;
+
 /// What a connection reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inbound {
@@ -32,7 +38,7 @@ pub enum DecodeError {
 ///
 /// The codec also sizes the buffer that [`FramedRead`](tokio_util::codec::FramedRead) reads into: it follows
 /// the size of recent reads between 2 and 128 KiB, and is 1 KiB after a small read, so that a connection
-/// at rest holds little. A batch never shares its memory with bytes that come later.
+/// at rest holds little. The end of a large frame is read by itself, since what follows would be copied. A batch never shares its memory with bytes that come later.
 #[derive(Debug)]
 pub struct FrameCodec {
     state: State,
@@ -111,7 +117,7 @@ impl FrameCodec {
         if frames.is_empty() {
             return Ok(None);
         }
-        self.expected = frames.len().clamp(4, 1024);
+        self.expected = frames.len().clamp(4, MOST_EXPECTED);
         Ok(Some(Inbound::Frames(FrameBatch {
             bytes: self.take_front(src, consumed),
             frames,
@@ -121,20 +127,30 @@ impl FrameCodec {
     /// The first `count` bytes of `src` in memory that `src` does not share afterwards.
     fn take_front(&self, src: &mut BytesMut, count: usize) -> Bytes {
         let (front, rest) = src.split_at(count.min(src.len()));
-        if front.len() <= src.capacity() / 4 {
-            // Few bytes in a large buffer: they go, it stays.
-            let (front, left) = (Bytes::copy_from_slice(front), rest.len());
+        if front.len() > src.capacity() / 4 {
+            let fresh = self.moved(rest);
+            src.truncate(front.len());
+            return std::mem::replace(src, fresh).freeze();
+        }
+        // Few bytes in a large buffer: they go, it stays, unless it is too small for the frame that is under way.
+        let (front, left) = (Bytes::copy_from_slice(front), rest.len());
+        if left + due(rest) > src.capacity() {
+            *src = self.moved(rest);
+        } else {
             src.copy_within(front.len().., 0);
             src.truncate(left);
-            return front;
         }
+        front
+    }
+
+    /// `rest` in a buffer of its own, with room for the next read.
+    fn moved(&self, rest: &[u8]) -> BytesMut {
         let mut fresh = BytesMut::new();
         if !rest.is_empty() {
             fresh.reserve(rest.len() + self.room(rest));
             fresh.extend_from_slice(rest);
         }
-        src.truncate(front.len());
-        std::mem::replace(src, fresh).freeze()
+        fresh
     }
 
     /// Gives `src` the room the next read should have, and takes away what exceeds it by far.
@@ -145,14 +161,18 @@ impl FrameCodec {
         }
         let spare = src.capacity() - src.len();
         // A frame under way must fit; beyond that, a little room is not worth moving it.
-        if src.is_empty() || spare < IDLE_READ || spare < due(src) {
+        if src.is_empty() || spare < IDLE_READ.min(room) || spare < due(src) {
             src.reserve(room);
         }
     }
 
     /// How many bytes the next read should have room for, with `held` in front of it.
     fn room(&self, held: &[u8]) -> usize {
-        self.reads.next().max(due(held))
+        match due(held) {
+            // What came behind a large frame would have to be moved out of its way, for less than a read costs.
+            due if due > 0 && held.len() + due >= LARGE_FRAME => due,
+            due => self.reads.next().max(due),
+        }
     }
 }
 
