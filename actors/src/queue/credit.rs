@@ -34,6 +34,27 @@ impl Credit {
         self.bytes -= i64::from(bytes);
     }
 
+    /// How many of these messages it covers, and what they cost together.
+    #[inline]
+    pub(super) fn covered(&self, costs: impl Iterator<Item = u32>) -> (usize, u64) {
+        let (mut count, mut bytes) = (0, 0);
+        for cost in costs.take(self.messages as usize) {
+            if bytes >= self.bytes {
+                break;
+            }
+            count += 1;
+            bytes += i64::from(cost);
+        }
+        (count, bytes as u64)
+    }
+
+    /// So many messages were handed out, which cost so much together.
+    #[inline]
+    pub(super) fn spend_together(&mut self, messages: usize, bytes: u64) {
+        self.messages -= messages as u32;
+        self.bytes -= bytes as i64;
+    }
+
     /// Takes the messages back; the bytes stay, as their giver still counts them as given.
     pub(super) fn take_messages(&mut self) -> u32 {
         std::mem::take(&mut self.messages)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    fifo::Entry,
     holders::{Held, Holders},
     levels::Levels,
     pages::Pages,
@@ -110,47 +111,105 @@ impl Service<'_> {
     #[inline]
     fn serve(&mut self, subscriber: &mut Subscriber, turn: usize) -> usize {
         self.open(subscriber);
+        let mut served = 0;
+        while served < turn && subscriber.credit.covers() {
+            let more = match self.serve_run(subscriber, turn - served) {
+                0 => self.serve_one(subscriber),
+                more => more,
+            };
+            if more == 0 {
+                break;
+            }
+            served += more;
+        }
+        served
+    }
+
+    /// Hands out messages of one page together. None of those that need a closer look.
+    #[inline]
+    fn serve_run(&mut self, subscriber: &mut Subscriber, most: usize) -> usize {
         let Some((_, handout)) = self.handouts.get_mut(subscriber.open.handout as usize) else {
             return 0;
         };
-        let mut served = 0;
-        while served < turn && subscriber.credit.covers() {
-            let Some((position, entry)) = self.ready.pop(self.settlements) else {
-                break;
-            };
-            served += 1;
-            subscriber.credit.spend(entry.cost);
-            if handout.pages.is_empty() || subscriber.open.page != entry.page {
-                subscriber.open.page = entry.page;
-                handout.pages.extend(self.pages.get(&entry).map(Arc::clone));
-            }
-            if entry.redelivered
-                && let Some(count) = self.returning.counted(position)
-            {
-                handout.counts.push((handout.deliveries.len() as u32, count));
-            }
-            let key = if subscriber.subscription.no_ack {
-                if entry.redelivered {
-                    self.returning.attempts.forget(position);
-                }
-                self.settlements.note(position, &entry);
-                self.pages.release(&entry);
-                NO_KEY
-            } else {
-                self.holders
-                    .hold(subscriber.holder, Held { position, entry })
-                    .unwrap_or(NO_KEY)
-            };
-            let page = handout.pages.len() as u32 - 1;
-            handout.bytes += u64::from(entry.cost);
-            handout.deliveries.push(Delivery {
-                page,
-                offset: entry.offset,
-                key,
-                redelivered: entry.redelivered,
-            });
+        let Some((first, run)) = self.ready.run(most) else {
+            return 0;
+        };
+        let (count, bytes) = subscriber.credit.covered(run.iter().map(|entry| entry.cost));
+        let Some((run, entry)) = run.get(..count).zip(run.first()).filter(|_| count > 0) else {
+            return 0;
+        };
+        let slot = entry.page;
+        if handout.pages.is_empty() || subscriber.open.page != slot {
+            subscriber.open.page = slot;
+            handout.pages.extend(self.pages.get(entry).map(Arc::clone));
         }
-        served
+        let page = handout.pages.len() as u32 - 1;
+        let delivery = |entry: &Entry, key| Delivery {
+            page,
+            offset: entry.offset,
+            key,
+            redelivered: false,
+        };
+        if subscriber.subscription.no_ack {
+            for (position, entry) in (first..).zip(run) {
+                self.settlements.note(position, entry);
+            }
+            let deliveries = run.iter().map(|entry| delivery(entry, NO_KEY));
+            handout.deliveries.extend(deliveries);
+            self.pages.release_some(slot, count as u32, bytes);
+        } else {
+            handout.deliveries.reserve(count);
+            self.holders
+                .hold_all(subscriber.holder, first, run, |entry, key| {
+                    handout.deliveries.push(delivery(entry, key.unwrap_or(NO_KEY)));
+                });
+        }
+        handout.bytes += bytes;
+        subscriber.credit.spend_together(count, bytes);
+        self.ready.pop_run(count, bytes);
+        count
+    }
+
+    /// Hands out one message, whatever it is.
+    #[inline(never)]
+    fn serve_one(&mut self, subscriber: &mut Subscriber) -> usize {
+        let Some((_, handout)) = self.handouts.get_mut(subscriber.open.handout as usize) else {
+            return 0;
+        };
+        let Some((position, entry)) = self.ready.pop(self.settlements) else {
+            return 0;
+        };
+        subscriber.credit.spend(entry.cost);
+        if handout.pages.is_empty() || subscriber.open.page != entry.page {
+            subscriber.open.page = entry.page;
+            handout.pages.extend(self.pages.get(&entry).map(Arc::clone));
+        }
+        if entry.redelivered
+            && let Some(count) = self.returning.counted(position)
+        {
+            handout.counts.push((handout.deliveries.len() as u32, count));
+        }
+        let key = if subscriber.subscription.no_ack {
+            if entry.redelivered {
+                self.returning.attempts.forget(position);
+            }
+            self.settlements.note(position, &entry);
+            self.pages.release(&entry);
+            NO_KEY
+        } else {
+            self.holders
+                .hold(subscriber.holder, Held { position, entry })
+                .unwrap_or(NO_KEY)
+        };
+        let page = handout.pages.len() as u32 - 1;
+        handout.bytes += u64::from(entry.cost);
+        handout.deliveries.push(Delivery {
+            page,
+            offset: entry.offset,
+            key,
+            redelivered: entry.redelivered,
+        });
+        1
     }
 
     /// Sees that the consumer has a handout in this pass.

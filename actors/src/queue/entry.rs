@@ -33,6 +33,20 @@ impl Entry {
         level: 0,
     };
 
+    /// A message of a page, new to the queue.
+    #[inline]
+    pub(super) fn new(page: u32, offset: u32, cost: u32) -> Self {
+        Entry {
+            page,
+            offset,
+            cost,
+            redelivered: false,
+            kept: false,
+            scratched: false,
+            level: 0,
+        }
+    }
+
     /// Whether the message is not in memory: one of its journals has it.
     #[inline]
     pub(super) fn is_absent(&self) -> bool {

@@ -63,6 +63,29 @@ impl Holders {
         self.unacked.get(slot as usize).is_none_or(Slab::is_empty)
     }
 
+    /// Holds messages that stand side by side from a position on; `held` hears of each, with its key.
+    #[inline]
+    pub(super) fn hold_all(
+        &mut self,
+        slot: u32,
+        position: u64,
+        entries: &[Entry],
+        mut held: impl FnMut(&Entry, Option<u32>),
+    ) {
+        let mut unacked = self.unacked.get_mut(slot as usize);
+        if unacked.is_some() {
+            self.len += entries.len();
+        }
+        for (position, entry) in (position..).zip(entries) {
+            let message = Held {
+                position,
+                entry: *entry,
+            };
+            let key = unacked.as_mut().map(|unacked| unacked.insert(message) as u32);
+            held(entry, key);
+        }
+    }
+
     /// The position of the message that a channel holds by this key.
     pub(super) fn position(&self, channel: ChannelId, key: u32) -> Option<u64> {
         let slot = *self.slots.get(&channel)?;

@@ -2,6 +2,8 @@
 //!
 //! A queue without priorities has the lowest level alone. The others cost the same for each message however many they are.
 
+mod aside;
+
 use std::{iter, mem};
 
 use leveret_protocol::properties;
@@ -18,9 +20,6 @@ use crate::{
     journal::{Keeper, Run},
     publication::Page,
 };
-
-/// Bytes of one queue that are on their way to the scratch log at most. What is asked of it waits behind them.
-const UNDER_WAY: u64 = 8 * 1024 * 1024;
 
 /// All levels. Positions count in the order of arrival, whatever the level.
 #[derive(Debug, Default)]
@@ -132,11 +131,28 @@ impl Levels {
         (first <= last).then_some(last)
     }
 
-    /// Takes a message in a queue without priorities.
-    #[inline(always)]
-    pub(super) fn push(&mut self, entry: Entry) {
-        self.lowest.push(self.next_position, entry);
-        self.next_position += 1;
+    /// Takes messages in a queue without priorities, and returns what they cost together.
+    #[inline]
+    pub(super) fn push_all(&mut self, offsets: &[u32], entry: impl FnMut(u32) -> Entry) -> u64 {
+        let first = self.next_position;
+        self.next_position += offsets.len() as u64;
+        self.lowest.push_all(first, offsets, entry)
+    }
+
+    /// The first messages of one page, up to `most`, as [`Fifo::run`] has them. None in a queue with priorities, and where others
+    /// come first.
+    #[inline]
+    pub(super) fn run(&self, most: usize) -> Option<(u64, &[Entry])> {
+        match self.more {
+            None => self.lowest.run(most),
+            Some(_) => None,
+        }
+    }
+
+    /// Takes so many of the [run](Self::run), which cost so much together.
+    #[inline]
+    pub(super) fn pop_run(&mut self, count: usize, cost: u64) {
+        self.lowest.pop_run(count, cost);
     }
 
     /// Takes a message into its level.
@@ -253,51 +269,6 @@ impl Levels {
         self.all().map(Ready::cost).sum::<u64>() + arrived
     }
 
-    /// Whether [`set_aside`](Self::set_aside) has something to do.
-    pub(super) fn exceeds(&self, keep: u64) -> bool {
-        match &self.more {
-            None => self.lowest.exceeds(keep),
-            Some(_) => {
-                let keep = self.share(keep);
-                self.review().is_none() && self.all().any(|ready| ready.exceeds(keep))
-            }
-        }
-    }
-
-    /// Whether some messages leave as soon as the scratch log has them.
-    pub(super) fn leaves(&self) -> bool {
-        self.all().any(Ready::leaves)
-    }
-
-    /// Chooses messages to leave memory, and returns those that are to be put on the scratch log first; see
-    /// [`Ready::set_aside`]. About `keep` bytes of the first stay, as much of each level as of any other.
-    pub(super) fn set_aside(&mut self, keep: u64, synced_below: u64, scratch: bool) -> Vec<(u64, Entry)> {
-        let mut to_write = Vec::new();
-        if self.review().is_some() {
-            return to_write;
-        }
-        let keep = self.share(keep);
-        let mut under_way: u64 = self.all().map(Ready::under_way).sum();
-        for ready in self.all_mut() {
-            let others = under_way - ready.under_way();
-            let room = UNDER_WAY.saturating_sub(others);
-            ready.set_aside(keep, synced_below, scratch, room, &mut to_write);
-            under_way = others + ready.under_way();
-        }
-        to_write.sort_unstable_by_key(|&(position, _)| position);
-        to_write
-    }
-
-    /// What was set aside last and waits for the scratch log may leave after this ticket.
-    pub(super) fn await_ticket(&mut self, ticket: u64) {
-        self.all_mut().for_each(|ready| ready.await_ticket(ticket));
-    }
-
-    /// Lets go what may leave: the scratch log has all up to the ticket `synced`. `gone` hears of each message.
-    pub(super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry)) {
-        self.all_mut().for_each(|ready| ready.leave(synced, &mut gone));
-    }
-
     /// All that came back and wait again, in no particular order.
     pub(super) fn returned_mut(&mut self) -> impl Iterator<Item = (u64, &mut Entry)> {
         let returned = self.all_mut().flat_map(Ready::returned_mut);
@@ -365,12 +336,6 @@ impl Levels {
             more.used.remove(level);
         }
         popped
-    }
-
-    /// Of what may stay in memory, each level's part.
-    fn share(&self, keep: u64) -> u64 {
-        let levels = self.more.as_ref().map_or(1, |more| more.used.len());
-        keep / u64::from(levels).max(1)
     }
 
     fn review(&self) -> Option<&Review> {

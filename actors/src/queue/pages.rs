@@ -64,29 +64,38 @@ impl Pages {
         kept: impl Fn(&Page, u32) -> bool,
         mut admit: impl FnMut(Entry),
     ) {
-        if offsets.is_empty() {
-            return;
-        }
-        let key = self.slots.vacant_key() as u32;
-        let mut live = 0;
-        for &offset in offsets {
-            let cost = page.cost(offset);
-            live += u64::from(cost);
-            admit(Entry {
-                page: key,
-                offset,
-                cost,
-                redelivered: false,
-                kept: kept(&page, offset),
-                scratched: false,
-                level: 0,
+        self.insert_together(page, offsets.len(), |page, key| {
+            let mut live = 0;
+            for &offset in offsets {
+                let cost = page.cost(offset);
+                live += u64::from(cost);
+                let kept = kept(page, offset);
+                admit(Entry {
+                    kept,
+                    ..Entry::new(key, offset, cost)
+                });
+            }
+            live
+        });
+    }
+
+    /// Takes a page in for so many of its messages. `admit` is given the slot of the page, and says what they cost together.
+    #[inline]
+    pub(super) fn insert_together(
+        &mut self,
+        page: Arc<Page>,
+        count: usize,
+        admit: impl FnOnce(&Page, u32) -> u64,
+    ) {
+        if count > 0 {
+            let key = self.slots.vacant_key() as u32;
+            let live = admit(&page, key);
+            self.add(Slot {
+                page,
+                count: count as u32,
+                live,
             });
         }
-        self.add(Slot {
-            page,
-            count: offsets.len() as u32,
-            live,
-        });
     }
 
     #[inline]
@@ -97,16 +106,22 @@ impl Pages {
     /// A message is gone; with its last message goes the page.
     #[inline]
     pub(super) fn release(&mut self, entry: &Entry) {
-        let Some(slot) = self.slots.get_mut(entry.page as usize) else {
+        self.release_some(entry.page, 1, entry.cost.into());
+    }
+
+    /// Some messages of a page are gone, which cost so much together.
+    #[inline]
+    pub(super) fn release_some(&mut self, page: u32, count: u32, cost: u64) {
+        let Some(slot) = self.slots.get_mut(page as usize) else {
             return;
         };
-        slot.count -= 1;
-        slot.live -= u64::from(entry.cost);
-        self.live -= u64::from(entry.cost);
+        slot.count -= count;
+        slot.live -= cost;
+        self.live -= cost;
         if slot.count == 0 {
             self.pinned -= slot.pinned();
             self.shared = self.shared.min(self.pinned);
-            self.slots.remove(entry.page as usize);
+            self.slots.remove(page as usize);
         }
     }
 

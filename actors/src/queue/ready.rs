@@ -8,6 +8,8 @@
 //! the middle is not in memory: new messages join the back, go through `leaving` when room is needed, are `absent` while a
 //! journal alone has them, and join the front when they are read again.
 
+mod aside;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -16,9 +18,6 @@ use super::fifo::{Entry, Fifo};
 use super::leaving::Leaving;
 use super::settlements::Settlements;
 use crate::journal::Keeper;
-
-/// Messages that leave together, at most. Those of a group have one keeper, so that what is absent is few stretches.
-const GROUP: usize = 256;
 
 /// The order of what waits. A returned message has an earlier position than any that was never handed out, but for those that
 /// have rested through a restart.
@@ -89,14 +88,34 @@ impl Ready {
     }
 
     /// A new message, at a position above all that are here.
-    #[inline(always)]
     pub(super) fn push(&mut self, position: u64, entry: Entry) {
-        let fifo = if self.behind {
-            &mut self.back
-        } else {
-            &mut self.front
-        };
-        fifo.push(position, entry);
+        self.last_mut().push(position, entry);
+    }
+
+    /// New messages, as [`Fifo::push_all`] takes them.
+    #[inline]
+    pub(super) fn push_all(
+        &mut self,
+        position: u64,
+        offsets: &[u32],
+        entry: impl FnMut(u32) -> Entry,
+    ) -> u64 {
+        self.last_mut().push_all(position, offsets, entry)
+    }
+
+    /// The first messages of one page, as [`Fifo::run`] has them. None while some that came back may come first.
+    #[inline]
+    pub(super) fn run(&self, most: usize) -> Option<(u64, &[Entry])> {
+        match self.returned.is_empty() {
+            true => self.front.run(most),
+            false => None,
+        }
+    }
+
+    /// Takes so many of the [run](Self::run), which cost so much together.
+    #[inline]
+    pub(super) fn pop_run(&mut self, count: usize, cost: u64) {
+        self.front.pop_run(count, cost);
     }
 
     /// The first message, with its position, if it is in memory.
@@ -133,84 +152,6 @@ impl Ready {
     /// Bytes of all but the returned that are in memory.
     pub(super) fn cost(&self) -> u64 {
         self.front.cost() + self.leaving.fifo.cost() + self.back.cost()
-    }
-
-    /// Whether more than about `keep` bytes wait in memory, so that [`set_aside`](Self::set_aside) has something to do.
-    pub(super) fn exceeds(&self, keep: u64) -> bool {
-        if self.behind {
-            self.back.cost() > keep
-        } else {
-            self.front.cost() > keep.saturating_mul(2)
-        }
-    }
-
-    /// Whether some messages leave as soon as the scratch log has them.
-    pub(super) fn leaves(&self) -> bool {
-        self.leaving.waits()
-    }
-
-    /// Bytes that wait for the scratch log.
-    pub(super) fn under_way(&self) -> u64 {
-        self.leaving.unwritten()
-    }
-
-    /// Chooses messages to leave memory, up to the first that no journal has or can take, and adds those to `to_write` that are
-    /// to be put on the scratch log first, as long as less than `room` bytes wait for it. When all are in memory, the first ones
-    /// stay, about `keep` bytes of them.
-    pub(super) fn set_aside(
-        &mut self,
-        keep: u64,
-        synced_below: u64,
-        scratch: bool,
-        room: u64,
-        to_write: &mut Vec<(u64, Entry)>,
-    ) {
-        if !self.behind {
-            self.part_front(keep);
-        }
-        let may_leave = |position: u64, entry: &Entry| {
-            if entry.kept {
-                position < synced_below
-            } else {
-                scratch
-            }
-        };
-        let mut group = Vec::with_capacity(GROUP);
-        let mut under_way = self.under_way();
-        while under_way < room {
-            while group.len() < GROUP
-                && let Some((position, entry)) = self.back.first()
-                && may_leave(position, entry)
-            {
-                group.extend(self.back.pop());
-            }
-            let keeper = if group.iter().all(|(_, entry)| entry.kept) {
-                Keeper::Journal
-            } else {
-                under_way += group.iter().map(|(_, entry)| u64::from(entry.cost)).sum::<u64>();
-                to_write.extend_from_slice(&group);
-                Keeper::Scratch
-            };
-            self.leaving.push(keeper, &group);
-            if group.len() < GROUP {
-                break;
-            }
-            group.clear();
-        }
-        self.look_behind();
-    }
-
-    /// What was set aside last and waits for the scratch log may leave after this ticket.
-    pub(super) fn await_ticket(&mut self, ticket: u64) {
-        self.leaving.await_ticket(ticket);
-    }
-
-    /// Lets go what may leave: the scratch log has all up to the ticket `synced`. `gone` hears of each message.
-    pub(super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry)) {
-        while let Some(stretch) = self.leaving.leave(synced, &mut gone) {
-            self.absent.push(stretch);
-        }
-        self.look_behind();
     }
 
     /// The first messages that are not in memory, behind all that are in the front.
@@ -374,15 +315,14 @@ impl Ready {
         self.front.pop()
     }
 
-    /// Leaves about `keep` bytes in the front; the others become the back.
-    fn part_front(&mut self, keep: u64) {
-        let mut first = Fifo::default();
-        while first.cost() < keep
-            && let Some((position, entry)) = self.front.pop()
-        {
-            first.push(position, entry);
+    /// Where new messages go.
+    #[inline]
+    fn last_mut(&mut self) -> &mut Fifo {
+        if self.behind {
+            &mut self.back
+        } else {
+            &mut self.front
         }
-        self.back = std::mem::replace(&mut self.front, first);
     }
 
     fn look_behind(&mut self) {

@@ -117,10 +117,19 @@ impl QueueState {
         self.count_arrived(&page, offsets);
         let ready = &mut self.ready;
         let settings = self.settings;
-        let kept = |page: &Page, offset| settings.keeps(page, offset);
-        if ready.is_one() {
-            self.pages.insert(page, offsets, kept, |entry| ready.push(entry));
+        if ready.is_one() && !settings.journaled {
+            self.pages.insert_together(page, offsets.len(), |page, key| {
+                ready.push_all(offsets, |offset| Entry::new(key, offset, page.cost(offset)))
+            });
+        } else if ready.is_one() {
+            self.pages.insert_together(page, offsets.len(), |page, key| {
+                ready.push_all(offsets, |offset| Entry {
+                    kept: settings.keeps(page, offset),
+                    ..Entry::new(key, offset, page.cost(offset))
+                })
+            });
         } else {
+            let kept = |page: &Page, offset| settings.keeps(page, offset);
             let publications = Arc::clone(&page);
             self.pages.insert(page, offsets, kept, |entry| {
                 let level = ready.level_of(&publications, entry.offset);
