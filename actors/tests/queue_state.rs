@@ -479,7 +479,7 @@ fn stragglers_do_not_keep_their_pages() {
     assert_eq!(it.queue.bytes(), 0);
 }
 
-/// A queue whose journal has 5,000 messages that are all dead, since it may not keep any.
+/// A queue whose journal has 20,000 messages that are all dead, since it may not keep any.
 fn dead_in_a_journal() -> Fixture {
     let mut fixture = Fixture::with(QueueSettings {
         journaled: true,
@@ -492,7 +492,7 @@ fn dead_in_a_journal() -> Fixture {
     });
     let mut page = PageBuilder::new();
     let body = [0; 100];
-    let offsets = Vec::from_iter((0..5_000).map(|_| page.push("", "q", &[0, 0], true, Body::Slice(&body))));
+    let offsets = Vec::from_iter((0..20_000).map(|_| page.push("", "q", &[0, 0], true, Body::Slice(&body))));
     fixture.queue.enqueue(page.finish(), &offsets);
     assert!(!fixture.queue.drop_excess(usize::MAX));
     fixture.queue.synced_below(fixture.queue.next_position());
@@ -517,8 +517,8 @@ fn the_dead_leave_memory_beyond_what_the_forwarder_can_have_soon() {
     assert_eq!(
         load.positions,
         [Positions {
-            first: 1_024,
-            last: 4_999
+            first: 4_096,
+            last: 19_999
         }]
     );
 }

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use leveret_protocol::method::basic;
 use leveret_protocol::properties::{delivery_mode, flag, flags, rewrite};
 use leveret_protocol::{Body, BodyRef, Content, Exception, FieldTable, Properties, ReplyCode};
+use memchr::memmem;
 use tracing::debug;
 
 use super::actor::Channel;
@@ -364,5 +365,5 @@ fn check_headers(properties: &Properties<'_>, checked: &mut Checked<'_>) -> Resu
 
 /// A quick look whether a raw table may have a key, given with its length octet.
 fn mentions(table: &[u8], key: &[u8]) -> bool {
-    table.windows(key.len()).any(|window| window == key)
+    memmem::find(table, key).is_some()
 }

@@ -20,7 +20,7 @@ use crate::clock;
 use crate::exchange::walk::{Content, Message, walk};
 use crate::id::ChannelId;
 use crate::name::Name;
-use crate::publication::{PageBuilder, Publication};
+use crate::publication::{Handout, PageBuilder, Publication};
 use crate::queue::effective::Effective;
 use crate::queue::forwarding::{Forward, Source, StartForwarder};
 use crate::queue::messages::{Attach, Detach, QueueNotice, Settle};
@@ -87,6 +87,12 @@ impl Forwarder {
             turn: Turn::default(),
             told: Told::default(),
         }
+    }
+
+    /// Makes room for copies of these messages, if they are like the last.
+    fn make_room(&mut self, handout: &Handout) {
+        let more = self.course.as_ref().map_or(0, |course| course.growth());
+        self.page.reserve(handout.bytes as usize + handout.len() * more);
     }
 
     /// Gathers the copies of a message.
@@ -301,6 +307,7 @@ impl Handler<Forward> for Forwarder {
             self.course = None;
         }
         let (queue, time) = (self.source.name.clone(), clock::now() / 1000);
+        self.make_room(&mail.handout);
         for ((delivery, publication), reason) in mail.handout.publications().zip(mail.reasons) {
             let death = Death {
                 queue: &queue,

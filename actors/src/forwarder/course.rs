@@ -57,6 +57,14 @@ impl Course {
         }
     }
 
+    /// How many bytes longer messages become.
+    pub(super) fn growth(&self) -> usize {
+        self.outgoing
+            .properties
+            .len()
+            .saturating_sub(self.was.properties.len())
+    }
+
     /// Whether it is that of this message, too, which died in the same queue.
     #[inline]
     pub(super) fn is_of(&self, publication: &Publication<'_>, death: Death<'_>) -> bool {

@@ -66,6 +66,11 @@ impl PageBuilder {
         self.write(publication)
     }
 
+    /// Makes room for so many bytes more, so that what is about to be written is not moved meanwhile.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.records.reserve(bytes);
+    }
+
     /// Bytes written so far, large bodies included.
     pub fn len(&self) -> u64 {
         self.records.len() as u64 + self.large_bytes

@@ -15,7 +15,7 @@ use crate::id::ChannelId;
 use crate::journal::{Keeper, Positions};
 
 /// Messages that the forwarder may have unsettled.
-const MOST_HELD: usize = 1_024;
+const MOST_HELD: usize = 4_096;
 /// Their bytes.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -138,10 +138,7 @@ impl Dying {
 
     /// Lets those leave memory that the forwarder can't have soon, as far as `let_go` does.
     pub(super) fn let_go(&mut self, mut let_go: impl FnMut(u64, &mut Entry)) {
-        if self.waiting.len() <= MOST_HELD {
-            return;
-        }
-        for mut waiting in self.waiting.split_off(MOST_HELD) {
+        for mut waiting in self.waiting.split_off(self.soon()) {
             if let Waiting::One(mut dead) = waiting {
                 let_go(dead.position, &mut dead.entry);
                 waiting = dead.waiting();
@@ -151,6 +148,23 @@ impl Dying {
                 Waiting::Absent(buried) => self.push_absent(buried),
             }
         }
+    }
+
+    /// How many of the first the forwarder can have soon.
+    fn soon(&self) -> usize {
+        let mut bytes = 0;
+        let mut costs = self.waiting.iter().map(|waiting| match waiting {
+            Waiting::One(dead) => u64::from(dead.entry.cost),
+            Waiting::Absent(_) => 0,
+        });
+        let beyond = costs.position(|cost| {
+            bytes += cost;
+            bytes > MOST_BYTES
+        });
+        beyond
+            .unwrap_or(usize::MAX)
+            .min(MOST_HELD)
+            .min(self.waiting.len())
     }
 
     /// Whether the forwarder may have more.
