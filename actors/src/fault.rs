@@ -20,7 +20,7 @@ use crate::exchange::actor::Exchange;
 use crate::id::ChannelId;
 use crate::listener::actor::Listener;
 use crate::listener::reception::Reception;
-use crate::publication::Handout;
+use crate::publication::{Handout, Publication};
 use crate::queue::actor::Queue;
 use crate::queue::forwarding::Forward;
 use crate::vhost::actor::VirtualHost;
@@ -28,6 +28,9 @@ use crate::writer::actor::Writer;
 
 /// How long a test and a held actor wait for each other.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The body of a message that makes any forwarder panic which carries it.
+pub const POISON: &str = "injected: no forwarder carries this";
 
 /// Which actor panics. Connections are known by the address of their client.
 #[derive(Debug, Clone)]
@@ -248,6 +251,14 @@ pub(crate) fn strike_if_doomed(holder: ChannelId) {
     let doomed = DOOMED.compare_exchange(holder.0, 0, Ordering::Relaxed, Ordering::Relaxed);
     if doomed.is_ok() {
         panic!("injected: a forwarder");
+    }
+}
+
+/// Strikes a forwarder that carries a message of which it dies.
+#[expect(clippy::panic, reason = "that is what it is for")]
+pub(crate) fn strike_if_poisoned(publication: &Publication<'_>) {
+    if publication.body.as_slice() == POISON.as_bytes() {
+        panic!("injected: a message that can't be carried");
     }
 }
 

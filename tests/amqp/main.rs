@@ -25,6 +25,7 @@ mod content;
 mod dead_letters;
 mod delayed_exchange;
 mod delivery_count;
+mod departure;
 mod exchange;
 mod exchange_types;
 mod expiry;

@@ -97,6 +97,8 @@ impl Forwarder {
 
     /// Gathers the copies of a message.
     fn carry(&mut self, key: u32, publication: Publication<'_>, death: Death<'_>, ctx: &mut Context<Self>) {
+        #[cfg(feature = "faults")]
+        crate::fault::strike_if_poisoned(&publication);
         let last = self.course.take();
         let course = last
             .filter(|course| course.is_of(&publication, death))

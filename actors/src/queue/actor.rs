@@ -6,8 +6,9 @@ use std::sync::Arc;
 use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
+use super::attachment::Peer;
 use super::effective::Effective;
-use super::forwarding::{Forward, StartForwarder};
+use super::forwarding::{Forward, Pause, StartForwarder};
 use super::gets::WaitingGet;
 use super::messages::*;
 use super::options::{QueueKind, QueueOptions};
@@ -83,7 +84,7 @@ pub struct Queue {
     /// The consumers.
     pub(super) supplies: FxHashMap<ConsumerId, Recipient<Supply>>,
     /// Channels that are owed a `Stored` at the end of this turn.
-    owed: Vec<ChannelId>,
+    pub(super) owed: Vec<ChannelId>,
     /// Confirms that wait for the journal.
     pub(super) unsynced: Unsynced,
     /// Tickets of the journal as they rise, and the position below which all is safe with each.
@@ -92,21 +93,18 @@ pub struct Queue {
     pub(super) taken: Vec<Part>,
     /// Cover what was taken before and has to leave memory.
     pub(super) permits: Vec<Permit>,
+    /// It takes nothing any more. What is dead in it may still be on its way.
     pub(super) deleted: bool,
+    /// Nothing is left of it.
+    pub(super) gone: bool,
     pub(super) start_forwarder: StartForwarder,
     /// Carries dead messages away, and holds them under an id of its own.
     pub(crate) forwarder: Option<(ChannelId, Recipient<Forward>)>,
+    pub(super) pause: Pause,
     pub(super) alarm: Alarm,
     turn: Turn,
     pub(super) ended: Recipient<QueueEnded>,
     _lease: Lease<QueueId>,
-}
-
-/// A channel that is attached.
-pub(super) struct Peer {
-    pub(super) notice: Recipient<QueueNotice>,
-    stored: u64,
-    told: u64,
 }
 
 impl Queue {
@@ -142,8 +140,10 @@ impl Queue {
             taken: Vec::new(),
             permits: Vec::new(),
             deleted: false,
+            gone: false,
             start_forwarder: seed.start_forwarder,
             forwarder: None,
+            pause: Pause::default(),
             alarm: Alarm::default(),
             turn: Turn::default(),
             ended: seed.ended,
@@ -195,7 +195,10 @@ impl Queue {
         if pass.more {
             self.turn.again(ctx);
         }
-        self.look_ahead(ctx);
+        match self.deleted {
+            false => self.look_ahead(ctx),
+            true => self.depart(),
+        }
     }
 
     /// Serves those who want messages. None is served before all are gone whose time is over.
@@ -218,13 +221,6 @@ impl Queue {
             supply.do_send(mail);
         }
     }
-
-    pub(super) fn stored(&mut self, channel: ChannelId, upto: u64) {
-        if let Some(peer) = self.peers.get_mut(&channel) {
-            peer.stored = peer.stored.max(upto);
-            self.owed.push(channel);
-        }
-    }
 }
 
 impl Actor for Queue {
@@ -243,56 +239,15 @@ impl Handler<Act> for Queue {
     }
 }
 
-impl Handler<Attach> for Queue {
-    type Result = ();
-
-    fn handle(&mut self, Attach { channel, peer }: Attach, _: &mut Context<Self>) {
-        let notice = peer.read();
-        if self.deleted {
-            notice.do_send(QueueNotice::Gone {
-                queue: self.id,
-                crashed: false,
-            });
-            return;
-        }
-        self.state.attach(channel);
-        self.peers.insert(
-            channel,
-            Peer {
-                notice,
-                stored: 0,
-                told: 0,
-            },
-        );
-    }
-}
-
-impl Handler<Detach> for Queue {
-    type Result = ();
-
-    fn handle(&mut self, Detach { channel }: Detach, ctx: &mut Context<Self>) {
-        if self.deleted {
-            return;
-        }
-        let gone = self.state.detach(channel);
-        gone.iter().for_each(|id| drop(self.supplies.remove(id)));
-        self.peers.remove(&channel);
-        self.gets.retain(|get| get.channel != channel);
-        self.forwarder.take_if(|(holder, _)| *holder == channel);
-        self.check_abandoned();
-        self.absorbed(1, ctx);
-    }
-}
-
 impl Handler<Settle> for Queue {
     type Result = ();
 
     fn handle(&mut self, Settle { channel, runs }: Settle, ctx: &mut Context<Self>) {
         let mut weight = 0;
         for (outcome, keys) in runs {
-            weight += keys.len();
-            self.state.settle(channel, outcome, &keys);
+            weight += self.state.settle(channel, outcome, &keys);
         }
+        self.carried(channel, weight);
         self.absorbed(weight, ctx);
     }
 }
@@ -325,7 +280,7 @@ impl Handler<Unsubscribe> for Queue {
         self.state.unsubscribe(consumer);
         if let Some(supply) = self.supplies.remove(&consumer) {
             // The queue may be about to delete itself: the virtual host hears of that before the consumer hears of its end.
-            self.check_abandoned();
+            self.check_abandoned(ctx);
             supply.do_send(Supply::Unsubscribed);
         }
         self.absorbed(1, ctx);

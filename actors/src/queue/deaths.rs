@@ -30,9 +30,20 @@ impl QueueState {
         }
         self.dying
             .want(terms.dead_letter_exchange.is_some() || terms.delays);
+        self.dying.reconsider();
         if !self.dying.is_wanted() {
             self.give_up_dead();
         }
+    }
+
+    /// How many dead messages wait for the forwarder, neighbours that are not in memory counted as one, or are with it.
+    pub fn dead(&self) -> usize {
+        self.dying.waiting() + self.dying.held()
+    }
+
+    /// How many no forwarder can carry.
+    pub fn aside(&self) -> usize {
+        self.dying.aside()
     }
 
     /// Whether dead messages wait for a forwarder that could take them.
@@ -158,14 +169,16 @@ impl QueueState {
         deaths
     }
 
-    /// The forwarder is lost: what it had is here again.
-    pub(super) fn take_dead_back(&mut self, holder: ChannelId) {
+    /// The forwarder is lost: what it had is here again. Answers the position of a message that is set aside now, for no
+    /// forwarder can carry it.
+    pub fn take_dead_back(&mut self, holder: ChannelId) -> Option<u64> {
         let held = self.holders.detach(holder).into_iter();
-        self.dying
-            .take_back(held.map(|held| (held.position, held.entry)).collect());
+        let had = held.map(|held| (held.position, held.entry));
+        let aside = self.dying.take_back(had.collect());
         if !self.dying.is_wanted() {
             self.give_up_dead();
         }
+        aside
     }
 
     /// The forwarder is done with messages.

@@ -2,6 +2,8 @@
 //! first. Pure.
 //!
 //! They are neither ready nor unacked. What the forwarder has is held for it, and is here again when the forwarder is lost.
+//! Then the next one gets these one by one, and a message with which alone forwarders are lost again and again is set aside:
+//! it stays with its queue, and the others go on.
 
 use std::collections::VecDeque;
 
@@ -18,6 +20,8 @@ use crate::journal::{Keeper, Positions};
 const MOST_HELD: usize = 4_096;
 /// Their bytes.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
+/// Forwarders that are lost with one message alone before it is set aside.
+const MOST_LOST: u32 = 3;
 
 /// One that is dead.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +78,12 @@ pub(super) struct Dying {
     /// What the forwarder has, by position, and what it costs.
     held: FxHashMap<u64, (Reason, u32)>,
     held_bytes: u64,
+    /// So many of the first were with a forwarder that is lost.
+    suspects: usize,
+    /// The message with which alone forwarders were lost last, and how many.
+    accused: Option<(u64, u32)>,
+    /// Messages that no forwarder can carry.
+    aside: VecDeque<Waiting>,
 }
 
 impl Dying {
@@ -92,8 +102,14 @@ impl Dying {
         self.redrives = true;
     }
 
+    /// Whether none waits for the forwarder.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// How many were set aside.
+    pub(super) fn aside(&self) -> usize {
+        self.aside.len()
     }
 
     /// How many messages the forwarder has.
@@ -169,7 +185,10 @@ impl Dying {
 
     /// Whether the forwarder may have more.
     pub(super) fn has_room(&self) -> bool {
-        self.held.len() < MOST_HELD && self.held_bytes < MOST_BYTES
+        match self.suspects {
+            0 => self.held.len() < MOST_HELD && self.held_bytes < MOST_BYTES,
+            _ => self.held.is_empty(),
+        }
     }
 
     /// The next of the dead, if it is in memory.
@@ -217,7 +236,13 @@ impl Dying {
     pub(super) fn release(&mut self, position: u64) -> Option<Reason> {
         let (reason, cost) = self.held.remove(&position)?;
         self.held_bytes -= u64::from(cost);
+        self.suspects = self.suspects.saturating_sub(1);
         Some(reason)
+    }
+
+    /// The forwarder.
+    pub(super) fn holder(&self) -> Option<ChannelId> {
+        self.holder
     }
 
     /// There is a new forwarder.
@@ -225,9 +250,14 @@ impl Dying {
         self.holder = Some(holder);
     }
 
-    /// The forwarder is lost: what it had, in order of position, comes first.
-    pub(super) fn take_back(&mut self, had: Vec<(u64, Entry)>) {
+    /// The forwarder is lost: what it had, in order of position, comes first. Answers a message that is set aside now.
+    pub(super) fn take_back(&mut self, had: Vec<(u64, Entry)>) -> Option<u64> {
         self.holder = None;
+        let suspects = self.suspects.max(had.len());
+        let alone = had
+            .first()
+            .filter(|_| had.len() == 1)
+            .map(|&(position, _)| position);
         for (position, entry) in had.into_iter().rev() {
             if let Some(reason) = self.release(position) {
                 let dead = Dead {
@@ -238,20 +268,49 @@ impl Dying {
                 self.waiting.push_front(dead.waiting());
             }
         }
+        self.suspects = suspects;
+        self.accuse(alone?)
+    }
+
+    /// A forwarder was lost with the first message alone.
+    fn accuse(&mut self, position: u64) -> Option<u64> {
+        let before = self.accused.filter(|(accused, _)| *accused == position);
+        let lost = before.map_or(1, |(_, lost)| lost + 1);
+        self.accused = Some((position, lost));
+        if lost < MOST_LOST {
+            return None;
+        }
+        self.aside.extend(self.waiting.pop_front());
+        self.suspects -= 1;
+        Some(position)
+    }
+
+    /// Those that were set aside may try again.
+    pub(super) fn reconsider(&mut self) {
+        self.suspects += self.aside.len();
+        self.accused = None;
+        while let Some(waiting) = self.aside.pop_back() {
+            self.waiting.push_front(waiting);
+        }
     }
 
     /// Nobody wants them any more.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Result<Dead, Buried>> {
-        self.waiting.drain(..).map(|waiting| match waiting {
-            Waiting::One(dead) => Ok(dead),
-            Waiting::Absent(buried) => Err(buried),
-        })
+        self.suspects = 0;
+        self.aside
+            .drain(..)
+            .chain(self.waiting.drain(..))
+            .map(|waiting| match waiting {
+                Waiting::One(dead) => Ok(dead),
+                Waiting::Absent(buried) => Err(buried),
+            })
     }
 
     /// Of these positions, those of the dead.
     pub(super) fn among(&self, asked: Positions) -> Spans {
         let mut among = Spans::default();
-        let waiting = self.waiting.iter().map(|waiting| match waiting {
+        let waiting = self.aside.iter().chain(&self.waiting);
+        let waiting = waiting.map(|waiting| match waiting {
             Waiting::One(dead) => positions(dead.position, dead.position),
             Waiting::Absent(buried) => buried.positions,
         });
@@ -267,15 +326,17 @@ impl Dying {
 
     /// Those in memory.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.waiting.iter_mut().filter_map(|waiting| match waiting {
+        let all = self.aside.iter_mut().chain(&mut self.waiting);
+        all.filter_map(|waiting| match waiting {
             Waiting::One(dead) => Some(&mut dead.entry),
             Waiting::Absent(_) => None,
         })
     }
 
-    /// Where they all stood, in the order of their deaths.
+    /// Where they all stood.
     pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
-        self.waiting.iter().flat_map(|waiting| match waiting {
+        let all = self.aside.iter().chain(&self.waiting);
+        all.flat_map(|waiting| match waiting {
             Waiting::One(dead) => dead.position..=dead.position,
             Waiting::Absent(buried) => buried.positions.first..=buried.positions.last,
         })

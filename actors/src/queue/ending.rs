@@ -1,31 +1,67 @@
 //! How a queue ends: deleted by a client or by itself, with its broker, or in a crash.
+//!
+//! One that is deleted stays for as long as it takes to carry away what has died in it before, and nobody sees it.
+
+use std::time::Duration;
 
 use actix::prelude::*;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::actor::{Queue, QueueEnded};
 use super::messages::*;
 use super::{QueueSettings, QueueState};
 
+/// How long a deleted queue stays for what is dead in it.
+const LONGEST_DEPARTURE: Duration = Duration::from_secs(600);
+
 impl Queue {
-    pub(super) fn check_abandoned(&mut self) {
+    pub(super) fn check_abandoned(&mut self, ctx: &mut Context<Self>) {
         if !self.deleted && self.state.abandoned() {
             debug!(queue = %self.name, "auto-delete: the last consumer left");
-            self.delete();
+            self.delete(ctx);
         }
     }
 
-    /// Drops everything and tells everyone. The actor stays for as long as someone holds its
-    /// address, and answers [`Deleted`].
-    pub(super) fn delete(&mut self) {
+    /// Drops everything but the dead, and tells everyone. The actor stays for as long as someone holds its address, and answers
+    /// [`Deleted`].
+    pub(super) fn delete(&mut self, ctx: &mut Context<Self>) {
         self.deleted = true;
         self.taken.clear();
         self.permits.clear();
+        self.refuse_gets();
+        let forwarder = self.forwarder.as_ref();
+        let forwarder = forwarder.and_then(|(holder, _)| self.peers.remove_entry(holder));
+        self.farewell(false);
+        self.peers.extend(forwarder);
+        self.ended.do_send(QueueEnded { queue: self.id });
+        self.state.leave_dead();
+        if self.state.dead() > 0 {
+            debug!(queue = %self.name, dead = self.state.dead(), "deleted; what is dead in it is carried away");
+            ctx.run_later(LONGEST_DEPARTURE, |queue, _| queue.end());
+        }
+        self.depart();
+        self.absorbed(1, ctx);
+    }
+
+    /// Ends once all that was dead is away.
+    pub(super) fn depart(&mut self) {
+        if self.state.dead() == 0 {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
+        let left = self.state.dead() + self.state.aside();
+        if left > 0 {
+            warn!(queue = %self.name, left, "deleted, and with it dead messages that could not be carried away");
+        }
         self.journal.deleted();
         self.scratch.deleted();
-        self.refuse_gets();
         self.farewell(false);
-        self.ended.do_send(QueueEnded { queue: self.id });
+        self.forwarder = None;
         self.state = QueueState::new(QueueSettings::default());
     }
 
@@ -63,7 +99,7 @@ impl Handler<Delete> for Queue {
         if if_empty && ready > 0 {
             return Err(Refusal::NotEmpty);
         }
-        self.delete();
+        self.delete(ctx);
         Ok(ready)
     }
 }

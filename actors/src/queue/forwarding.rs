@@ -1,9 +1,14 @@
 //! How a queue gives its dead messages away: what it says to their forwarder, and how it gets one. What that is and
 //! how it routes is not the queue's concern.
+//!
+//! A forwarder that is lost has crashed. The next one comes after a pause, so that one which crashes as soon as it is there
+//! does nothing but that seldom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
+use tracing::error;
 
 use super::Reason;
 use super::actor::Queue;
@@ -11,6 +16,29 @@ use super::effective::Effective;
 use crate::id::{ChannelId, QueueId};
 use crate::name::Name;
 use crate::publication::Handout;
+
+/// The pause after the first loss of a forwarder; it doubles with each that follows before something was carried away.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Whether a queue waits before it has another forwarder.
+#[derive(Debug, Default)]
+pub(crate) struct Pause {
+    on: bool,
+    /// Forwarders that were lost since something was carried away.
+    lost: u32,
+}
+
+impl Pause {
+    /// A forwarder was lost: how long to wait.
+    fn begin(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.lost.min(16));
+        self.lost += 1;
+        self.on = true;
+        pause.min(LONGEST_PAUSE)
+    }
+}
 
 /// Dead messages on their way to their queue's forwarder, which settles them once their targets have them safely.
 #[derive(Debug, Message)]
@@ -40,7 +68,7 @@ pub struct Source {
 impl Queue {
     /// Gives the forwarder what has died, as far as it has room. There is one as soon as something dies.
     pub(super) fn forward_dead(&mut self, ctx: &Context<Self>) {
-        while self.state.has_dead() {
+        while self.state.has_dead() && !self.pause.on {
             let (holder, forwarder) = match self.forwarder.take() {
                 Some(forwarder) => forwarder,
                 None => self.new_forwarder(ctx),
@@ -59,6 +87,38 @@ impl Queue {
                 break;
             }
         }
+    }
+
+    /// Whether this is the forwarder.
+    pub(super) fn is_forwarder(&self, channel: ChannelId) -> bool {
+        self.forwarder
+            .as_ref()
+            .is_some_and(|(holder, _)| *holder == channel)
+    }
+
+    /// A channel has settled so many messages.
+    pub(super) fn carried(&mut self, channel: ChannelId, messages: usize) {
+        if self.pause.lost > 0 && messages > 0 && self.is_forwarder(channel) {
+            self.pause.lost = 0;
+        }
+    }
+
+    /// The forwarder has crashed.
+    pub(super) fn lost_forwarder(&mut self, holder: ChannelId, ctx: &mut Context<Self>) {
+        self.forwarder = None;
+        let pause = self.pause.begin();
+        error!(queue = %self.name, ?pause, "what carries dead messages away crashed; it is started anew after a pause");
+        if let Some(position) = self.state.take_dead_back(holder) {
+            error!(
+                queue = %self.name, position,
+                "a dead message can't be carried away: what carries it crashes. It stays in the queue, neither ready nor \
+                 dead-lettered, until the broker starts again or the queue's arguments or policies change"
+            );
+        }
+        ctx.run_later(pause, |queue, ctx| {
+            queue.pause.on = false;
+            queue.act(ctx);
+        });
     }
 
     fn new_forwarder(&mut self, ctx: &Context<Self>) -> (ChannelId, Recipient<Forward>) {

@@ -50,6 +50,16 @@ impl Holders {
         held
     }
 
+    /// Forgets all channels but one, and returns what they held.
+    pub(super) fn others(&mut self, but: Option<ChannelId>) -> Vec<Held> {
+        let others = self.slots.keys().copied().filter(|&channel| Some(channel) != but);
+        let others: Vec<ChannelId> = others.collect();
+        others
+            .into_iter()
+            .flat_map(|channel| self.detach(channel))
+            .collect()
+    }
+
     /// Holds a message for the channel in `slot`, and returns its key.
     #[inline]
     pub(super) fn hold(&mut self, slot: u32, held: Held) -> Option<u32> {

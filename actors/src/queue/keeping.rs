@@ -97,9 +97,6 @@ impl Handler<Notice> for Queue {
     type Result = ();
 
     fn handle(&mut self, Notice { keeper, told }: Notice, ctx: &mut Context<Self>) {
-        if self.deleted {
-            return;
-        }
         match (keeper, told) {
             (Keeper::Journal, Told::Synced { upto }) => self.synced(upto),
             (Keeper::Scratch, Told::Synced { upto }) => self.state.scratched(upto),
@@ -116,9 +113,6 @@ impl Handler<Conclude> for Queue {
     type Result = ();
 
     fn handle(&mut self, _: Conclude, _: &mut Context<Self>) {
-        if self.deleted {
-            return;
-        }
         self.wake();
         let handed_out = self.state.conclude();
         self.tell_settled();

@@ -14,6 +14,7 @@ mod absent;
 pub mod actor;
 mod admission;
 mod arguments;
+mod attachment;
 mod attempts;
 mod backlog;
 mod browser;

@@ -98,9 +98,6 @@ impl Handler<Reclaim> for Queue {
     type Result = ();
 
     fn handle(&mut self, _: Reclaim, _: &mut Context<Self>) {
-        if self.deleted {
-            return;
-        }
         self.make_room();
         self.make_room_of_held();
         self.state.give_up_pages();

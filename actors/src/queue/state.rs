@@ -285,6 +285,26 @@ impl QueueState {
         purged
     }
 
+    /// The queue is deleted: all goes but the dead, which are still to be carried away.
+    pub fn leave_dead(&mut self) {
+        self.purge();
+        let others = self.holders.others(self.dying.holder());
+        let resting = self.returning.resting.take_out(&(0..=u64::MAX));
+        for (position, entry) in others
+            .into_iter()
+            .map(|held| (held.position, held.entry))
+            .chain(resting)
+        {
+            self.settlements.note(position, &entry);
+            self.pages.release(&entry);
+        }
+        self.returning = Returning::default();
+        self.overtime = Overtime::default();
+        self.expiry = Expiry::default();
+        self.subscribers = Subscribers::new(false, false);
+        self.compact_pages();
+    }
+
     /// Whether a journal keeps this message of a page.
     pub fn keeps(&self, page: &Page, offset: u32) -> bool {
         self.settings.keeps(page, offset)
@@ -333,7 +353,8 @@ impl QueueState {
     /// The positions of unsettled, resting and dead messages that may stand between those that wait, in rising order. With one level
     /// and without dead ones there are none: the others were all before.
     fn held_between(&self) -> Vec<u64> {
-        if self.ready.is_one() && self.dying.is_empty() && self.dying.held() == 0 {
+        let dead = self.dying.held() > 0 || self.dying.aside() > 0 || !self.dying.is_empty();
+        if self.ready.is_one() && !dead {
             return Vec::new();
         }
         let held = self.holders.iter().map(|held| held.position);

@@ -55,7 +55,7 @@ impl Queue {
             && end <= clock::now()
         {
             debug!(queue = %self.name, "expires: it was not used for long enough");
-            return self.delete();
+            return self.delete(ctx);
         }
         let next = self
             .state

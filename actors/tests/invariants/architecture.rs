@@ -19,6 +19,7 @@ const PURE_BUT: [(&str, &[&str]); 5] = [
             "actor.rs",
             "browser.rs",
             "admission.rs",
+            "attachment.rs",
             "ending.rs",
             "forwarding.rs",
             "gets.rs",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use leveret_actors::fault::Fault;
+use leveret_actors::fault::{Fault, POISON};
 use leveret_protocol::method::queue::{Declare, DeclareOk};
 use leveret_protocol::{FieldTable, FieldValue};
 
@@ -80,4 +80,30 @@ fn a_target_that_crashes_is_sent_again_what_it_has_not_confirmed() {
         witness.ack(delivery.tag);
     }
     drop(channel);
+}
+
+#[test]
+fn a_message_that_no_forwarder_can_carry_holds_no_other_up_and_stays() {
+    let ring = Ring::with_workers(1);
+    let channel = ring.connect().channel();
+    declare(&channel, "dead", []);
+    let dying = [
+        ("x-dead-letter-exchange", "".into()),
+        ("x-dead-letter-routing-key", "dead".into()),
+    ];
+    declare(&channel, "source", dying);
+    let bodies = ["1", "2", POISON, "3", "4"];
+    bodies.iter().for_each(|body| channel.publish("", "source", body));
+    for _ in bodies {
+        let got = channel.get("source").expect("a message");
+        channel.reject(got.tag, false);
+    }
+    channel.consume("dead");
+    assert_eq!(channel.delivered(4), ["1", "2", "3", "4"]);
+    channel.expect_nothing();
+    // What comes later is not held up either.
+    channel.publish("", "source", "5");
+    let got = channel.get("source").expect("a message");
+    channel.reject(got.tag, false);
+    assert_eq!(channel.delivered(1), ["5"]);
 }

@@ -680,6 +680,8 @@ impl Model {
         }
         assert_eq!(drained, numbers);
         self.lost = 0;
+        // Those that were set aside may try again.
+        self.queue.amend(&self.effective);
         self.finish_dead();
         self.disk.settle(&mut self.queue);
         self.check();

@@ -74,6 +74,8 @@ struct Graveyard {
     /// The forwarder, and what it has: its keys, in the order in which it came.
     forwarder: Option<ChannelId>,
     held: VecDeque<(u32, u64)>,
+    /// Those with which alone forwarders were lost too often.
+    aside: VecDeque<u64>,
     gone: u64,
 }
 
@@ -100,6 +102,7 @@ impl Graveyard {
             dead: VecDeque::new(),
             forwarder: None,
             held: VecDeque::new(),
+            aside: VecDeque::new(),
             gone: 0,
         }
     }
@@ -184,9 +187,13 @@ impl Graveyard {
         self.die(&over);
     }
 
+    /// With new terms those try again that were set aside.
     fn limit(&mut self, most: Option<u64>) {
         self.effective.max_length = most;
         self.queue.amend(&self.effective);
+        while let Some(number) = self.aside.pop_back() {
+            self.dead.push_front(number);
+        }
         self.drop_excess();
         self.effective.max_length = None;
         self.queue.amend(&self.effective);
@@ -249,12 +256,14 @@ impl Graveyard {
     /// What the forwarder had comes first, in the order in which it was published.
     fn lose_forwarder(&mut self) {
         if let Some(holder) = self.forwarder.take() {
-            self.queue.detach(holder);
+            let aside = self.queue.take_dead_back(holder);
             let mut had: Vec<u64> = self.held.drain(..).map(|(_, number)| number).collect();
+            assert!(aside.is_none() || aside.as_slice() == had);
             had.sort_unstable();
             had.into_iter()
                 .rev()
                 .for_each(|number| self.dead.push_front(number));
+            self.aside.extend(aside.and_then(|_| self.dead.pop_front()));
         }
     }
 
@@ -322,5 +331,29 @@ fn one_whose_time_was_over_when_it_came_dies_before_those_that_came_later() {
     while graveyard.queue.expire(1_300, 50) {}
     graveyard.queue.expire_fleeting();
     graveyard.die(&Vec::from_iter(0..120));
+    graveyard.finish();
+}
+
+#[test]
+fn one_with_which_forwarders_are_lost_is_set_aside_and_the_others_go_on() {
+    const SENTENCE: u64 = 7;
+    let mut graveyard = Graveyard::new(false);
+    [Step::Enqueue(20, 1_000), Step::Reject(20)]
+        .into_iter()
+        .for_each(|step| graveyard.run(step));
+    let mut lost = 0;
+    while graveyard.gone < 19 {
+        graveyard.forward();
+        if graveyard.held.iter().any(|&(_, number)| number == SENTENCE) {
+            graveyard.lose_forwarder();
+            lost += 1;
+        } else {
+            assert_eq!(graveyard.held.len(), 1, "one by one");
+            graveyard.settle_dead(1);
+        }
+        assert!(lost < 10);
+    }
+    assert_eq!((lost, &graveyard.aside), (4, &VecDeque::from([SENTENCE])));
+    assert_eq!((graveyard.queue.dead(), graveyard.queue.aside()), (0, 1));
     graveyard.finish();
 }
