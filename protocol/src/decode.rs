@@ -47,6 +47,9 @@ struct Head {
 }
 
 /// The frame that `input` begins with, and what is behind it, if all of it is there and nothing is wrong with it.
+///
+/// Nearly every frame is so. Written with nom's number parsers this takes seven times the instructions; [`frame`] parses
+/// what is left.
 #[inline]
 fn whole(input: &[u8], size_max: u32) -> Option<(Head, &[u8])> {
     let (&[kind, c1, c0, s3, s2, s1, s0], rest) = input.split_first_chunk::<FRAME_HEADER_SIZE>()?;
