@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use leveret_actors::broker::QueueKind;
 use leveret_actors::journal::log::Durability;
 
 use crate::amount::Amount;
@@ -57,6 +58,9 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// Worker threads, 1 to 1024; connections and queues are spread over them.
     pub workers: usize,
+    /// The type of a queue whose declaration has no `x-queue-type`, if it can be of that type: durable, shared, lasting and
+    /// named, for a quorum queue. A virtual host may say otherwise.
+    pub default_queue_type: QueueKind,
     /// The product named in the server properties; some clients choose their dialect by it.
     pub product: String,
     /// The version named in the server properties.
@@ -134,6 +138,7 @@ impl Default for Config {
             workers: thread::available_parallelism()
                 .map_or(1, usize::from)
                 .min(MOST_WORKERS),
+            default_queue_type: QueueKind::Classic,
             product: "Leveret".to_owned(),
             product_version: env!("CARGO_PKG_VERSION").to_owned(),
             heartbeat: 60,

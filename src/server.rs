@@ -240,6 +240,7 @@ fn settings(config: &Config) -> Result<Settings, DataDirError> {
         channel_max: config.channel_max,
         max_message_size: config.max_message_size,
         handshake_timeout: config.handshake_timeout,
+        default_queue_type: config.default_queue_type,
         workers: config.workers,
         memory_limit: config.memory_limit.of(machine::memory().unwrap_or(u64::MAX)),
         free_space: free_space(config)?,

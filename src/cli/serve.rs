@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use leveret::broker::QueueKind;
 use leveret::{Amount, Config, DataDirError, Durability, Server, StartError, Stopped};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -59,6 +60,10 @@ pub(super) struct Options {
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
     workers: Option<usize>,
+    /// Type of the queues whose declaration asks for none: classic or quorum; only a durable, shared, lasting and named
+    /// queue can be a quorum queue
+    #[arg(long, value_name = "TYPE", env = "LEVERET_DEFAULT_QUEUE_TYPE", default_value = "classic", value_parser = queue_type)]
+    default_queue_type: QueueKind,
     /// What to log: off, error, warn, info, debug, trace, or TARGET=LEVEL,...
     #[arg(long, value_name = "FILTER", env = "LEVERET_LOG", default_value = "info", value_parser = LogFilter::parse)]
     log: LogFilter,
@@ -115,6 +120,7 @@ impl Options {
             disk_free_limit: self.disk_free_limit,
             handshake_timeout: Duration::from_secs(self.handshake_timeout.into()),
             workers: self.workers.unwrap_or(default.workers),
+            default_queue_type: self.default_queue_type,
             product: self.product.unwrap_or(default.product),
             product_version: self.product_version.unwrap_or(default.product_version),
             heartbeat: self.heartbeat.unwrap_or(default.heartbeat),
@@ -131,6 +137,10 @@ fn durability(text: &str) -> Result<Durability, &'static str> {
         "os" => Ok(Durability::Os),
         _ => Err("it must be fsync or os"),
     }
+}
+
+fn queue_type(text: &str) -> Result<QueueKind, &'static str> {
+    QueueKind::parse(text).ok_or("it must be classic or quorum")
 }
 
 /// What went wrong, and where there is one, the flag that helps.

@@ -23,6 +23,7 @@ mod consumer_timeout;
 mod consuming;
 mod content;
 mod dead_letters;
+mod default_queue_type;
 mod delayed_exchange;
 mod delivery_count;
 mod departure;

@@ -12,6 +12,7 @@ mod disk;
 mod gauges;
 mod policies;
 mod resources;
+mod vhosts;
 mod watermark;
 
 use std::io;
@@ -23,10 +24,12 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tracing::error;
 
+pub use crate::queue::options::QueueKind;
 pub use crate::queue::{Browsed, Reason, Waiting};
 pub use actor::{Failure, Stopped};
 pub use browsing::{BrowseError, Redrive};
 pub use policies::PolicyError;
+pub use vhosts::VhostError;
 
 use crate::definitions::DefinitionStore;
 use crate::journal::store::JournalStore;

@@ -11,7 +11,7 @@ use crate::exchange::options::ExchangeOptions;
 use crate::id::StoreId;
 use crate::name::Name;
 use crate::policy::{ApplyTo, InvalidPolicy, Policy};
-use crate::queue::options::QueueOptions;
+use crate::queue::options::{QueueKind, QueueOptions};
 
 /// The version of the encoding that is written, and the latest that is read.
 pub(super) const VERSION: u8 = 1;
@@ -128,6 +128,23 @@ pub(super) fn decode_policy(name: &str, raw: &[u8]) -> Result<Policy, Unreadable
         apply_to,
         definition: input.table()?,
     })
+}
+
+/// What is set for a virtual host: its default type of queue, empty for the broker's.
+pub(super) fn encode_vhost(kind: Option<QueueKind>) -> BytesMut {
+    let mut out = BytesMut::new();
+    out.put_u8(VERSION);
+    let name = kind.map_or("", QueueKind::name);
+    out.put_u8(u8::try_from(name.len()).unwrap_or_default());
+    out.put_slice(name.as_bytes());
+    out
+}
+
+pub(super) fn decode_vhost(raw: &[u8]) -> Result<Option<QueueKind>, Unreadable> {
+    match Input::begin(raw)?.text()? {
+        "" => Ok(None),
+        name => QueueKind::parse(name).map(Some).ok_or(Unreadable::Malformed),
+    }
 }
 
 /// What is kept of a binding besides its key.

@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::encoding::{self, Unreadable};
 use super::error::StoreError;
 use super::overlay::Overlay;
-use super::tables::{BINDINGS, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, class_of};
+use super::tables::{BINDINGS, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, VHOSTS, class_of};
 use super::{FILE, database};
 use crate::exchange::delay::waiting_room;
 use crate::id::StoreId;
@@ -86,6 +86,7 @@ fn read(database: &Database) -> Result<Inspected, redb::Error> {
         inspected.queues(&read)?;
         inspected.bindings(&read)?;
         inspected.policies(&read)?;
+        inspected.vhosts(&read)?;
     }
     Ok(inspected)
 }
@@ -149,6 +150,22 @@ impl Inspected {
                 .and_then(|policy| Ok(CheckedPolicy::new(policy, class_of(class))?));
             if let Err(why) = checked {
                 self.defect(&format!("policy '{name}' in vhost '{vhost}'"), why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is set for them before format 3.
+    fn vhosts(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
+        let table = match read.open_table(VHOSTS) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        for entry in table.iter()? {
+            let (vhost, raw) = entry?;
+            if let Err(why) = encoding::decode_vhost(raw.value()) {
+                self.defect(&format!("vhost '{}'", vhost.value()), why);
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 use super::encoding::{self, Unreadable};
 use super::error::StoreError;
 use super::tables::{
-    BINDINGS, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, TO_QUEUE, class_of, create, upgraded,
+    BINDINGS, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, TO_QUEUE, VHOSTS, class_of, create, upgraded,
 };
 use crate::exchange::bindings::{Binding, Destination};
 use crate::name::Name;
@@ -87,7 +87,23 @@ impl Loading<'_> {
             Ok(())
         })?;
         self.policies()?;
+        self.vhosts()?;
         self.bindings()
+    }
+
+    fn vhosts(&mut self) -> Result<(), StoreError> {
+        let failed = |error: redb::Error| StoreError::database(self.path, error);
+        let table = self.read.open_table(VHOSTS);
+        let table = table.map_err(|error| failed(error.into()))?;
+        for entry in table.iter().map_err(|error| failed(error.into()))? {
+            let (vhost, raw) = entry.map_err(|error| failed(error.into()))?;
+            let vhost = vhost.value();
+            let kind = encoding::decode_vhost(raw.value())
+                .map_err(|why| StoreError::entry(self.path, &format!("vhost '{vhost}'"), why))?;
+            let host = self.contents.vhosts.entry(Name::from(vhost)).or_default();
+            host.default_queue_type = kind;
+        }
+        Ok(())
     }
 
     fn policies(&mut self) -> Result<(), StoreError> {

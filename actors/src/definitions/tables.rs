@@ -14,8 +14,8 @@ use crate::policy::PolicyClass;
 use crate::vhost::definitions::Change;
 
 /// The layout that is written, and the latest that is read. Users and permissions will be further tables, which an
-/// earlier version must not lose sight of: they raise it, as policies did.
-pub(super) const FORMAT: u64 = 2;
+/// earlier version must not lose sight of: they raise it, as policies and virtual hosts did.
+pub(super) const FORMAT: u64 = 3;
 
 /// `format` and `next_id`.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -41,6 +41,9 @@ pub(super) type PolicyKey = (&'static str, u8, &'static str);
 /// Since format 2.
 pub(super) const POLICIES: TableDefinition<'_, PolicyKey, &[u8]> = TableDefinition::new("policies");
 
+/// What is set for virtual hosts, by their names. Since format 3.
+pub(super) const VHOSTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("vhosts");
+
 const ORDINARY: u8 = 0;
 const OF_OPERATOR: u8 = 1;
 
@@ -59,6 +62,7 @@ pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
         write.open_table(QUEUES)?;
         write.open_table(BINDINGS)?;
         write.open_table(POLICIES)?;
+        write.open_table(VHOSTS)?;
     }
     Ok(write.commit()?)
 }
@@ -67,13 +71,14 @@ pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
 pub(super) fn upgraded(database: &Database) -> Result<ReadTransaction, redb::Error> {
     let write = database.begin_write()?;
     write.open_table(POLICIES)?;
+    write.open_table(VHOSTS)?;
     write.open_table(META)?.insert("format", FORMAT)?;
     write.commit()?;
     Ok(database.begin_read()?)
 }
 
 /// Applies changes in order and syncs them: all of them or none. `undo` gets what takes back the bindings that were not there
-/// before, those that nobody has who is not told of this, and what policies were.
+/// before, those that nobody has who is not told of this, and what policies and defaults were.
 pub(super) fn apply<'c>(
     database: &Database,
     changes: impl Iterator<Item = &'c (Name, Change)>,
@@ -98,6 +103,7 @@ struct Tables<'t> {
     queues: Table<'t, Key, &'static [u8]>,
     bindings: Table<'t, BindingKey, &'static [u8]>,
     policies: Table<'t, PolicyKey, &'static [u8]>,
+    vhosts: Table<'t, &'static str, &'static [u8]>,
 }
 
 impl<'t> Tables<'t> {
@@ -108,10 +114,11 @@ impl<'t> Tables<'t> {
             queues: write.open_table(QUEUES)?,
             bindings: write.open_table(BINDINGS)?,
             policies: write.open_table(POLICIES)?,
+            vhosts: write.open_table(VHOSTS)?,
         })
     }
 
-    /// Gives what takes a new binding or a change of policies back.
+    /// Gives what takes a new binding or a change of policies and defaults back.
     fn apply(&mut self, vhost: &str, change: &Change) -> Result<Option<Change>, redb::Error> {
         match change {
             Change::ExchangeDeclared { id, name, options } => {
@@ -162,6 +169,12 @@ impl<'t> Tables<'t> {
             Change::PolicyCleared { class, name } => {
                 let before = self.policies.remove((vhost, number_of(*class), name.as_str()))?;
                 return Ok(Some(undone(*class, name, before.as_ref().map(|raw| raw.value()))));
+            }
+            Change::DefaultQueueType(kind) => {
+                let value = encoding::encode_vhost(*kind);
+                let before = self.vhosts.insert(vhost, &value[..])?;
+                let before = before.and_then(|raw| encoding::decode_vhost(raw.value()).ok()?);
+                return Ok(Some(Change::DefaultQueueType(before)));
             }
         }
         Ok(None)

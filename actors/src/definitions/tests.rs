@@ -14,6 +14,7 @@ use crate::queue::options::QueueOptions;
 use tables::FORMAT;
 
 mod policies;
+mod vhosts;
 
 struct Stage {
     directory: tempfile::TempDir,
@@ -246,7 +247,7 @@ fn a_later_format_is_refused_and_named() {
             .unwrap();
     });
     assert!(
-        refused.contains("has format 3") && refused.contains("formats up to 2"),
+        refused.contains("has format 4") && refused.contains("formats up to 3"),
         "{refused}"
     );
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authority::{Authority, Users};
+use crate::queue::options::QueueKind;
 
 /// Disk space to be left free.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Settings {
     pub memory_limit: u64,
     /// Space to be left free on the disk that the broker writes to; `None` when it writes to none.
     pub free_space: Option<FreeSpace>,
+    /// The type of a queue whose declaration asks for none, unless its virtual host says otherwise.
+    pub default_queue_type: QueueKind,
     /// Virtual hosts that exist from the start.
     pub vhosts: Vec<String>,
     /// Who may do what.
@@ -85,6 +88,7 @@ impl Default for Settings {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             memory_limit: u64::MAX,
             free_space: None,
+            default_queue_type: QueueKind::Classic,
             vhosts: vec!["/".into()],
             authority: Arc::new(Users::default()),
         }

@@ -16,6 +16,8 @@ use crate::{
     },
 };
 
+const QUEUE_TYPE: &str = "x-queue-type";
+
 /// The attributes of a queue, read once from its declaration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QueueOptions {
@@ -107,12 +109,23 @@ impl QueueOptions {
         check_attribute("durable", &entity, wanted.durable, self.durable)?;
         check_attribute("auto_delete", &entity, wanted.auto_delete, self.auto_delete)?;
         if wanted.kind != self.kind {
-            check_argument("x-queue-type", &entity, &wanted.arguments, &self.arguments)?;
+            check_argument(QUEUE_TYPE, &entity, &wanted.arguments, &self.arguments)?;
         }
         self.kind
             .compared()
             .try_for_each(|key| check_argument(key, &entity, &wanted.arguments, &self.arguments))
     }
+}
+
+/// A declaration with the type it gets if it asks for none: `default`, where a queue like that can be of that type.
+#[must_use]
+pub fn with_default_type(mut declare: Declare<'_>, default: QueueKind) -> Declare<'_> {
+    let lasts = declare.durable && !declare.exclusive && !declare.auto_delete;
+    let fits = lasts && !declare.queue.is_empty();
+    if fits && default != QueueKind::Classic && declare.arguments.get(QUEUE_TYPE).is_none() {
+        declare.arguments.insert(QUEUE_TYPE, default.name());
+    }
+    declare
 }
 
 /// 405: the queue belongs to another connection, or is shared and was asked for exclusively.
@@ -129,15 +142,15 @@ pub fn locked(name: &str, vhost: &str) -> Exception {
 }
 
 fn kind(arguments: &Arguments<'_>) -> Result<QueueKind, Exception> {
-    let key = "x-queue-type";
-    let Some(name) = arguments.text(key)? else {
+    let Some(name) = arguments.text(QUEUE_TYPE)? else {
         return Ok(QueueKind::Classic);
     };
     QueueKind::parse(name).ok_or_else(|| match name {
-        "stream" | "rabbit_stream_queue" => {
-            arguments.invalid(key, &format!("\"queue type '{name}' is not available yet\""))
-        }
-        other => arguments.invalid(key, &format!("\"unsupported queue type '{other}'\"")),
+        "stream" | "rabbit_stream_queue" => arguments.invalid(
+            QUEUE_TYPE,
+            &format!("\"queue type '{name}' is not available yet\""),
+        ),
+        other => arguments.invalid(QUEUE_TYPE, &format!("\"unsupported queue type '{other}'\"")),
     })
 }
 

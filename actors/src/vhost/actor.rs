@@ -33,6 +33,8 @@ pub struct VirtualHost {
     pub(super) under_way: UnderWay<Destination>,
     /// Policies that are being recorded.
     pub(super) policies_under_way: UnderWay<(PolicyClass, Name)>,
+    /// Whether a default type of queue is being recorded.
+    pub(super) default_under_way: UnderWay<()>,
     pub(super) names_of: FxHashMap<QueueId, Name>,
     pub(super) placement: Placement,
     pub(super) exclusive: FxHashMap<ConnectionId, Vec<QueueId>>,
@@ -63,6 +65,7 @@ impl VirtualHost {
             recovered,
             under_way: UnderWay::default(),
             policies_under_way: UnderWay::default(),
+            default_under_way: UnderWay::default(),
             names_of: FxHashMap::default(),
             exclusive: FxHashMap::default(),
             sources_of: FxHashMap::default(),

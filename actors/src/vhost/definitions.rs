@@ -1,7 +1,7 @@
 //! Where durable definitions are kept.
 //!
 //! What is durable exists for clients only once it is recorded: a declaration or a binding is recorded first and takes
-//! effect then; a deletion takes effect first and is answered when it is recorded. Policies are recorded first either way. What stands behind the interface
+//! effect then; a deletion takes effect first and is answered when it is recorded. Policies and defaults are recorded first either way. What stands behind the interface
 //! (memory, a store on disk, a replicated one) is not the virtual host's concern.
 
 use std::fmt::Display;
@@ -17,7 +17,7 @@ use crate::exchange::options::ExchangeOptions;
 use crate::id::StoreId;
 use crate::name::Name;
 use crate::policy::{Policies, Policy, PolicyClass};
-use crate::queue::options::QueueOptions;
+use crate::queue::options::{QueueKind, QueueOptions};
 
 /// A change of something durable in one virtual host.
 #[derive(Debug, Clone)]
@@ -79,6 +79,8 @@ pub enum Change {
         /// Its name.
         name: Name,
     },
+    /// Another type of queue is what a declaration gets that asks for none; `None` for the broker's.
+    DefaultQueueType(Option<QueueKind>),
     /// A binding was removed.
     Unbound {
         /// The exchange that routed.
@@ -128,6 +130,8 @@ pub struct Recovered {
     pub bindings: Vec<(Name, Binding)>,
     /// Policies.
     pub policies: Policies,
+    /// The type of a queue whose declaration asks for none, if that is not the broker's.
+    pub default_queue_type: Option<QueueKind>,
 }
 
 /// Keeps nothing: definitions live and end with the process.

@@ -22,7 +22,7 @@ use crate::node::WorkerId;
 use crate::policy::Policies;
 use crate::queue::actor::Queue;
 use crate::queue::messages::DirectReply;
-use crate::queue::options::QueueOptions;
+use crate::queue::options::{QueueKind, QueueOptions};
 
 /// What others know of a queue.
 #[derive(Debug, Clone)]
@@ -107,6 +107,7 @@ pub struct Directory {
     exchanges: ArcSwap<Map<ExchangeHandle>>,
     replies: ArcSwap<imbl::HashMap<Name, Recipient<DirectReply>>>,
     policies: ArcSwap<Policies>,
+    default_queue_type: ArcSwap<QueueKind>,
     whole: watch::Sender<bool>,
 }
 
@@ -119,6 +120,7 @@ impl Directory {
             exchanges: ArcSwap::default(),
             replies: ArcSwap::default(),
             policies: ArcSwap::default(),
+            default_queue_type: ArcSwap::default(),
             whole: watch::Sender::new(false),
         }
     }
@@ -157,6 +159,15 @@ impl Directory {
     /// The exchange of that name.
     pub fn exchange(&self, name: &str) -> Option<Arc<ExchangeHandle>> {
         self.exchanges.load().get(name).cloned()
+    }
+
+    /// The type of a queue whose declaration asks for none, if it can be of that type.
+    pub fn default_queue_type(&self) -> QueueKind {
+        **self.default_queue_type.load()
+    }
+
+    pub(crate) fn put_default_queue_type(&self, kind: QueueKind) {
+        self.default_queue_type.store(Arc::new(kind));
     }
 
     /// The policies of the virtual host, as of now.

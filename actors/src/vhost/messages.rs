@@ -11,7 +11,7 @@ use crate::id::{ConnectionId, QueueId};
 use crate::name::Name;
 use crate::node::WorkerId;
 use crate::policy::{CheckedPolicy, PolicyClass};
-use crate::queue::options::QueueOptions;
+use crate::queue::options::{QueueKind, QueueOptions};
 use crate::vhost::definitions::NotRecorded;
 use crate::vhost::directory::QueueHandle;
 
@@ -117,6 +117,11 @@ pub struct ClearPolicy {
     /// Its name.
     pub name: Name,
 }
+
+/// Sets the type of a queue whose declaration asks for none, `None` for the broker's: answered when it is recorded and holds.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<(), NotRecorded>")]
+pub struct SetDefaultQueueType(pub Option<QueueKind>);
 
 /// A connection ends: its exclusive queues go before this is answered.
 #[derive(Debug, Message)]

@@ -13,6 +13,7 @@ pub mod actor;
 mod binding;
 mod crashes;
 mod declaring;
+mod defaults;
 pub mod definitions;
 pub mod directory;
 mod down;

@@ -13,7 +13,7 @@ use crate::exchange::bindings::{Binding, Destination};
 use crate::name::Name;
 use crate::node::{Access, Resource};
 use crate::queue::messages::{self as mail, Deleted, Inspection, Refusal};
-use crate::queue::options::{QueueOptions, locked};
+use crate::queue::options::{QueueOptions, locked, with_default_type};
 use crate::vhost::directory::QueueHandle;
 use crate::vhost::messages::Declared;
 use crate::vhost::{messages as vhost, names};
@@ -111,6 +111,7 @@ impl Channel {
             let name = self.named_queue(&stripped)?;
             return self.declare_passively(name, declare.nowait, ctx);
         }
+        let declare = with_default_type(declare, self.session.vhost.directory.default_queue_type());
         let options = QueueOptions::parse(&declare, &self.session.vhost.name)?;
         self.check_queue_access(&stripped, &options)?;
         self.try_declare(Name::from(&*stripped), options, declare.nowait, 1, ctx);

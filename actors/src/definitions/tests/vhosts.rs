@@ -1,0 +1,60 @@
+//! What is set for virtual hosts, in the store.
+
+use super::*;
+use crate::queue::options::QueueKind;
+
+fn set(kind: Option<QueueKind>) -> Change {
+    Change::DefaultQueueType(kind)
+}
+
+#[test]
+fn a_default_type_of_queue_is_there_again() {
+    let mut stage = Stage::new();
+    recorded(&stage.vhost("/"), [set(Some(QueueKind::Quorum))]);
+    recorded(&stage.vhost("other"), [set(Some(QueueKind::Quorum)), set(None)]);
+    let (_, recovered) = stage.reopened("/");
+    assert_eq!(recovered.default_queue_type, Some(QueueKind::Quorum));
+    assert_eq!(stage.reopened("other").1.default_queue_type, None);
+}
+
+#[test]
+fn a_store_without_virtual_hosts_is_raised_to_the_format_that_has_them() {
+    const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+    let mut stage = Stage::new();
+    recorded(&stage.vhost("/"), [queue(StoreId(1), "q")]);
+    stage.store = None;
+    let database = redb::Database::open(stage.directory.path().join(FILE)).unwrap();
+    let write = database.begin_write().unwrap();
+    write.open_table(META).unwrap().insert("format", 2).unwrap();
+    write.delete_table(super::super::tables::VHOSTS).unwrap();
+    write.commit().unwrap();
+    drop(database);
+    let inspected = inspect(stage.directory.path()).unwrap().unwrap();
+    assert_eq!((inspected.format, inspected.defects.len()), (2, 0));
+    let (definitions, recovered) = stage.reopened("/");
+    assert_eq!((recovered.queues.len(), recovered.default_queue_type), (1, None));
+    recorded(&definitions, [set(Some(QueueKind::Quorum))]);
+    let again = stage.reopened("/").1.default_queue_type;
+    assert_eq!(again, Some(QueueKind::Quorum));
+    let inspected = inspect(stage.directory.path()).unwrap().unwrap();
+    assert_eq!((inspected.format, inspected.defects.len()), (FORMAT, 0));
+}
+
+#[test]
+fn a_default_whose_sync_fails_is_what_it_was_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut file, _) = DatabaseFile::open(&directory.path().join(FILE)).unwrap();
+    let mut undone_by = |change: Change| {
+        let mut undo = Vec::new();
+        let change = (Name::from("/"), change);
+        file.record([&change].into_iter(), &mut undo).unwrap();
+        undo.into_iter().map(|(_, change)| change).next().unwrap()
+    };
+    let first = undone_by(set(Some(QueueKind::Quorum)));
+    assert!(matches!(first, Change::DefaultQueueType(None)), "{first:?}");
+    let second = undone_by(set(None));
+    assert!(
+        matches!(second, Change::DefaultQueueType(Some(QueueKind::Quorum))),
+        "{second:?}"
+    );
+}
