@@ -149,7 +149,7 @@ fn numbers_out_of_range_are_refused() {
     );
     assert_eq!(
         refusal("x-message-ttl", 315_360_000_001_i64),
-        ": {value_too_big,315360000001}"
+        ": {value_too_large,315360000001}"
     );
     assert_eq!(refusal("x-max-priority", 256), ": {max_value_exceeded,256}");
     let longest = parsed([("x-message-ttl", 315_360_000_000_i64)]);

@@ -264,6 +264,19 @@ fn a_priority_must_be_a_number() {
 }
 
 #[test]
+fn only_streams_are_consumed_from_an_offset() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    channel.declare("q");
+    let from_offset = Consume {
+        arguments: FieldTable::from_iter([("x-stream-offset", "first")]),
+        ..consume("q")
+    };
+    let text = "PRECONDITION_FAILED - invalid arg 'x-stream-offset' for queue 'q' in vhost '/' of queue type rabbit_classic_queue";
+    channel.fails(from_offset, 406, text);
+}
+
+#[test]
 fn a_single_active_consumer_gets_everything_until_it_goes() {
     let broker = Broker::start();
     let connection = broker.connect();

@@ -36,7 +36,7 @@ fn a_bad_value_is_refused_and_nothing_comes_to_life() {
         (
             "x-message-ttl",
             315_360_000_001_i64.into(),
-            "{value_too_big,315360000001}",
+            "{value_too_large,315360000001}",
         ),
         ("x-expires", 0.into(), "{value_zero,0}"),
         ("x-expires", (-1).into(), "{value_negative,-1}"),
@@ -136,8 +136,10 @@ fn arguments_of_another_type_of_queue_are_refused() {
             &format!("invalid arg '{key}' for queue 'q' in vhost '/' of queue type rabbit_classic_queue"),
         );
     }
-    let quorum_cases: [(&str, FieldValue); 4] = [
+    let quorum_cases: [(&str, FieldValue); 6] = [
         ("x-max-priority", 5.into()),
+        ("x-max-priority", 256.into()),
+        ("x-queue-mode", "eager".into()),
         ("x-queue-mode", "lazy".into()),
         ("x-queue-version", 2.into()),
         ("x-max-age", "1D".into()),

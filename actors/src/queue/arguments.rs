@@ -7,7 +7,7 @@ use leveret_protocol::{Exception, FieldTable, FieldValue, ReplyCode};
 use crate::{
     deduplication::{self, Deduplication},
     name::Name,
-    queue::terms::LONGEST_TIME,
+    queue::{kind::QueueKind, terms::LONGEST_TIME},
     vhost::names,
 };
 
@@ -20,12 +20,21 @@ pub(super) struct Arguments<'d> {
 
 /// Why a queue of one type does not have an argument, a property or a value.
 impl Arguments<'_> {
-    /// 406: queues of this type, named as clients know it, do not have the argument `key`.
-    pub(super) fn foreign(&self, key: &str, queue_type: &str) -> Exception {
-        unmet(format!(
-            "invalid arg '{key}' for {} of queue type {queue_type}",
-            names::queue(self.queue, self.vhost)
-        ))
+    /// 406 if there is one of the arguments that only queues of other types have.
+    pub(super) fn check_known(
+        &self,
+        foreign: impl IntoIterator<Item = &'static str>,
+        kind: QueueKind,
+    ) -> Result<(), Exception> {
+        let mut foreign = foreign.into_iter();
+        match foreign.find(|key| self.table.get(key).is_some()) {
+            None => Ok(()),
+            Some(key) => Err(unmet(format!(
+                "invalid arg '{key}' for {} of queue type {}",
+                names::queue(self.queue, self.vhost),
+                kind.long_name()
+            ))),
+        }
     }
 
     /// 406: queues of this type do not have the property `name`.
@@ -68,7 +77,7 @@ impl<'d> Arguments<'d> {
     pub(super) fn time(&self, key: &str) -> Result<Option<Duration>, Exception> {
         match self.integer(key)? {
             Some(number) if number > LONGEST_TIME => {
-                Err(self.invalid(key, &format!("{{value_too_big,{number}}}")))
+                Err(self.invalid(key, &format!("{{value_too_large,{number}}}")))
             }
             _ => Ok(self.number(key)?.map(Duration::from_millis)),
         }

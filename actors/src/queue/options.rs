@@ -58,6 +58,7 @@ impl QueueOptions {
         };
         let kind = kind(&arguments)?;
         check_named(declare, kind)?;
+        arguments.check_known(kind.foreign(), kind)?;
         let options = Self {
             kind,
             durable: declare.durable && !declare.exclusive,
@@ -71,9 +72,6 @@ impl QueueOptions {
             arguments: declare.arguments.clone(),
         };
         check_without_effect(&arguments)?;
-        if let Some(key) = kind.foreign().find(|key| arguments.table.get(key).is_some()) {
-            return Err(arguments.foreign(key, kind.long_name()));
-        }
         if kind == QueueKind::Quorum {
             check_quorum(&arguments, declare, &options)?;
         }

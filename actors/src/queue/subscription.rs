@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leveret_protocol::{Exception, method::basic::Consume};
 
-use super::arguments::Arguments;
+use super::{arguments::Arguments, kind::QueueKind};
 
 /// How a consumer wants to be served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,17 +22,22 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// What basic.consume asks for at the queue of this name.
+    /// What basic.consume asks for at the queue of this name and type.
     ///
     /// # Errors
     ///
-    /// 406 when an argument has the wrong type or value. Arguments this broker does not know mean nothing.
-    pub fn parse(consume: &Consume<'_>, queue: &str, vhost: &str) -> Result<Self, Exception> {
+    /// 406 when an argument has the wrong type or value, or is for streams. Arguments this broker does not know mean nothing.
+    pub fn parse(
+        consume: &Consume<'_>,
+        (queue, kind): (&str, QueueKind),
+        vhost: &str,
+    ) -> Result<Self, Exception> {
         let arguments = Arguments {
             table: &consume.arguments,
             queue,
             vhost,
         };
+        arguments.check_known(["x-stream-offset"], kind)?;
         // It was for mirrored queues.
         arguments.truth("x-cancel-on-ha-failover")?;
         Ok(Subscription {

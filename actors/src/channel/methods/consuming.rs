@@ -32,7 +32,7 @@ impl Channel {
         let name = self.named_queue(consume.queue)?;
         let handle = self.find_queue(&name)?;
         self.session.check(Access::Read, Resource::Queue(&name))?;
-        let asked = Subscription::parse(&consume, &name, &self.session.vhost.name)?;
+        let asked = Subscription::parse(&consume, (&name, handle.options.kind), &self.session.vhost.name)?;
         let tag = self.new_consumer_tag(consume.consumer_tag)?;
         let asked_for_budget = self.budget.is_some() && !self.session.qos_by_channel;
         if asked_for_budget && handle.options.kind == QueueKind::Quorum {
