@@ -104,7 +104,7 @@ fn a_consistent_hash_exchange_hashes_what_it_is_told_to() {
             ..with("x-consistent-hash", [("hash-property", "app_id".into())])
         },
         406,
-        "PRECONDITION_FAILED - Unsupported property, app_id",
+        "PRECONDITION_FAILED - Unsupported property: app_id",
     );
     let missing = "NOT_FOUND - no exchange 'other' in vhost '/'";
     connection
@@ -147,7 +147,7 @@ fn a_consistent_hash_binding_has_a_weight() {
     channel.fails(
         bind("q", "e", "heavy"),
         406,
-        "PRECONDITION_FAILED - The binding key must be an integer: heavy",
+        "PRECONDITION_FAILED - The binding key must be an integer: <<\"heavy\">>",
     );
     let channel = connection.channel();
     channel.fails(
@@ -230,7 +230,7 @@ fn a_new_binding_of_a_recent_history_exchange_gets_the_last_messages() {
             ..with("x-recent-history", [("x-recent-history-length", 0.into())])
         },
         406,
-        "PRECONDITION_FAILED - Invalid argument, 'x-recent-history-length' must be a positive integer",
+        "PRECONDITION_FAILED - Invalid argument 0, 'x-recent-history-length' must be a positive integer",
     );
 }
 

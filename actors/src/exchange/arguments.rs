@@ -8,6 +8,7 @@ use crate::deduplication::{self, Deduplication};
 use crate::exchange::history;
 use crate::exchange::kind::ExchangeKind;
 use crate::name::Name;
+use crate::policy::shown;
 use crate::queue::terms::LONGEST_TIME;
 use crate::vhost::names;
 
@@ -26,9 +27,12 @@ impl Arguments<'_> {
             return Ok(history::LENGTH);
         };
         let length = value.as_i64().and_then(|length| u64::try_from(length).ok());
-        length
-            .filter(|length| *length > 0)
-            .ok_or_else(|| unmet(format!("Invalid argument, '{key}' must be a positive integer")))
+        length.filter(|length| *length > 0).ok_or_else(|| {
+            let value = shown(value);
+            unmet(format!(
+                "Invalid argument {value}, '{key}' must be a positive integer"
+            ))
+        })
     }
 
     /// Which messages are dropped because they were there before. An exchange of the type for it says so by that.
@@ -72,7 +76,7 @@ impl Arguments<'_> {
         match number {
             0 => Err(self.invalid(key, "{value_zero,0}")),
             negative if negative < 0 => Err(self.invalid(key, &format!("{{value_negative,{number}}}"))),
-            big if big > most => Err(self.invalid(key, &format!("{{value_too_big,{number}}}"))),
+            big if big > most => Err(self.invalid(key, &format!("{{value_too_large,{number}}}"))),
             fit => Ok(Some(fit.unsigned_abs())),
         }
     }

@@ -36,13 +36,13 @@ impl HashBy {
             (Some(_), Some(_)) => refused("hash-header and hash-property are mutually exclusive".to_owned()),
             (Some(header), None) => match header.as_str() {
                 Some(header) => Ok(HashBy::Header(Name::from(header))),
-                None => refused(format!("Unsupported header, {header}")),
+                None => refused(format!("Unsupported header: {header}")),
             },
             (None, Some(property)) => match property.as_str() {
                 Some("message_id") => Ok(HashBy::MessageId),
                 Some("correlation_id") => Ok(HashBy::CorrelationId),
                 Some("timestamp") => Ok(HashBy::Timestamp),
-                _ => refused(format!("Unsupported property, {property}")),
+                _ => refused(format!("Unsupported property: {property}")),
             },
         }
     }
@@ -89,7 +89,7 @@ mod tests {
         );
         assert_eq!(
             refusal(&[("hash-property", "app_id")]),
-            "PRECONDITION_FAILED - Unsupported property, app_id"
+            "PRECONDITION_FAILED - Unsupported property: app_id"
         );
     }
 

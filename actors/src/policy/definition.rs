@@ -221,7 +221,7 @@ fn what(key: &str) -> String {
 }
 
 /// A value as refusals show it: text in double angle brackets, as the tools for RabbitMQ do.
-fn shown(value: &FieldValue) -> String {
+pub(crate) fn shown(value: &FieldValue) -> String {
     match value.as_str() {
         Some(text) => format!("<<\"{text}\">>"),
         None => value.to_string(),

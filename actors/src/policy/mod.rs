@@ -15,6 +15,7 @@ use std::fmt;
 use leveret_protocol::FieldTable;
 
 pub use definition::InvalidPolicy;
+pub(crate) use definition::shown;
 pub use matching::{Applied, CheckedPolicy, Policies};
 
 use crate::name::Name;

@@ -92,7 +92,7 @@ fn number(destination: &Destination) -> u64 {
 fn weight(key: &str) -> Result<u64, Exception> {
     let refused = |text: String| Err(Exception::new(ReplyCode::PreconditionFailed, text));
     match key.parse::<i64>() {
-        Err(_) => refused(format!("The binding key must be an integer: {key}")),
+        Err(_) => refused(format!("The binding key must be an integer: <<\"{key}\">>")),
         Ok(weight) if weight < 1 => refused("The binding key must be greater than 0".to_owned()),
         Ok(weight) => Ok(weight.unsigned_abs()),
     }
@@ -172,7 +172,7 @@ mod tests {
         let refusal = |key| Weighted::default().add(key, &queue(0)).unwrap_err().reply_text();
         assert_eq!(
             refusal("a"),
-            "PRECONDITION_FAILED - The binding key must be an integer: a"
+            "PRECONDITION_FAILED - The binding key must be an integer: <<\"a\">>"
         );
         for key in ["0", "-3"] {
             assert_eq!(
