@@ -75,9 +75,24 @@ fn without_a_positive_delay_a_message_is_routed_at_once() {
     channel.publish("later", "k", "no header");
     publish(&channel, "later", "k", -5, "negative");
     publish(&channel, "later", "k", 0, "zero");
-    publish(&channel, "later", "k", "100", "text");
+    publish(&channel, "later", "k", "soon", "text");
     let expected = ["no header", "negative", "zero", "text"];
     assert_eq!(channel.delivered(4), expected);
+}
+
+#[test]
+fn a_delay_may_be_written_in_digits_or_as_a_float() {
+    let broker = Broker::start();
+    let channel = consuming(&broker);
+    publish(&channel, "later", "k", 60.5, "float");
+    let first = channel.delivery();
+    assert_eq!((&*first.body, delay(&first)), (&b"float"[..], Some((-60).into())));
+    publish(&channel, "later", "k", "60", "digits");
+    let second = channel.delivery();
+    assert_eq!(
+        (&*second.body, delay(&second)),
+        (&b"digits"[..], Some((-60).into()))
+    );
 }
 
 #[test]

@@ -25,19 +25,27 @@ pub fn waiting_room(exchange: &str) -> Name {
 /// for more than the longest time gets that.
 #[must_use]
 pub fn delay(headers: &FieldTable) -> Option<u64> {
-    let said = headers.get(DELAY)?.as_i64()?;
+    let said = said(headers)?;
     let delay = u64::try_from(said).ok().filter(|delay| *delay > 0)?;
     Some(delay.min(LONGEST))
 }
 
 /// The delay of a message that has waited is negated, so that its consumers can tell and no exchange delays it again.
 pub fn turn(headers: &mut FieldTable) {
-    let Some(said) = headers.get(DELAY).and_then(FieldValue::as_i64) else {
-        return;
-    };
-    if said > 0 {
+    if let Some(said) = said(headers)
+        && said > 0
+    {
         let turned = i32::try_from(-said).map_or(FieldValue::I64(-said), FieldValue::I32);
         headers.insert(DELAY, turned);
+    }
+}
+
+/// The delay in the headers: an integer of any width or, as clients of RabbitMQ's plugin say it too, a float or digits.
+fn said(headers: &FieldTable) -> Option<i64> {
+    match headers.get(DELAY)? {
+        FieldValue::F32(delay) => Some(*delay as i64),
+        FieldValue::F64(delay) => Some(*delay as i64),
+        value => value.as_i64().or_else(|| value.as_str()?.parse().ok()),
     }
 }
 
@@ -59,18 +67,35 @@ mod tests {
     }
 
     #[test]
-    fn a_positive_integer_delays_and_nothing_else_does() {
+    fn a_positive_number_delays_and_nothing_else_does() {
         assert_eq!(delay(&headers(1)), Some(1));
         assert_eq!(delay(&headers(u32::MAX)), Some(LONGEST));
         assert_eq!(delay(&headers(i64::MAX)), Some(LONGEST));
-        for none in [headers(0), headers(-5), headers("5"), FieldTable::new()] {
+        assert_eq!(delay(&headers("250")), Some(250));
+        assert_eq!(delay(&headers(250.9)), Some(250));
+        let void = headers(FieldValue::Void);
+        for none in [
+            headers(0),
+            headers(-5),
+            headers("soon"),
+            headers("-5"),
+            headers(f64::NAN),
+            void,
+            FieldTable::new(),
+        ] {
             assert_eq!(delay(&none), None);
         }
     }
 
     #[test]
     fn what_has_waited_does_not_wait_again() {
-        for (said, turned) in [(7, FieldValue::I32(-7)), (i64::MAX, FieldValue::I64(-i64::MAX))] {
+        let seven = || FieldValue::I32(-7);
+        for (said, turned) in [
+            (FieldValue::I64(7), seven()),
+            ("7".into(), seven()),
+            (7.5.into(), seven()),
+            (i64::MAX.into(), FieldValue::I64(-i64::MAX)),
+        ] {
             let mut table = headers(said);
             turn(&mut table);
             assert_eq!(table, headers(turned));
