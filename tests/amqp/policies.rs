@@ -140,6 +140,23 @@ fn a_policy_limits_queues_that_exist_and_those_to_come() {
 }
 
 #[test]
+fn a_time_to_live_set_later_holds_for_what_comes_later() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.declare("q");
+    let ttl = |ms: i32| policy("p", "^q$", FieldTable::from_iter([("message-ttl", ms)]));
+    channel.publish("", "q", "without");
+    channel.ready("q");
+    set(&broker, ttl(3_600_000));
+    channel.publish("", "q", "an hour");
+    channel.ready("q");
+    set(&broker, ttl(50));
+    channel.publish("", "q", "no time");
+    shrinks(&channel, "q", 2);
+    assert_eq!(channel.drain("q"), ["without", "an hour"]);
+}
+
+#[test]
 fn dead_letters_go_where_a_policy_says() {
     let broker = own();
     let channel = broker.connect().channel();

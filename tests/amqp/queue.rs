@@ -66,6 +66,27 @@ fn the_broker_makes_up_a_name_when_there_is_none() {
 }
 
 #[test]
+fn a_client_may_choose_how_the_made_up_name_begins() {
+    let broker = Broker::adjusted(|_| ());
+    let channel = broker.connect().channel();
+    let prefixed = |prefix: &str| {
+        let declare = Declare {
+            arguments: FieldTable::from_iter([("x-name-prefix", prefix)]),
+            ..queue("")
+        };
+        channel.call::<DeclareOk<'_>>(declare).queue.to_owned()
+    };
+    let longest = "p".repeat(64);
+    for prefix in ["mine.", &longest] {
+        let name = prefixed(prefix);
+        assert_eq!(name.strip_prefix(prefix).map(str::len), Some(22), "{name}");
+    }
+    for prefix in ["amq.rabbitmq.", &"p".repeat(65)] {
+        assert!(prefixed(prefix).starts_with("amq.gen-"), "{prefix}");
+    }
+}
+
+#[test]
 fn the_amq_prefix_is_reserved() {
     let broker = Broker::start();
     let connection = broker.connect();
