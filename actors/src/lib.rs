@@ -15,7 +15,7 @@
 //! | [`vhost`] | the name tables; declares, deletes and supervises exchanges and queues | main thread |
 //! | [`listener`] | a listening socket | a worker, by turn |
 //! | [`reception`](listener) | the connections of a worker | that worker |
-//! | [`connection`] | a socket: handshake, heartbeats, its channels | its listener's worker, or one with fewer connections |
+//! | [`connection`] | a socket: handshake, heartbeats, its channels | its listener's worker beside a few others, or one with fewer |
 //! | [`writer`] | the writing half of that socket | its connection's worker |
 //! | [`channel`] | commands in order, delivery tags, confirms, transactions | its connection's worker |
 //! | [`consumer`] | one subscription's credit | its channel's worker |

@@ -72,7 +72,7 @@ impl Broker {
     ///
     /// When the system has no thread or descriptor left for the workers, the journal, or the watch over memory and disk.
     pub fn launch(settings: Settings, stores: Option<Stores<'_>>) -> io::Result<Broker> {
-        let workers = Workers::start(settings.workers)?;
+        let workers = Workers::start(settings.workers, settings.connections_together)?;
         let (store, journal) = stores.map(|stores| (stores.definitions, stores.journal)).unzip();
         let known = store.map(DefinitionStore::queues).unwrap_or_default();
         let disk = DiskHealth::default();

@@ -301,7 +301,7 @@ mod tests {
             name: Name::from("q"),
             addr: Addr::new(channel(0).0),
             owner: None,
-            worker: System::new().block_on(async { Workers::start(1).unwrap().by_turn() }),
+            worker: System::new().block_on(async { Workers::start(1, 1).unwrap().by_turn() }),
             options: Arc::new(options),
             store_id: None,
             down_until: None,

@@ -11,13 +11,16 @@ pub struct Seats {
     /// By worker.
     taken: Vec<(WorkerId, AtomicUsize)>,
     all: AtomicUsize,
+    together: usize,
 }
 
 impl Seats {
-    pub(super) fn new(workers: impl Iterator<Item = WorkerId>) -> Self {
+    /// `together` is as in [`Settings`](super::Settings::connections_together).
+    pub(super) fn new(workers: impl Iterator<Item = WorkerId>, together: usize) -> Self {
         Seats {
             taken: workers.map(|worker| (worker, AtomicUsize::new(0))).collect(),
             all: AtomicUsize::new(0),
+            together: together.max(1),
         }
     }
 
@@ -26,10 +29,11 @@ impl Seats {
         self.all.load(Ordering::Acquire)
     }
 
-    /// Takes a seat for a connection that `home` has accepted: there, unless another worker has fewer.
+    /// Takes a seat for a connection that `home` has accepted: beside those that came just before, until they are as many as
+    /// live together, then where there are fewest; at home if that makes no difference.
     pub fn take_near(self: &Arc<Self>, home: WorkerId) -> Seat {
         let burden = |(_, (worker, taken)): &(usize, &(WorkerId, AtomicUsize))| {
-            (taken.load(Ordering::Relaxed), *worker != home)
+            (taken.load(Ordering::Relaxed) / self.together, *worker != home)
         };
         let least = self.taken.iter().enumerate().min_by_key(burden);
         let (at, worker) = least.map_or((0, home), |(at, &(worker, _))| (at, worker));
@@ -72,16 +76,16 @@ mod tests {
     use super::*;
     use crate::node::Workers;
 
-    fn three_workers() -> (Arc<Seats>, Vec<WorkerId>) {
+    fn three_workers(together: usize) -> (Arc<Seats>, Vec<WorkerId>) {
         System::new().block_on(async {
-            let workers = Workers::start(3).unwrap();
+            let workers = Workers::start(3, together).unwrap();
             (Arc::clone(workers.seats()), workers.all().collect())
         })
     }
 
     #[test]
     fn connections_that_come_and_go_live_where_they_were_accepted() {
-        let (seats, workers) = three_workers();
+        let (seats, workers) = three_workers(1);
         for &home in workers.iter().cycle().take(12) {
             let seat = seats.take_near(home);
             assert_eq!((seat.worker, seat.others), (home, 0));
@@ -91,7 +95,7 @@ mod tests {
 
     #[test]
     fn connections_that_stay_are_spread() {
-        let (seats, workers) = three_workers();
+        let (seats, workers) = three_workers(1);
         let mut taken: Vec<_> = (0..9).map(|_| seats.take_near(workers[1])).collect();
         assert_eq!((taken[0].worker, taken[8].others), (workers[1], 8));
         for &worker in &workers {
@@ -100,5 +104,18 @@ mod tests {
         taken.retain(|seat| seat.worker != workers[2]);
         assert_eq!(seats.take_near(workers[1]).worker, workers[2]);
         assert_eq!(seats.taken(), 6);
+    }
+
+    #[test]
+    fn few_connections_live_together() {
+        let (seats, workers) = three_workers(4);
+        let taken: Vec<_> = (0..24).map(|_| seats.take_near(workers[1])).collect();
+        assert_eq!(taken[0].worker, workers[1]);
+        for few in taken.chunks(4) {
+            assert!(few.iter().all(|seat| seat.worker == few[0].worker));
+        }
+        for &worker in &workers {
+            assert_eq!(taken.iter().filter(|seat| seat.worker == worker).count(), 8);
+        }
     }
 }

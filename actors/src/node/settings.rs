@@ -53,6 +53,10 @@ pub struct Settings {
     pub crash_pause: Duration,
     /// Threads that carry connections and queues. At least 1.
     pub workers: usize,
+    /// Connections that live on one worker before the next one gets any. A program mostly has one to publish, one to consume
+    /// and perhaps one to look after things: what they tell each other wakes no other thread then, and who floods does so
+    /// away from others. With 1 each goes where there are fewest.
+    pub connections_together: usize,
     /// Bytes of memory the process is to get by with: messages take half of it, the rest of a backlog is on the disk.
     /// Publishers are held back while it uses more.
     pub memory_limit: u64,
@@ -86,6 +90,7 @@ impl Default for Settings {
             close_timeout: Duration::from_secs(30),
             crash_pause: Duration::from_secs(60),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            connections_together: 4,
             memory_limit: u64::MAX,
             free_space: None,
             default_queue_type: QueueKind::Classic,

@@ -23,17 +23,18 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts `count` threads, at least one. They end with the actix system they are started in.
+    /// Starts `count` threads, at least one. They end with the actix system they are started in. `together` is as in
+    /// [`Settings`](super::Settings::connections_together).
     ///
     /// # Errors
     ///
     /// When the system has no thread or no descriptor left.
-    pub(crate) fn start(count: usize) -> std::io::Result<Self> {
+    pub(crate) fn start(count: usize, together: usize) -> std::io::Result<Self> {
         let workers = (0..count.max(1))
             .map(Worker::start)
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Workers {
-            seats: Arc::new(Seats::new((0..workers.len()).map(WorkerId))),
+            seats: Arc::new(Seats::new((0..workers.len()).map(WorkerId), together)),
             workers,
             next: AtomicUsize::new(0),
         })

@@ -49,7 +49,7 @@ mod tests {
     use crate::node::Workers;
 
     fn three_workers() -> Vec<WorkerId> {
-        System::new().block_on(async { Workers::start(3).unwrap().all().collect() })
+        System::new().block_on(async { Workers::start(3, 1).unwrap().all().collect() })
     }
 
     #[test]

@@ -27,10 +27,11 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// A broker with so many workers.
+    /// A broker with so many workers, and connections spread over them.
     pub(crate) fn with_workers(workers: usize) -> Ring {
         Ring::with(Settings {
             workers,
+            connections_together: 1,
             ..Settings::default()
         })
     }
