@@ -17,7 +17,29 @@ const WINDOW: u32 = 512 * 1024;
 /// Covers some received bytes until dropped. Clones share the cover.
 #[derive(Debug, Clone)]
 pub struct Permit {
-    _cover: Arc<OwnedSemaphorePermit>,
+    cover: Arc<Cover>,
+}
+
+#[derive(Debug)]
+enum Cover {
+    Bytes { _of_the_window: OwnedSemaphorePermit },
+    All { _of: Vec<Permit> },
+}
+
+impl Permit {
+    /// What all of them cover; `None` without any.
+    pub(crate) fn all(mut permits: Vec<Permit>) -> Option<Permit> {
+        if permits.len() < 2 {
+            return permits.pop();
+        }
+        let cover = Arc::new(Cover::All { _of: permits });
+        Some(Permit { cover })
+    }
+
+    /// Whether it shares the cover.
+    pub(crate) fn is(&self, other: &Permit) -> bool {
+        Arc::ptr_eq(&self.cover, &other.cover)
+    }
 }
 
 /// The bytes one connection may have under way.
@@ -39,7 +61,35 @@ impl Window {
         let wanted = u32::try_from(bytes).unwrap_or(WINDOW).clamp(1, WINDOW);
         let permit = ready!(self.semaphore.poll_acquire_many(cx, wanted));
         Poll::Ready(permit.map(|permit| Permit {
-            _cover: Arc::new(permit),
+            cover: Arc::new(Cover::Bytes {
+                _of_the_window: permit,
+            }),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::task::noop_waker_ref;
+
+    use super::*;
+
+    #[test]
+    fn bytes_are_free_when_the_last_of_all_that_cover_them_is_dropped() {
+        let mut window = Window::new();
+        let cx = &mut Context::from_waker(noop_waker_ref());
+        let Poll::Ready(Some(one)) = window.poll_acquire(cx, WINDOW as usize - 1) else {
+            panic!("there is room")
+        };
+        let Poll::Ready(Some(other)) = window.poll_acquire(cx, 1) else {
+            panic!("there is room")
+        };
+        assert!(Permit::all(Vec::new()).is_none());
+        let alone = Permit::all(vec![one.clone()]);
+        assert!(alone.is_some_and(|alone| alone.is(&one) && !alone.is(&other)));
+        let both = Permit::all(vec![one, other]);
+        assert!(window.poll_acquire(cx, 1).is_pending());
+        drop(both);
+        assert!(window.poll_acquire(cx, 1).is_ready());
     }
 }

@@ -34,6 +34,7 @@ fn batch() -> FrameBatch {
     let bytes = published();
     let mut frames = Vec::new();
     decode::frames(&bytes, FRAME_MAX, &mut frames);
+    let frames = frames.into();
     FrameBatch { bytes, frames }
 }
 

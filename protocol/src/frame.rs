@@ -7,8 +7,11 @@
 //! +------+---------+-------------+------------------+------+
 //! ```
 
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
 use bytes::Bytes;
-use std::collections::HashMap;
 
 /// The octet that ends every frame.
 pub const FRAME_END: u8 = 0xCE;
@@ -69,13 +72,66 @@ impl Frame {
     }
 }
 
+/// Frames in order. Clones share them, and so do the parts of a batch.
+#[derive(Clone, Default)]
+pub struct Frames {
+    shared: Arc<Vec<Frame>>,
+    from: usize,
+    to: usize,
+}
+
+impl Frames {
+    /// Those in this range, cut to what is there.
+    fn part(&self, range: Range<usize>) -> Frames {
+        let to = self.from.saturating_add(range.end).min(self.to);
+        Frames {
+            shared: Arc::clone(&self.shared),
+            from: self.from.saturating_add(range.start).min(to),
+            to,
+        }
+    }
+}
+
+impl From<Vec<Frame>> for Frames {
+    fn from(frames: Vec<Frame>) -> Self {
+        Frames {
+            from: 0,
+            to: frames.len(),
+            shared: Arc::new(frames),
+        }
+    }
+}
+
+impl Deref for Frames {
+    type Target = [Frame];
+
+    #[inline]
+    fn deref(&self) -> &[Frame] {
+        self.shared.get(self.from..self.to).unwrap_or_default()
+    }
+}
+
+impl PartialEq for Frames {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Frames {}
+
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
 /// The complete frames of one read, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FrameBatch {
     /// The bytes the frames lie in.
     pub bytes: Bytes,
     /// The frames.
-    pub frames: Vec<Frame>,
+    pub frames: Frames,
 }
 
 impl FrameBatch {
@@ -89,10 +145,9 @@ impl FrameBatch {
 
     /// The batch without its first frames: those from index `at` on.
     pub fn rest(&self, at: usize) -> FrameBatch {
-        let frames = self.frames.get(at..).unwrap_or_default().to_vec();
         FrameBatch {
             bytes: self.bytes.clone(),
-            frames,
+            frames: self.frames.part(at..usize::MAX),
         }
     }
 
@@ -101,56 +156,50 @@ impl FrameBatch {
         self.bytes.slice_ref(self.payload(frame))
     }
 
+    /// Whether all frames are for the same channel.
+    pub fn is_of_one_channel(&self) -> bool {
+        self.runs().nth(1).is_none()
+    }
+
     /// Hands out one batch a channel, channels in the order of their first frames.
     ///
-    /// A batch of one channel is passed on whole. Takes time linear in the number of frames.
+    /// A batch of one channel is passed on whole; otherwise the batches share one piece of memory for their frames.
     pub fn by_channel(self, mut each: impl FnMut(u16, FrameBatch)) {
-        let Some(channel) = self.frames.first().map(|frame| frame.channel) else {
-            return;
-        };
-        if self.frames.iter().all(|frame| frame.channel == channel) {
-            return each(channel, self);
-        }
-        let mut groups = Groups::default();
-        for frame in self.frames {
-            groups.of(frame.channel).push(frame);
-        }
-        for (channel, frames) in groups.groups {
-            each(
-                channel,
-                FrameBatch {
-                    bytes: self.bytes.clone(),
-                    frames,
-                },
-            );
-        }
-    }
-}
-
-/// Frames by channel, channels in the order of their first frames.
-#[derive(Default)]
-struct Groups {
-    groups: Vec<(u16, Vec<Frame>)>,
-    /// Where each channel's group is.
-    places: HashMap<u16, usize>,
-    /// The group of the last frame, which the next frame most often belongs to.
-    last: usize,
-}
-
-impl Groups {
-    fn of(&mut self, channel: u16) -> &mut Vec<Frame> {
-        if self.groups.get(self.last).is_none_or(|(of, _)| *of != channel) {
-            self.last = *self.places.entry(channel).or_insert(self.groups.len());
-            if self.last == self.groups.len() {
-                self.groups.push((channel, Vec::new()));
+        if self.is_of_one_channel() {
+            if let Some(frame) = self.frames.first() {
+                each(frame.channel, self);
             }
+            return;
         }
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "`last` is the place of a group that exists"
-        )]
-        &mut self.groups[self.last].1
+        let mut runs: Vec<&[Frame]> = self.runs().collect();
+        runs.sort_by_key(|run| channel(run));
+        let sorted = Frames::from(runs.concat());
+        let mut at = 0;
+        let mut groups: Vec<(u32, u16, Range<usize>)> = Vec::with_capacity(runs.len());
+        for group in sorted.chunk_by(same_channel) {
+            let first = group.first().map_or(0, |frame| frame.start);
+            groups.push((first, channel(group), at..at + group.len()));
+            at += group.len();
+        }
+        groups.sort_by_key(|&(first, ..)| first);
+        for (_, channel, range) in groups {
+            let (bytes, frames) = (self.bytes.clone(), sorted.part(range));
+            each(channel, FrameBatch { bytes, frames });
+        }
     }
+
+    /// Neighbours that are for the same channel.
+    fn runs(&self) -> impl Iterator<Item = &[Frame]> {
+        self.frames.chunk_by(same_channel)
+    }
+}
+
+fn same_channel(one: &Frame, other: &Frame) -> bool {
+    one.channel == other.channel
+}
+
+fn channel(run: &[Frame]) -> u16 {
+    run.first().map_or(0, |frame| frame.channel)
 }
 
 #[cfg(test)]
@@ -166,7 +215,7 @@ mod tests {
         };
         FrameBatch {
             bytes: Bytes::from_iter((0..channels.len()).map(|at| at as u8)),
-            frames: channels.iter().enumerate().map(frame).collect(),
+            frames: channels.iter().enumerate().map(frame).collect::<Vec<_>>().into(),
         }
     }
 

@@ -39,7 +39,7 @@ pub use codec::{DecodeError, FrameCodec, Inbound};
 pub use content::{Body, Content};
 pub use encode::{BodyRef, Chunk};
 pub use exception::{Exception, Scope};
-pub use frame::{Frame, FrameBatch, FrameKind};
+pub use frame::{Frame, FrameBatch, FrameKind, Frames};
 pub use header::ProtocolHeader;
 pub use method::{EncodeMethod, Method};
 pub use properties::{OwnedProperties, Properties};

@@ -66,7 +66,7 @@ impl Wire {
         assert_eq!(decode::frames(&self.0, 0, &mut frames), (self.0.len(), None));
         FrameBatch {
             bytes: Bytes::from(self.0),
-            frames,
+            frames: frames.into(),
         }
     }
 }
@@ -139,7 +139,7 @@ fn a_content_cut_anywhere_between_its_frames_is_joined() {
         for frames in [first, second] {
             let batch = FrameBatch {
                 bytes: whole.bytes.clone(),
-                frames: frames.to_vec(),
+                frames: frames.to_vec().into(),
             };
             let mut at = 0;
             while let Some(command) = assembler.next(&batch, &mut at) {
@@ -322,10 +322,10 @@ fn a_large_body_of_many_frames_arrives_unchanged() {
     let mut assembler = Assembler::new(MAX);
     let mut received = None;
     // Each frame comes in a batch of its own.
-    for frame in &batch.frames {
+    for frame in batch.frames.iter() {
         let batch = FrameBatch {
             bytes: batch.bytes.clone(),
-            frames: vec![*frame],
+            frames: vec![*frame].into(),
         };
         assert!(received.is_none());
         let mut at = 0;
@@ -391,7 +391,7 @@ fn a_publication_means_the_same_whatever_came_before() {
         let at = if cut { 1 } else { batch.frames.len() };
         let parts = [&batch.frames[..at], &batch.frames[at..]].map(|frames| FrameBatch {
             bytes: batch.bytes.clone(),
-            frames: frames.to_vec(),
+            frames: frames.to_vec().into(),
         });
         let (of_first, of_second) = {
             let first = used.next(&parts[0], &mut 0).map(|read| format!("{read:?}"));

@@ -104,6 +104,7 @@ fn encoded(method: &Method<'_>) -> BytesMut {
 fn command(bytes: Bytes) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let mut frames = Vec::new();
     assert_eq!(decode::frames(&bytes, 0, &mut frames), (bytes.len(), None));
+    let frames = frames.into();
     let (batch, mut at) = (FrameBatch { bytes, frames }, 0);
     let mut assembler = Assembler::new(1 << 30);
     let command = assembler.next(&batch, &mut at).unwrap().unwrap();

@@ -35,6 +35,7 @@ mod handshake;
 mod heartbeat;
 mod lifetime;
 mod limits;
+mod many_channels;
 mod naming;
 mod permissions;
 mod policies;

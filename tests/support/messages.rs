@@ -65,6 +65,12 @@ impl Channel {
     #[track_caller]
     pub(crate) fn get_as(&self, get: basic::Get<'_>) -> Option<Got> {
         self.send(get);
+        self.got()
+    }
+
+    /// The answer to a basic.get.
+    #[track_caller]
+    pub(crate) fn got(&self) -> Option<Got> {
         match self.method() {
             Method::Basic(basic::Method::GetOk(ok)) => Some(Got::new(ok, content::read(self))),
             Method::Basic(basic::Method::GetEmpty(_)) => None,

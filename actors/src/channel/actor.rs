@@ -29,7 +29,6 @@ use crate::id::ChannelId;
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
 use crate::printable::Printable;
-use crate::publication::PageBuilder;
 use crate::queue::messages::{DirectReply, QueueNotice};
 use crate::turn::{Act, Turn};
 use crate::writer::outbox::Outbox;
@@ -67,7 +66,6 @@ pub(crate) struct Channel {
     pub(super) labour: Labour,
     pub(super) attachments: Attachments,
     pub(super) routes: RouteMemo,
-    pub(super) page: PageBuilder,
     pub(super) confirms: Option<Confirms>,
     /// For how many acts confirms have waited to be answered together with those before them.
     pub(super) waited: u8,
@@ -114,9 +112,8 @@ impl Channel {
             assembler: Assembler::new(max_message_size),
             unfinished: Share::new(Arc::clone(&session.unfinished)),
             labour: Labour::default(),
-            attachments: Attachments::new(id),
+            attachments: Attachments::new(id, session.mailbag.clone()),
             routes: RouteMemo::default(),
-            page: PageBuilder::default(),
             confirms: None,
             waited: 0,
             transaction: None,
@@ -191,7 +188,7 @@ impl Channel {
     fn abandon(&mut self) {
         self.post_publications();
         self.post_settlements();
-        self.attachments = Attachments::new(self.id);
+        self.attachments = Attachments::new(self.id, self.session.mailbag.clone());
         self.routes = RouteMemo::default();
         self.subscriptions = Subscriptions::default();
         self.unacked = Unacked::default();
@@ -242,9 +239,9 @@ impl Handler<Act> for Channel {
 impl Handler<Commands> for Channel {
     type Result = ();
 
-    fn handle(&mut self, Commands { batch, permit }: Commands, ctx: &mut Context<Self>) {
-        let weight = batch.frames.len();
-        self.inbox.push(batch, permit);
+    fn handle(&mut self, commands: Commands, ctx: &mut Context<Self>) {
+        let weight = commands.batch.frames.len();
+        self.inbox.push(commands);
         self.run(ctx);
         self.absorbed(weight, ctx);
     }

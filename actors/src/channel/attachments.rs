@@ -1,12 +1,11 @@
 //! The queues a channel deals with, and what is on its way to each.
 //!
 //! A channel attaches to a queue once and then names itself by its id, so that no address is cloned for a
-//! message. Publications and settlements gather here and are posted together, at most one
-//! mail of each kind to a queue for each batch of commands.
+//! message. Settlements gather here and are posted together, at most one mail to a queue for each batch of commands;
+//! publications gather in the [`Mailbag`] that all channels of the connection share.
 //!
 //! An attachment that is dropped detaches: also when the channel panics, its queues get back what it had not settled.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use actix::dev::Request;
@@ -14,28 +13,22 @@ use actix::prelude::*;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
+use super::mailbag::Mailbag;
 use crate::id::{ChannelId, QueueId};
-use crate::publication::{Page, Part};
+use crate::publication::Page;
 use crate::queue::Outcome;
 use crate::queue::actor::Queue;
-use crate::queue::messages::{Attach, Detach, Enqueue, QueueNotice, Settle};
+use crate::queue::messages::{Attach, Detach, QueueNotice, Settle};
 use crate::return_address::ReturnAddress;
 use crate::vhost::directory::QueueHandle;
-use crate::window::Permit;
-
-/// Room for so many offsets is kept for each queue from one batch to the next.
-const MOST_KEPT: usize = 256;
 
 /// One queue a channel deals with.
 pub(crate) struct Attachment {
     pub(crate) queue: Arc<QueueHandle>,
     channel: ChannelId,
-    /// Publications gathered for it, as offsets into the page under construction.
-    offsets: Vec<u32>,
-    /// Where they are among all that are about to be posted.
-    range: Range<u32>,
-    /// The highest confirm number among them.
-    confirm: Option<u64>,
+    mailbag: Mailbag,
+    /// What is for it in the mailbag.
+    parcel: u32,
     /// Settlements gathered for it.
     runs: Vec<(Outcome, Vec<u32>)>,
     /// Deliveries from it that the channel has not settled.
@@ -61,6 +54,7 @@ impl Drop for Attachment {
                 channel: self.channel,
             });
         }
+        self.mailbag.leave(self.parcel);
     }
 }
 
@@ -69,19 +63,22 @@ pub(crate) struct Attachments {
     channel: ChannelId,
     attached: Slab<Attachment>,
     by_queue: FxHashMap<QueueId, u32>,
-    /// Attachments with publications to post.
-    published: Vec<u32>,
+    mailbag: Mailbag,
+    /// How often the mailbag was posted when something was added to it last.
+    added: Option<u64>,
     /// Attachments with settlements to post.
     settled: Vec<u32>,
 }
 
 impl Attachments {
-    pub(crate) fn new(channel: ChannelId) -> Self {
+    /// Those of a channel that adds to a mailbag.
+    pub(crate) fn new(channel: ChannelId, mailbag: Mailbag) -> Self {
         Attachments {
             channel,
             attached: Slab::new(),
             by_queue: FxHashMap::default(),
-            published: Vec::new(),
+            mailbag,
+            added: None,
             settled: Vec::new(),
         }
     }
@@ -105,11 +102,10 @@ impl Attachments {
             peer: ReturnAddress::new(notices(), crashed),
         });
         let attachment = Attachment {
+            parcel: self.mailbag.join(&queue),
             queue,
             channel: self.channel,
-            offsets: Vec::new(),
-            range: 0..0,
-            confirm: None,
+            mailbag: self.mailbag.clone(),
             runs: Vec::new(),
             outstanding: 0,
             users: 0,
@@ -131,14 +127,15 @@ impl Attachments {
 
     /// Gathers a publication for a queue.
     pub(crate) fn publish(&mut self, key: u32, offset: u32, confirm: Option<u64>) {
-        let Some(attachment) = self.attached.get_mut(key as usize) else {
-            return;
-        };
-        if attachment.offsets.is_empty() {
-            self.published.push(key);
+        if let Some(attachment) = self.attached.get(key as usize) {
+            let parcel = attachment.parcel;
+            self.added = Some(self.mailbag.add(parcel, offset, self.channel, confirm));
         }
-        attachment.offsets.push(offset);
-        attachment.confirm = confirm.or(attachment.confirm);
+    }
+
+    /// Whether publications were gathered that are not posted yet.
+    pub(crate) fn has_publications(&self) -> bool {
+        self.added == Some(self.mailbag.posted())
     }
 
     /// Keeps the key taken, even if the queue goes, for a consumer or a get: what was on its way from the queue
@@ -181,45 +178,8 @@ impl Attachments {
     }
 
     /// Posts the publications gathered, which are all in `page`.
-    pub(crate) fn post_publications(&mut self, page: Arc<Page>, permit: Option<Permit>) {
-        let gathered = Part::whole(page, self.gather(), permit);
-        for key in self.published.drain(..) {
-            let Some(attachment) = self.attached.get_mut(key as usize) else {
-                continue;
-            };
-            let range = std::mem::take(&mut attachment.range);
-            if range.is_empty() {
-                continue;
-            }
-            attachment.queue.addr.do_send(Enqueue {
-                channel: self.channel,
-                part: gathered.of(range),
-                confirm: attachment.confirm.take(),
-            });
-        }
-    }
-
-    /// Lines up the offsets for all queues, and notes where those of each are. Queues that get the same share them.
-    fn gather(&mut self) -> Vec<u32> {
-        let mut gathered = Vec::new();
-        let alone = self.published.len() == 1;
-        let mut last = 0;
-        for &key in &self.published {
-            let Some(attachment) = self.attached.get_mut(key as usize) else {
-                continue;
-            };
-            let offsets = &mut attachment.offsets;
-            if alone {
-                gathered = std::mem::take(offsets);
-            } else if gathered.get(last..) != Some(offsets.as_slice()) {
-                last = gathered.len();
-                gathered.extend_from_slice(offsets);
-            }
-            attachment.range = last as u32..gathered.len() as u32;
-            offsets.clear();
-            offsets.shrink_to(MOST_KEPT);
-        }
-        gathered
+    pub(crate) fn post_publications(&mut self, page: Arc<Page>) {
+        self.mailbag.post_page(page);
     }
 
     /// Whether settlements were gathered.
@@ -267,7 +227,6 @@ impl Attachments {
     /// Detaches from every queue; each request is answered when the queue has taken everything back.
     pub(crate) fn detach_all(&mut self) -> Vec<Request<Queue, Detach>> {
         self.by_queue.clear();
-        self.published.clear();
         self.settled.clear();
         let mut requests = Vec::new();
         for mut attachment in self.attached.drain() {
@@ -316,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_key_of_a_queue_that_is_gone_stays_taken_while_more_may_come_from_it() {
-        let mut attachments = Attachments::new(ChannelId::next());
+        let mut attachments = Attachments::new(ChannelId::next(), Mailbag::default());
         let old = queue();
         let key = attach(&mut attachments, &old);
         attachments.hold(key);

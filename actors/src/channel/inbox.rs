@@ -8,6 +8,7 @@ use leveret_protocol::method::{Method, channel};
 use leveret_protocol::{Assembler, Command, Exception, FrameBatch, FrameKind, ReplyCode};
 
 use super::actor::{Channel, Phase};
+use super::messages::Commands;
 use super::transaction::Transaction;
 use crate::window::Permit;
 
@@ -24,11 +25,19 @@ struct Work {
     /// Frames up to here are done.
     at: usize,
     permit: Permit,
+    /// Nothing of the same read was for another channel.
+    alone: bool,
 }
 
 impl Inbox {
-    pub(super) fn push(&mut self, batch: FrameBatch, permit: Permit) {
-        self.waiting.push_back(Work { batch, at: 0, permit });
+    pub(super) fn push(&mut self, commands: Commands) {
+        let Commands { batch, permit, alone } = commands;
+        self.waiting.push_back(Work {
+            batch,
+            at: 0,
+            permit,
+            alone,
+        });
     }
 
     /// The permit of the commands being executed: what is made of them shares it.
@@ -48,7 +57,7 @@ impl Channel {
                 Phase::Open => self.execute_batch(&mut work, ctx),
                 Phase::Waiting | Phase::Closed => self.skip(&mut work),
             }
-            self.post_publications();
+            self.call_or_post(work.alone);
             self.post_settlements();
             self.inbox.permit = None;
             if work.at < work.batch.frames.len() {

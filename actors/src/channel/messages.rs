@@ -15,7 +15,14 @@ pub(crate) struct Commands {
     pub(crate) batch: FrameBatch,
     /// Covers their bytes.
     pub(crate) permit: Permit,
+    /// What was read with them was for this channel too.
+    pub(crate) alone: bool,
 }
+
+/// The mailbag is to be posted.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Collect;
 
 /// The connection ends: finish what came before, give everything back, stop.
 #[derive(Debug, Message)]

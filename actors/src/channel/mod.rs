@@ -18,6 +18,7 @@ mod expiration;
 pub mod global_prefetch;
 mod inbox;
 mod labour;
+pub(crate) mod mailbag;
 pub(crate) mod messages;
 mod methods;
 mod overdue;

@@ -87,10 +87,17 @@ impl Channel {
         let Some(queues) = known.filter(|_| self.transaction.is_none()) else {
             return false;
         };
-        let persistent = delivery_mode(properties) == Some(2);
-        let body = content.body.clone();
-        let offset = self.page.push(exchange, key, properties, persistent, body);
-        self.enqueue(offset, &queues);
+        let publication = Publication {
+            exchange: exchange.as_bytes(),
+            routing_key: key.as_bytes(),
+            properties,
+            persistent: delivery_mode(properties) == Some(2),
+            dead_lettered: false,
+            blind: false,
+            body: content.body.clone(),
+            body_len: 0,
+        };
+        self.gather(publication, &queues);
         true
     }
 
@@ -125,13 +132,15 @@ impl Channel {
             self.unroutable(checked, &body);
             return Ok(());
         }
-        let offset = self.page.copy(checked.publication(body));
-        self.enqueue(offset, &queues);
+        self.gather(checked.publication(body), &queues);
         Ok(())
     }
 
-    /// Gathers what is at `offset` of the page for these queues, and numbers it if confirms are on.
-    pub(super) fn enqueue(&mut self, offset: u32, queues: &[u32]) {
+    /// Gathers a publication for these queues, and numbers it if confirms are on.
+    #[inline]
+    fn gather(&mut self, publication: Publication<'_>, queues: &[u32]) {
+        let permit = self.inbox.permit();
+        let offset = self.session.mailbag.write(permit, |page| page.copy(publication));
         let confirm = self.confirms.as_mut().map(|confirms| {
             let number = confirms.publish();
             for &queue in queues {
@@ -144,12 +153,19 @@ impl Channel {
         }
     }
 
-    /// Posts what was gathered for the queues.
+    /// Posts what was gathered for the queues, with what other channels have.
     pub(super) fn post_publications(&mut self) {
-        if !self.page.is_empty() {
-            let page = self.page.finish();
-            self.attachments
-                .post_publications(page, self.inbox.permit().cloned());
+        if self.attachments.has_publications() {
+            self.session.mailbag.post();
+        }
+    }
+
+    /// Posts what was gathered for the queues, or has it posted when other channels have executed theirs of the same read.
+    pub(super) fn call_or_post(&mut self, alone: bool) {
+        if alone {
+            self.post_publications();
+        } else if self.attachments.has_publications() {
+            self.session.mailbag.call();
         }
     }
 

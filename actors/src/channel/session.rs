@@ -7,6 +7,7 @@ use actix::prelude::*;
 use leveret_protocol::Exception;
 use leveret_protocol::reply_code::ReplyCode;
 
+use super::mailbag::Mailbag;
 use super::messages::Raise;
 use super::unfinished::Unfinished;
 use crate::consumer::windows::Windows;
@@ -27,6 +28,7 @@ pub(crate) struct Session {
     pub(crate) node: Arc<Node>,
     pub(crate) worker: WorkerId,
     pub(crate) outbox: Outbox,
+    pub(crate) mailbag: Mailbag,
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) unfinished: Arc<Unfinished>,
     pub(crate) windows: Windows,

@@ -50,7 +50,11 @@ impl Channel {
     /// Tells queues and consumers what was settled. The queues come first: what returns must be back in
     /// its place before credit comes for more.
     pub(super) fn post_settlements(&mut self) {
-        self.attachments.post_settlements();
+        if self.attachments.has_settlements() {
+            // What was published before goes before.
+            self.post_publications();
+            self.attachments.post_settlements();
+        }
         self.subscriptions.post_settled();
         let settled = std::mem::take(&mut self.settled_deliveries);
         if settled > 0

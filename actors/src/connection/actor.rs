@@ -16,7 +16,7 @@ use super::handshake::Handshake;
 use super::messages::Shutdown;
 use super::reader::{Gate, Reader, Received};
 use super::tuning::Tuning;
-use crate::channel::messages::{ChannelEnded, End, Raise};
+use crate::channel::messages::{ChannelEnded, Collect, Commands, End, Raise};
 use crate::channel::session::Session;
 use crate::id::{ChannelId, ConnectionId};
 use crate::lease::{Gone, Lease};
@@ -146,11 +146,14 @@ impl Connection {
         }
         let mut own = None;
         let mut refused = None;
+        let alone = batch.is_of_one_channel();
         batch.by_channel(|number, batch| {
             if number == 0 {
                 own = Some(batch);
             } else if refused.is_none() {
-                refused = self.hand_to_channel(number, batch, permit.clone(), ctx).err();
+                let permit = permit.clone();
+                let commands = Commands { batch, permit, alone };
+                refused = self.hand_to_channel(number, commands, ctx).err();
             }
         });
         match (refused, own) {
@@ -180,6 +183,9 @@ impl Actor for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        if let Some(session) = &self.session {
+            session.mailbag.close();
+        }
         self.channels.close_all();
         // A writer that waits for room in the socket would outlive everybody who knows it.
         if let Some(writer) = &self.writer {
@@ -212,6 +218,16 @@ impl Handler<Raise> for Connection {
 
     fn handle(&mut self, Raise { exception }: Raise, ctx: &mut Context<Self>) {
         self.close(exception, ctx);
+    }
+}
+
+impl Handler<Collect> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Collect, _: &mut Context<Self>) {
+        if let Some(session) = &self.session {
+            session.mailbag.collect();
+        }
     }
 }
 

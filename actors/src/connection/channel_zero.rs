@@ -9,7 +9,7 @@ use super::actor::Connection;
 
 impl Connection {
     pub(super) fn own_frames(&mut self, batch: &FrameBatch, ctx: &mut Context<Self>) {
-        for frame in &batch.frames {
+        for frame in batch.frames.iter() {
             let handled = match frame.kind {
                 FrameKind::Heartbeat => Ok(()),
                 FrameKind::Method => Method::decode(batch.payload(frame)).and_then(|method| {

@@ -12,7 +12,6 @@ use crate::channel::actor::Channel;
 use crate::channel::messages::{Close, Commands, End};
 use crate::id::ChannelId;
 use crate::lease::Lease;
-use crate::window::Permit;
 
 /// One number of the table.
 enum Slot {
@@ -77,16 +76,15 @@ impl Connection {
     pub(super) fn hand_to_channel(
         &mut self,
         number: u16,
-        batch: FrameBatch,
-        permit: Permit,
+        commands: Commands,
         ctx: &mut Context<Self>,
     ) -> Result<(), Exception> {
         match self.channels.by_number.get(&number) {
-            Some(Slot::Open(addr)) => addr.do_send(Commands { batch, permit }),
-            Some(Slot::Closing) => self.skip_to_close_ok(number, batch, permit, ctx)?,
+            Some(Slot::Open(addr)) => addr.do_send(commands),
+            Some(Slot::Closing) => self.skip_to_close_ok(number, commands, ctx)?,
             None => {
-                let addr = self.open_channel(number, &batch, ctx)?;
-                addr.do_send(Commands { batch, permit });
+                let addr = self.open_channel(number, &commands.batch, ctx)?;
+                addr.do_send(commands);
             }
         }
         Ok(())
@@ -134,10 +132,10 @@ impl Connection {
     fn skip_to_close_ok(
         &mut self,
         number: u16,
-        batch: FrameBatch,
-        permit: Permit,
+        commands: Commands,
         ctx: &mut Context<Self>,
     ) -> Result<(), Exception> {
+        let batch = &commands.batch;
         for (at, frame) in batch.frames.iter().enumerate() {
             if frame.kind != FrameKind::Method {
                 continue;
@@ -145,11 +143,11 @@ impl Connection {
             match Method::decode(batch.payload(frame)) {
                 Ok(Method::Channel(channel::Method::CloseOk(_))) => {
                     self.channels.by_number.remove(&number);
-                    let rest = batch.rest(at + 1);
-                    return if rest.frames.is_empty() {
+                    let batch = batch.rest(at + 1);
+                    return if batch.frames.is_empty() {
                         Ok(())
                     } else {
-                        self.hand_to_channel(number, rest, permit, ctx)
+                        self.hand_to_channel(number, Commands { batch, ..commands }, ctx)
                     };
                 }
                 Ok(Method::Channel(channel::Method::Close(_))) => self.send(number, &channel::CloseOk {}),

@@ -86,7 +86,7 @@ impl Connection {
 
     /// After connection.close only its answer counts.
     pub(super) fn await_close(&mut self, batch: &FrameBatch, ctx: &mut Context<Self>) {
-        for frame in &batch.frames {
+        for frame in batch.frames.iter() {
             if frame.kind != FrameKind::Method || frame.channel != 0 {
                 continue;
             }

@@ -15,6 +15,7 @@ use super::handshake::{Refused, Step};
 use super::heartbeat::{Due, Heartbeat};
 use super::sasl;
 use super::tuning::Tuning;
+use crate::channel::mailbag::Mailbag;
 use crate::channel::session::Session;
 use crate::channel::unfinished::Unfinished;
 use crate::consumer::windows::Windows;
@@ -127,6 +128,7 @@ impl Connection {
             node: Arc::clone(&self.node),
             worker: self.seat.worker,
             outbox,
+            mailbag: Mailbag::new(ctx.address().recipient()),
             backlog: Arc::clone(&self.backlog),
             unfinished: Arc::new(Unfinished::new(self.node.settings.max_message_size)),
             windows: Windows::default(),

@@ -23,11 +23,8 @@ pub(super) fn replay(history: &History, to: &Destination, directory: &Directory)
             Destination::Exchange(name) => beyond(name, &page.get(offset), directory),
         };
         for queue in queues.iter().filter_map(|name| directory.queue(name)) {
-            queue.addr.do_send(Enqueue {
-                channel,
-                part: Part::whole(page.clone(), vec![offset], None),
-                confirm: None,
-            });
+            let part = Part::whole(page.clone(), vec![offset], None);
+            queue.addr.do_send(Enqueue::of(channel, part, None));
         }
     }
 }

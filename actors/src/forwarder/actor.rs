@@ -16,6 +16,7 @@ use super::ledger::{Copy, Ledger};
 use crate::chance;
 use crate::channel::attachments::Attachments;
 use crate::channel::confirms::{Confirms, Verdict};
+use crate::channel::mailbag::Mailbag;
 use crate::clock;
 use crate::exchange::walk::{Content, Message, walk};
 use crate::id::ChannelId;
@@ -75,7 +76,7 @@ impl Forwarder {
             source,
             errand,
             directory,
-            attachments: Attachments::new(ChannelId::next()),
+            attachments: Attachments::new(ChannelId::next(), Mailbag::default()),
             confirms: Confirms::new(),
             ledger: Ledger::default(),
             page: PageBuilder::new(),
@@ -231,7 +232,7 @@ impl Forwarder {
                 offset,
             });
         }
-        self.attachments.post_publications(page, None);
+        self.attachments.post_publications(page);
     }
 
     /// Sends again what a target refused.

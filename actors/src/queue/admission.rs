@@ -79,18 +79,20 @@ impl Queue {
         if self.state.dead_letters_refused() {
             self.state.enqueue_dead(Arc::clone(mail.part.page()), offsets);
         }
-        if let Some(upto) = mail.confirm
-            && let Some(peer) = self.peers.get(&mail.channel)
-        {
-            // Offsets rise within a batch.
-            let sent = mail.part.offsets();
-            let place = |offset| sent.binary_search(offset).ok();
-            peer.notice.do_send(QueueNotice::Refused {
-                queue: self.id,
-                upto,
-                of: sent.len() as u32,
-                refused: offsets.iter().filter_map(place).map(|at| at as u32).collect(),
-            });
+        for run in &mail.runs {
+            let sent = mail.part.offsets().get(run.from as usize..run.to as usize);
+            if let Some(sent) = sent
+                && let refused = places(offsets, sent)
+                && !refused.is_empty()
+                && let Some(peer) = self.peers.get(&run.channel)
+            {
+                peer.notice.do_send(QueueNotice::Refused {
+                    queue: self.id,
+                    upto: run.upto,
+                    of: sent.len() as u32,
+                    refused,
+                });
+            }
         }
     }
 
@@ -124,14 +126,26 @@ impl Handler<Enqueue> for Queue {
         } else {
             self.take_new(&mail.part)
         };
-        if let Some(upto) = mail.confirm
-            && self.unsynced.appended(mail.channel, upto, safety)
-        {
-            self.stored(mail.channel, upto);
+        for run in &mail.runs {
+            if self.unsynced.appended(run.channel, run.upto, safety) {
+                self.stored(run.channel, run.upto);
+            }
         }
         self.taken.push(mail.part);
         self.absorbed(weight, ctx);
     }
+}
+
+/// The places in `sent` of those `offsets` that are there. Both rise.
+fn places(offsets: &[u32], sent: &[u32]) -> Vec<u32> {
+    let first = sent.first().copied().unwrap_or(u32::MAX);
+    let from = offsets.partition_point(|&offset| offset < first);
+    let in_reach = offsets
+        .iter()
+        .skip(from)
+        .take_while(|offset| Some(*offset) <= sent.last());
+    let place = |offset| sent.binary_search(offset).ok();
+    in_reach.filter_map(place).map(|at| at as u32).collect()
 }
 
 /// When both are safe. Tickets rise, so it is the later one that counts.

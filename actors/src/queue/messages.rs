@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use smallvec::SmallVec;
 
 use crate::id::{ChannelId, ConsumerId, QueueId};
 use crate::publication::{Handout, Page, Part};
@@ -41,13 +42,44 @@ pub struct Detach {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Enqueue {
-    /// From which channel.
-    pub channel: ChannelId,
     /// The publications, and what covers their bytes until they are taken.
     pub part: Part,
-    /// The publisher wants [`QueueNotice::Stored`] with this number.
-    pub confirm: Option<u64>,
+    /// Those that channels want to hear of, in order.
+    pub runs: Runs,
 }
+
+impl Enqueue {
+    /// Those of one channel, which wants to hear of them with this number.
+    pub fn of(channel: ChannelId, part: Part, confirm: Option<u64>) -> Self {
+        let to = part.offsets().len() as u32;
+        let run = |upto| Run {
+            channel,
+            upto,
+            from: 0,
+            to,
+        };
+        Enqueue {
+            part,
+            runs: confirm.map(run).into_iter().collect(),
+        }
+    }
+}
+
+/// Publications of one channel, side by side in a mail.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// Which channel.
+    pub channel: ChannelId,
+    /// The number of the last one, for [`QueueNotice::Stored`].
+    pub upto: u64,
+    /// The place of the first one among the mail's.
+    pub from: u32,
+    /// The place behind the last one.
+    pub to: u32,
+}
+
+/// The runs of a mail, most often one.
+pub type Runs = SmallVec<[Run; 1]>;
 
 /// Acknowledgements and rejections in their order.
 #[derive(Message)]

@@ -84,11 +84,8 @@ fn a_flooded_queue_lets_its_neighbours_have_their_turns() {
     let held = stage.hold();
     let (page, offsets) = page(&["m"], true);
     for _ in 0..FLOOD {
-        queue.addr.do_send(Enqueue {
-            channel: channel.id,
-            part: Part::whole(Arc::clone(&page), offsets.clone(), None),
-            confirm: None,
-        });
+        let part = Part::whole(Arc::clone(&page), offsets.clone(), None);
+        queue.addr.do_send(Enqueue::of(channel.id, part, None));
     }
     watcher.do_send(Look);
     drop(held);

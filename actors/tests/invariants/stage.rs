@@ -152,11 +152,8 @@ impl Peer {
     /// Publishes one batch; `confirm` numbers its last message.
     pub(crate) fn publish(&self, bodies: &[&str], persistent: bool, confirm: Option<u64>) {
         let (page, offsets) = page(bodies, persistent);
-        self.queue.do_send(Enqueue {
-            channel: self.id,
-            part: Part::whole(page, offsets, None),
-            confirm,
-        });
+        let part = Part::whole(page, offsets, None);
+        self.queue.do_send(Enqueue::of(self.id, part, confirm));
     }
 
     /// Up to which number its publications are stored now.

@@ -102,7 +102,7 @@ impl Peer {
 
     fn frames(&mut self, batch: FrameBatch) {
         assert!(!batch.frames.is_empty());
-        for frame in &batch.frames {
+        for frame in batch.frames.iter() {
             self.heard
                 .frames
                 .push((frame.kind, frame.channel, batch.payload_bytes(frame)));
@@ -110,7 +110,9 @@ impl Peer {
         let mut of_channels = Vec::new();
         batch.by_channel(|channel, batch| of_channels.push((channel, batch)));
         for (channel, mut batch) in of_channels {
-            batch.frames.retain(|frame| frame.kind != FrameKind::Heartbeat);
+            let mut frames = batch.frames.to_vec();
+            frames.retain(|frame| frame.kind != FrameKind::Heartbeat);
+            batch.frames = frames.into();
             self.commands(channel, &batch);
         }
     }

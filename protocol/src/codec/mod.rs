@@ -120,7 +120,7 @@ impl FrameCodec {
         self.expected = frames.len().clamp(4, MOST_EXPECTED);
         Ok(Some(Inbound::Frames(FrameBatch {
             bytes: self.take_front(src, consumed),
-            frames,
+            frames: frames.into(),
         })))
     }
 

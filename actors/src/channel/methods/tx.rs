@@ -66,7 +66,7 @@ impl Channel {
     fn carry_out(&mut self, mut committed: Committed, ctx: &mut Context<Self>) -> Result<(), Exception> {
         while let Some((page, staged)) = committed.publications.next() {
             self.send_staged(&page, staged, ctx)?;
-            if self.page.len() >= MOST_GATHERED || self.labour.is_over() {
+            if self.session.mailbag.bytes() >= MOST_GATHERED || self.labour.is_over() {
                 self.ask(
                     |_| tokio::task::yield_now(),
                     ctx,
