@@ -24,7 +24,8 @@ struct Work {
     batch: FrameBatch,
     /// Frames up to here are done.
     at: usize,
-    permit: Permit,
+    /// Covers them, unless they are being executed.
+    permit: Option<Permit>,
     /// Nothing of the same read was for another channel.
     alone: bool,
 }
@@ -35,7 +36,7 @@ impl Inbox {
         self.waiting.push_back(Work {
             batch,
             at: 0,
-            permit,
+            permit: Some(permit),
             alone,
         });
     }
@@ -52,14 +53,14 @@ impl Channel {
         while self.phase != Phase::Waiting
             && let Some(mut work) = self.inbox.waiting.pop_front()
         {
-            self.inbox.permit = Some(work.permit.clone());
+            self.inbox.permit = work.permit.take();
             match self.phase {
                 Phase::Open => self.execute_batch(&mut work, ctx),
                 Phase::Waiting | Phase::Closed => self.skip(&mut work),
             }
             self.call_or_post(work.alone);
             self.post_settlements();
-            self.inbox.permit = None;
+            work.permit = self.inbox.permit.take();
             if work.at < work.batch.frames.len() {
                 self.inbox.waiting.push_front(work);
             }

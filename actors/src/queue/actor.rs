@@ -27,6 +27,11 @@ use crate::window::Permit;
 
 /// Messages handed out in one pass; more wait for the next turn, so that other actors of the thread run.
 const MOST_DISPATCHED: usize = 4096;
+/// So many for each consumer, if there are many of them: with a mail and a wake-up for every few messages, these cost more
+/// than the messages.
+const FOR_EACH: usize = 16;
+/// And never more than that.
+const MOST_FOR_MANY: usize = 4 * MOST_DISPATCHED;
 /// Messages that die in one pass of one cause, likewise.
 const MOST_DEATHS: usize = 4096;
 
@@ -211,7 +216,9 @@ impl Queue {
             };
         }
         self.answer_gets();
-        let pass = self.state.dispatch(MOST_DISPATCHED);
+        let for_each = FOR_EACH * self.supplies.len();
+        let limit = for_each.clamp(MOST_DISPATCHED, MOST_FOR_MANY);
+        let pass = self.state.dispatch(limit);
         self.call_in(&pass);
         pass
     }
