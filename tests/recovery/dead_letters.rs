@@ -1,16 +1,21 @@
 //! `kill -9` while messages are dead-lettered or delayed: none is lost.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use leveret_protocol::method::basic::Publish;
+use leveret::broker::Redrive;
+use leveret_protocol::method::basic::{Nack, Publish};
 use leveret_protocol::method::exchange;
 use leveret_protocol::method::queue::{BindOk, Declare, DeclareOk};
 use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
 
 use super::support::methods::bind;
 use super::support::process::BrokerProcess;
-use super::support::{Channel, PATIENCE};
-use super::{PERSISTENT, durable, durable_exchange};
+use super::support::{Channel, PATIENCE, eventually};
+use super::{PERSISTENT, broker_in, durable, durable_exchange};
 
 fn kill(mut broker: BrokerProcess) {
     broker.signal("KILL");
@@ -167,4 +172,116 @@ fn delayed_messages_keep_their_time_across_a_kill() {
         channel.ack(delivery.tag);
     }
     assert!(got.into_iter().eq(0..MESSAGES));
+}
+
+/// Says where the data are to the process that redrives them and is killed.
+const REDRIVES: &str = "LEVERET_TEST_REDRIVES";
+
+/// Redrives what is in "dead" in a broker of this process, says when some of it is back, and waits until it is killed.
+fn redrive_until_killed(data: &Path) -> ! {
+    let broker = broker_in(data);
+    let channel = broker.connect().channel();
+    let before = channel.ready("source");
+    let api = broker.server().broker();
+    std::thread::scope(|scope| {
+        scope.spawn(move || redrive(api));
+        eventually("some are back", || channel.ready("source") > before);
+        eprintln!("{REDRIVES}");
+        loop {
+            std::thread::park();
+        }
+    })
+}
+
+fn redrive(broker: &leveret::broker::Broker) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let redrive = Redrive::default();
+    let redriven = broker.redrive("/", "dead", &redrive);
+    runtime.block_on(redriven).unwrap();
+}
+
+#[test]
+fn a_kill_while_dead_letters_are_redriven_loses_none_of_them() {
+    const MESSAGES: u32 = 6_000;
+    if let Some(data) = std::env::var_os(REDRIVES) {
+        redrive_until_killed(data.as_ref());
+    }
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_in(data.path());
+    let channel = broker.connect().channel();
+    declare(&channel);
+    publish(&channel, "source", 0..MESSAGES);
+    channel.consume("source");
+    channel.deliveries(MESSAGES as usize);
+    channel.send(Nack {
+        delivery_tag: 0,
+        multiple: true,
+        requeue: false,
+    });
+    eventually("all are dead", || channel.ready("dead") == MESSAGES);
+    drop((channel, broker));
+    let name = "dead_letters::a_kill_while_dead_letters_are_redriven_loses_none_of_them";
+    let mut rounds = 0;
+    // The last rounds may find nothing that is left to be redriven.
+    for _ in 0..3 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(REDRIVES, data.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = BufReader::new(child.stderr.take().unwrap()).lines();
+        let midway = told.map_while(Result::ok).any(|line| line == REDRIVES);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        rounds += u32::from(midway);
+    }
+    assert!(rounds > 0);
+    let broker = broker_in(data.path());
+    let channel = broker.connect().channel();
+    let (left, back) = (channel.ready("dead"), channel.ready("source"));
+    assert!(left + back >= MESSAGES, "{left} and {back}");
+    redrive(broker.server().broker());
+    eventually("all are back", || channel.ready("dead") == 0);
+    let all: BTreeSet<u32> = drain(&channel, "source").into_iter().collect();
+    assert!(all.into_iter().eq(0..MESSAGES));
+}
+
+#[test]
+fn what_expired_while_the_broker_was_down_finds_exchanges_that_come_back_after_its_queue() {
+    /// So many that it takes a while until the exchanges are there.
+    const QUEUES: u32 = 200;
+    let data = tempfile::tempdir().unwrap();
+    let broker = BrokerProcess::start_in(data.path());
+    let channel = broker.connect().channel();
+    channel.call::<exchange::DeclareOk>(durable_exchange("dlx", "topic"));
+    channel.call::<DeclareOk<'_>>(durable("dead"));
+    channel.call::<BindOk>(bind("dead", "dlx", "#"));
+    for number in 0..QUEUES {
+        channel.call::<DeclareOk<'_>>(Declare {
+            arguments: FieldTable::from_iter([("x-dead-letter-exchange", "dlx")]),
+            ..durable(&format!("q{number}"))
+        });
+    }
+    channel.confirm_select();
+    let short = OwnedProperties::new()
+        .with_expiration("1000")
+        .with_delivery_mode(2);
+    for number in 0..QUEUES {
+        channel.publish_with(&format!("q{number}"), &short.encode(), number.to_string());
+    }
+    channel.acked(1, QUEUES.into());
+    kill(broker);
+    // It is time that has to pass, and nothing tells of that.
+    std::thread::sleep(Duration::from_millis(1_050));
+    let broker = BrokerProcess::start_in(data.path());
+    let channel = broker.connect().channel();
+    let mut come = BTreeSet::new();
+    channel.consume("dead");
+    while come.len() < QUEUES as usize {
+        let delivery = channel.delivery();
+        let number: u32 = String::from_utf8(delivery.body).unwrap().parse().unwrap();
+        come.insert(number);
+    }
 }

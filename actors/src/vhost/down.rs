@@ -1,5 +1,6 @@
 //! Queues that were left down after too many crashes: they keep their names, bindings and messages, and do nothing
-//! until they are declared again after a pause, or deleted.
+//! until they are declared again after a pause, or deleted. The queue of a delayed exchange, which nobody can declare, is
+//! started again by itself after the pause.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,18 +14,27 @@ use super::crashes::{MOST, WITHIN};
 use super::directory::QueueHandle;
 use super::messages::{Declared, DropDown, Revive};
 use super::names;
+use crate::id::QueueId;
 use crate::journal::Journal;
 
 impl VirtualHost {
     /// Keeps the place of a queue that crashed too often. Its mailbox stays closed.
-    pub(super) fn leave_down(&mut self, crashed: &QueueHandle) {
+    pub(super) fn leave_down(&mut self, crashed: &QueueHandle, ctx: &mut Context<Self>) {
         let pause = self.node.settings.crash_pause;
+        let hidden = crashed.options.waiting_room_of.is_some();
+        let seconds = pause.as_secs();
+        let again = match hidden {
+            true => format!("It is tried again after {seconds} s"),
+            false => format!(
+                "Declare the queue again after {seconds} s, or restart the broker, to try again; delete it to drop its messages"
+            ),
+        };
         error!(
             queue = %crashed.name, vhost = %self.directory.vhost,
             "the queue crashed {MOST} times within {} s and is left down: nothing is delivered from it and nothing \
              published to it is taken. Its persistent messages stay on disk. The panics logged before this line say \
-             what failed. Declare the queue again after {} s, or restart the broker, to try again; delete it to drop its messages",
-            WITHIN.as_secs(), pause.as_secs(),
+             what failed. {again}",
+            WITHIN.as_secs(),
         );
         self.names_of.insert(crashed.id, crashed.name.clone());
         if let Some(owner) = crashed.owner {
@@ -34,6 +44,10 @@ impl VirtualHost {
             down_until: Some(Instant::now() + pause),
             ..crashed.clone()
         }));
+        if hidden {
+            let id = crashed.id;
+            ctx.run_later(pause, move |host, ctx| drop(host.start_again(id, ctx)));
+        }
     }
 
     /// Answers a declaration of a queue that exists: if it is down, it comes to life again, or not yet.
@@ -48,13 +62,18 @@ impl VirtualHost {
         if Instant::now() < until {
             return Err(names::queue_down(&existing.queue.name, &self.directory.vhost));
         }
-        let Some(old) = self.take_off_the_books(existing.queue.id) else {
-            return Ok(existing);
-        };
+        Ok(match self.start_again(existing.queue.id, ctx) {
+            Some(queue) => Declared { queue, new: false },
+            None => existing,
+        })
+    }
+
+    /// Starts a queue that is down, unless it is deleted meanwhile.
+    fn start_again(&mut self, id: QueueId, ctx: &mut Context<Self>) -> Option<Arc<QueueHandle>> {
+        let old = self.take_off_the_books(id)?;
         info!(queue = %old.name, vhost = %self.directory.vhost, "the queue that was left down is started again");
         let (name, options) = (old.name.clone(), Arc::clone(&old.options));
-        let queue = self.create_queue(name, options, old.owner, old.store_id, old.worker, ctx);
-        Ok(Declared { queue, new: false })
+        Some(self.create_queue(name, options, old.owner, old.store_id, old.worker, ctx))
     }
 }
 

@@ -282,7 +282,7 @@ impl Handler<Gone<QueueId>> for VirtualHost {
             return;
         };
         if self.crashes.too_many(&old.name, Instant::now()) {
-            return self.leave_down(&old);
+            return self.leave_down(&old, ctx);
         }
         error!(queue = %old.name, vhost = %self.directory.vhost, "the queue crashed; it is started anew");
         let (name, options) = (old.name.clone(), Arc::clone(&old.options));

@@ -34,6 +34,9 @@ impl VirtualHost {
     pub(super) fn close_waiting_room(&mut self, exchange: &Name, ctx: &mut Context<Self>) {
         let room = self.directory.queue(&waiting_room(exchange));
         if let Some(room) = room.and_then(|room| self.forget_queue(room.id, ctx)) {
+            if room.down_until.is_some() {
+                return self.journal(room.options.durable, room.store_id).deleted();
+            }
             room.addr.do_send(Delete {
                 if_unused: false,
                 if_empty: false,

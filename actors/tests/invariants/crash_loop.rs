@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use leveret_actors::fault::Fault;
 use leveret_actors::node::Settings;
-use leveret_protocol::EncodeMethod;
-use leveret_protocol::method::{basic, queue};
+use leveret_protocol::method::{basic, exchange, queue};
+use leveret_protocol::{EncodeMethod, FieldTable, OwnedProperties};
 
 use super::ring::Ring;
 use super::support::messages::Confirm;
@@ -28,15 +28,20 @@ fn durable() -> queue::Declare<'static> {
 /// Makes the queue crash until it is left down.
 #[track_caller]
 fn bring_down(ring: &Ring) {
+    crash_too_often(ring, "q");
+    assert!(ring.queue("q").down_until.is_some());
+}
+
+#[track_caller]
+fn crash_too_often(ring: &Ring, name: &'static str) {
     for _ in 0..TOO_MANY {
-        let crashing = ring.queue("q").id;
-        ring.inject(Fault::Queue("/", "q"));
+        let crashing = ring.queue(name).id;
+        ring.inject(Fault::Queue("/", name));
         eventually("the crash is known", || {
-            let queue = ring.queue("q");
+            let queue = ring.queue(name);
             queue.id != crashing || queue.down_until.is_some()
         });
     }
-    assert!(ring.queue("q").down_until.is_some());
 }
 
 #[track_caller]
@@ -132,4 +137,42 @@ fn a_queue_that_is_left_down_can_be_deleted_with_its_messages() {
     drop((channel, ring));
     let ring = Ring::in_directory(directory.path());
     assert_eq!(ring.connect().channel().drain("q"), ["kept"]);
+}
+
+#[test]
+fn what_a_delayed_exchange_holds_comes_back_by_itself_after_the_pause() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        crash_pause: Duration::from_millis(300),
+        ..Settings::default()
+    };
+    let ring = Ring::launch(settings, Some(directory.path().to_owned()));
+    let channel = ring.connect().channel();
+    channel.call::<exchange::DeclareOk>(exchange::Declare {
+        exchange: "later",
+        kind: "x-delayed-message",
+        durable: true,
+        arguments: FieldTable::from_iter([("x-delayed-type", "fanout")]),
+        ..Default::default()
+    });
+    channel.call::<queue::DeclareOk<'_>>(durable());
+    channel.call::<queue::BindOk>(bind("q", "later", ""));
+    channel.confirm_select();
+    let delayed = OwnedProperties::new()
+        .with_headers(FieldTable::from_iter([("x-delay", 1_000)]))
+        .with_delivery_mode(2)
+        .encode();
+    let publish = basic::Publish {
+        exchange: "later",
+        ..Default::default()
+    };
+    channel.publish_as(publish.clone(), &delayed, "before");
+    channel.acked(1, 1);
+    crash_too_often(&ring, "amq.delayed.later");
+    channel.consume("q");
+    assert_eq!(channel.delivery().body, b"before");
+    assert!(ring.queue("amq.delayed.later").down_until.is_none());
+    channel.publish_as(publish, &delayed, "after");
+    channel.acked(2, 2);
+    assert_eq!(channel.delivery().body, b"after");
 }

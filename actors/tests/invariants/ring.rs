@@ -45,7 +45,8 @@ impl Ring {
         Ring::launch(Settings::default(), Some(directory.to_owned()))
     }
 
-    fn launch(settings: Settings, directory: Option<PathBuf>) -> Ring {
+    /// A broker with these settings, and a directory for what is durable.
+    pub(crate) fn launch(settings: Settings, directory: Option<PathBuf>) -> Ring {
         keep_injected_panics_quiet();
         let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = socket.local_addr().unwrap();
