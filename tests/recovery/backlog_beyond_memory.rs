@@ -94,10 +94,7 @@ fn a_mixed_backlog_comes_back_in_order_and_what_is_persistent_after_a_kill() {
     broker.ended(PATIENCE);
     let broker = start(data.path());
     let channel = broker.connect().channel();
-    // Two segments, which may be longer than what is written in them.
-    eventually("what the reading took is given back", || {
-        broker.resident() >> 20 < LIMIT_MIB * 2
-    });
+    assert_in_bounds(&broker);
     let kept = (0..MESSAGES).filter(|&number| persistent(number));
     assert_eq!(u64::from(channel.ready("q")), kept.clone().count() as u64);
     drain(&broker, &channel, "q", kept);

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use leveret_protocol::Body;
 
+use super::checks::{head_check, payload_check};
 use super::record::{
     HANDED_OUT, PUBLICATION, PUBLICATION_FIXED, Positions, QUEUE_DELETED, RECORD_HEADER, REFERENCE, RETURNED,
-    SETTLED, STOPPED, head_check, payload_check,
+    SETTLED, STOPPED,
 };
 use super::{Return, flags};
 use crate::id::StoreId;

@@ -8,7 +8,7 @@
 //! The log on this machine, from the disk upwards:
 //!
 //! - [`files`]: the few things it needs of a file system
-//! - [`header`], [`record`], [`segment`]: the format, byte by byte; see `docs/storage.md`
+//! - [`header`], [`record`], [`segment`], `pieces`: the format, byte by byte; see `docs/storage.md`
 //! - [`index`], `block`, `notes`: where the unsettled messages are, what else is known of them, and how much of each
 //!   segment lives
 //! - `active`, `spare`: the file that is written to, and one that is kept for the next
@@ -21,7 +21,9 @@
 mod active;
 mod block;
 pub mod checkpoint;
+mod checks;
 mod cleaning;
+mod defect;
 pub mod durable;
 mod fields;
 pub mod files;
@@ -37,6 +39,7 @@ pub mod log;
 mod notes;
 mod op;
 mod opening;
+mod pieces;
 mod place;
 mod reader;
 mod recent;

@@ -4,10 +4,10 @@
 //! publishes can therefore never be taken for a record, not even while looking for the next good one after
 //! damage.
 
-use crc32fast::Hasher;
 use leveret_protocol::Body;
 
 use super::Return;
+use super::checks::{is_whole, len_at};
 use super::fields::Fields;
 use super::flags;
 use super::index::MessageId;
@@ -110,21 +110,11 @@ impl<'a> Record<'a> {
     /// As [`read`](Self::read), of a part of a segment that begins at `from`.
     pub fn read_from(part: &'a [u8], from: usize, salt: u64, at: usize) -> Option<(Record<'a>, usize)> {
         let rest = part.get(at.checked_sub(from)?..)?;
-        let head = rest.first_chunk::<RECORD_HEADER>()?;
-        let mut fields = Fields(head);
-        let (len, kind, zero) = (fields.u32()? as usize, fields.take(1)?, fields.take(3)?);
-        // Mostly told apart by this alone while looking for the next good record.
-        if zero != [0; 3] || kind == [0] || fields.u32()? != head_check(salt, at as u64, head.first_chunk()?)
-        {
+        let record = rest.get(..len_at(rest, salt, at)?)?;
+        if !is_whole(record) {
             return None;
         }
-        let payload = rest.get(RECORD_HEADER..RECORD_HEADER.checked_add(len)?)?;
-        let head_check = u32::from_le_bytes(*head.get(8..)?.first_chunk()?);
-        if fields.u32()? != payload_check(head_check, payload, &[]) {
-            return None;
-        }
-        let record = Self::decode(*kind.first()?, payload)?;
-        Some((record, at + RECORD_HEADER + len))
+        Some((Self::decode(record)?, at + record.len()))
     }
 
     /// The message it tells of, where its publication's record begins, and its deadline; `at` is where this one does.
@@ -147,9 +137,11 @@ impl<'a> Record<'a> {
         Some((MessageId { store, position }, offset, deadline))
     }
 
-    fn decode(kind: u8, payload: &'a [u8]) -> Option<Self> {
+    /// What the bytes of a record say, whose checks are good.
+    pub(super) fn decode(record: &'a [u8]) -> Option<Self> {
+        let (head, payload) = record.split_at_checked(RECORD_HEADER)?;
         let mut fields = Fields(payload);
-        Some(match kind {
+        Some(match *head.get(4)? {
             PUBLICATION => {
                 let (store, position) = (StoreId(fields.u64()?), fields.u64()?);
                 let lengths = fields.take(4)?;
@@ -213,22 +205,6 @@ impl<'a> Record<'a> {
             _ => return None,
         })
     }
-}
-
-pub(super) fn head_check(salt: u64, offset: u64, head: &[u8; 8]) -> u32 {
-    let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    let mut bytes = [0; 24];
-    for (to, from) in bytes.chunks_exact_mut(8).zip([salt, offset, number(head)]) {
-        to.copy_from_slice(&from.to_le_bytes());
-    }
-    crc32fast::hash(&bytes)
-}
-
-pub(super) fn payload_check(head_check: u32, payload: &[u8], large: &[u8]) -> u32 {
-    let mut hasher = Hasher::new_with_initial(head_check);
-    hasher.update(payload);
-    hasher.update(large);
-    hasher.finalize()
 }
 
 #[cfg(test)]

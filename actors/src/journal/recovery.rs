@@ -3,7 +3,6 @@
 //! The segments are read in order. What no good record covers is reported with its file and place and left
 //! out; everything that is provably good is kept. [`scan`] changes nothing, [`repair`] cuts off torn tails.
 
-use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::mpsc;
@@ -13,12 +12,18 @@ use rustc_hash::FxHashMap;
 
 use super::checkpoint::{self, Invalid, Lengths};
 use super::files::Files;
-use super::header::{SegmentHeader, Unreadable};
+use super::header::Unreadable;
 use super::index::{Index, Location, MessageId};
 use super::loading::fill;
+use super::pieces::Pieces;
 use super::record::Record;
-use super::segment::{Step, Walk, file_name, file_number};
+use super::segment::{Step, file_name, file_number};
 use crate::id::StoreId;
+
+pub use super::defect::{Defect, DefectKind};
+
+/// Bytes that are read at once.
+const PIECE: usize = if cfg!(test) { 100 } else { 1024 * 1024 };
 
 /// What the files hold.
 #[derive(Debug, Default)]
@@ -69,53 +74,6 @@ impl RecoveredQueue {
     }
 }
 
-/// Something that can't be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Defect {
-    /// The file.
-    pub file: String,
-    /// The bytes of it.
-    pub bytes: Range<usize>,
-    /// What is wrong with them.
-    pub kind: DefectKind,
-}
-
-/// What is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DefectKind {
-    /// The end of a segment was never completed, as a crash leaves it.
-    Torn,
-    /// Records before good ones are damaged.
-    Damaged,
-    /// The publication a record refers to is not there.
-    Dangling,
-    /// The whole segment is unreadable.
-    Unreadable(Unreadable),
-}
-
-impl Defect {
-    /// Whether [`repair`] leaves it as it is.
-    pub(super) fn lasts(&self) -> bool {
-        !matches!(
-            self.kind,
-            DefectKind::Torn | DefectKind::Unreadable(Unreadable::Short)
-        )
-    }
-}
-
-impl fmt::Display for Defect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Range { start, end } = self.bytes;
-        write!(f, "{}, bytes {start} to {end}: ", self.file)?;
-        match self.kind {
-            DefectKind::Torn => write!(f, "the tail was never completed"),
-            DefectKind::Damaged => write!(f, "damaged records"),
-            DefectKind::Dangling => write!(f, "a reference to a publication that is not there"),
-            DefectKind::Unreadable(why) => write!(f, "unreadable: {why}"),
-        }
-    }
-}
-
 /// How far a scan is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -160,7 +118,7 @@ pub fn scan(files: &dyn Files) -> io::Result<Recovered> {
 
 /// Reads all segments, and tells how far it is before each.
 ///
-/// The next segment is read while one is looked through, so that two of them are in memory.
+/// They are read piece by piece; the next ones are read while one is looked through.
 ///
 /// # Errors
 /// When one can't be read.
@@ -172,37 +130,52 @@ pub fn scan_with(files: &dyn Files, progress: &mut dyn FnMut(Progress)) -> io::R
     };
     let mut recovered = Recovered::empty();
     let last = lengths.keys().next_back().copied();
-    let (reply, segments) = mpsc::sync_channel(0);
+    let (reply, pieces) = mpsc::sync_channel(1);
     let (done, unused) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(move || {
             for &number in lengths.keys() {
-                let buffer: Vec<u8> = unused.try_recv().unwrap_or_default();
-                let segment = read_whole(files, &file_name(number), buffer);
-                let sent = reply.send((number, segment));
-                if sent.is_err() {
+                if let Err(failure) = read_segment(files, number, &reply, &unused) {
+                    let _ = reply.send(Err(failure));
                     return;
                 }
             }
         });
-        for (number, segment) in segments {
-            progress(so_far);
-            let segment = segment?;
-            so_far.read += segment.len() as u64;
-            recovered.next_segment = number.saturating_add(1);
-            recovered.read_segment(number, Some(number) == last, &segment);
-            let _ = done.send(segment);
+        let mut reading = Reading::default();
+        for piece in pieces {
+            let Piece { number, bytes } = piece?;
+            if reading.bytes == 0 {
+                progress(so_far);
+                recovered.next_segment = number.saturating_add(1);
+            }
+            so_far.read += bytes.len() as u64;
+            reading = recovered.read_piece(reading, number, Some(number) == last, &bytes);
+            let _ = done.send(bytes);
         }
         Ok(recovered)
     })
 }
 
-fn read_whole(files: &dyn Files, name: &str, mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
-    let len = usize::try_from(files.len(name)?).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    buffer.resize(len, 0);
-    let count = fill(&*files.open(name)?, &mut buffer, 0)?;
-    buffer.truncate(count);
-    Ok(buffer)
+/// Sends the pieces of a segment, and then an empty one. Stops when nobody wants them.
+fn read_segment(
+    files: &dyn Files,
+    number: u32,
+    reply: &mpsc::SyncSender<io::Result<Piece>>,
+    unused: &mpsc::Receiver<Vec<u8>>,
+) -> io::Result<()> {
+    let file = files.open(&file_name(number))?;
+    let mut at = 0;
+    loop {
+        let mut bytes = unused.try_recv().unwrap_or_default();
+        bytes.resize(PIECE, 0);
+        let count = fill(&*file, &mut bytes, at)?;
+        bytes.truncate(count);
+        at += count as u64;
+        let sent = reply.send(Ok(Piece { number, bytes }));
+        if sent.is_err() || count == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// Cuts off the tails that were found torn or unused, and deletes files that end within their header: they hold nothing.
@@ -234,36 +207,71 @@ impl Recovered {
         }
     }
 
-    fn read_segment(&mut self, number: u32, last: bool, segment: &[u8]) {
+    /// Takes a piece of a segment in; an empty one is the end of it.
+    fn read_piece(&mut self, mut reading: Reading, number: u32, last: bool, piece: &[u8]) -> Reading {
+        if reading.bytes == 0 {
+            self.stopped_in_order = false;
+            reading.pieces = match Pieces::new(piece) {
+                Ok(pieces) if pieces.header().number == number => Ok(pieces),
+                Ok(_) => Err(Unreadable::Header),
+                Err(why) => Err(why),
+            };
+        } else if let Ok(pieces) = &mut reading.pieces {
+            pieces.push(piece);
+        }
+        reading.bytes += piece.len();
+        let is_end = piece.is_empty();
         let name = &file_name(number);
-        self.stopped_in_order = false;
-        let walk = match Walk::new(segment) {
-            Ok(walk) if is_number(segment, number) => walk,
-            Ok(_) => return self.defect(name, 0..segment.len(), DefectKind::Unreadable(Unreadable::Header)),
-            Err(why) => return self.defect(name, 0..segment.len(), DefectKind::Unreadable(why)),
-        };
-        let mut end = segment.len();
-        let mut publications = FxHashMap::default();
-        for step in walk {
+        match &mut reading.pieces {
+            Ok(pieces) => {
+                if is_end {
+                    pieces.end();
+                }
+                reading.end = self.read_steps(pieces, number, last, &mut reading.publications);
+            }
+            Err(why) if is_end => self.defect(name, 0..reading.bytes, DefectKind::Unreadable(*why)),
+            Err(_) => {}
+        }
+        if !is_end {
+            return reading;
+        }
+        if reading.pieces.is_ok() {
+            self.index
+                .grow(number, reading.end.unwrap_or(reading.bytes) as u64);
+        }
+        Reading::default()
+    }
+
+    /// Takes in what the pieces allow. Returns where the segment ends, when that is before its last byte.
+    fn read_steps(
+        &mut self,
+        pieces: &mut Pieces,
+        number: u32,
+        last: bool,
+        publications: &mut FxHashMap<u32, First>,
+    ) -> Option<usize> {
+        let name = &file_name(number);
+        let mut end = None;
+        while let Some(step) = pieces.next() {
             match step {
                 Step::Record(offset, record) => {
                     let location = Location {
                         segment: number,
                         offset,
                     };
-                    if !self.read(location, record, &mut publications) {
+                    if !self.read(location, record, publications) {
                         self.defect(name, offset as usize..offset as usize, DefectKind::Dangling);
                     }
                 }
                 Step::Damaged(bytes) => self.defect(name, bytes, DefectKind::Damaged),
-                Step::Unused(bytes) if last => end = bytes.start,
+                Step::Unused(bytes) if last => end = Some(bytes.start),
                 Step::Torn(bytes) | Step::Unused(bytes) => {
-                    end = bytes.start;
+                    end = Some(bytes.start);
                     self.defect(name, bytes, DefectKind::Torn);
                 }
             }
         }
-        self.index.grow(number, end as u64);
+        end
     }
 
     /// Takes a record in. False when it refers to something that is not there.
@@ -344,12 +352,37 @@ impl Recovered {
     }
 }
 
+/// Some bytes of a segment.
+struct Piece {
+    number: u32,
+    /// None behind the last.
+    bytes: Vec<u8>,
+}
+
+/// A segment that is being read.
+struct Reading {
+    pieces: Result<Pieces, Unreadable>,
+    /// How many bytes were read.
+    bytes: usize,
+    /// Where it ends, if that is before its last byte.
+    end: Option<usize>,
+    /// By the offset of the record.
+    publications: FxHashMap<u32, First>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Reading {
+            pieces: Err(Unreadable::Short),
+            bytes: 0,
+            end: None,
+            publications: FxHashMap::default(),
+        }
+    }
+}
+
 /// The first message of a publication.
 struct First {
     message: MessageId,
     deadline: u64,
-}
-
-fn is_number(segment: &[u8], number: u32) -> bool {
-    SegmentHeader::decode(segment).is_ok_and(|header| header.number == number)
 }
