@@ -30,32 +30,33 @@ impl Queue {
         safety
     }
 
-    /// Takes what there is room for, and refuses the rest. When there is none, consumers get what is there first.
-    /// What is refused was not here: it may come again.
+    /// Takes what there is room for, and refuses the rest. When there is none, consumers get what is there first, as long as
+    /// they take what comes. What is refused was not here: it may come again.
     fn take_what_fits(&mut self, mail: &Enqueue, ctx: &mut Context<Self>) -> Safety {
         let mut safety = Safety::Now;
         let (mut taken, mut refused) = (Vec::new(), Vec::new());
         let mut free = self.state.free();
-        let mut is_full = false;
+        // Whether consumers may make room, and whether they will when more comes.
+        let (mut may_give, mut will_give) = (true, true);
         let page = mail.part.page();
         for &offset in mail.part.offsets() {
             if self.was_here(page, offset) {
                 continue;
             }
-            if !is_full && !free.take(page, offset) {
+            let mut fits = free.take(page, offset);
+            if !fits && may_give {
                 safety = later(safety, self.take_all(mail, &mut taken));
                 self.act(ctx);
                 free = self.state.free();
-                is_full = free.is_used_up();
-                if is_full || !free.take(page, offset) {
-                    refused.push(offset);
-                    continue;
-                }
-            } else if is_full {
+                fits = free.take(page, offset);
+                (may_give, will_give) = (false, self.state.consumers_take_more());
+            }
+            if !fits {
                 refused.push(offset);
                 continue;
             }
             taken.push(offset);
+            may_give |= will_give;
             if let Some(seen) = &mut self.seen {
                 seen.note(page, offset, clock::now());
             }
