@@ -146,8 +146,11 @@ impl QueueState {
 
     fn let_go(&mut self) {
         let pages = &mut self.pages;
-        self.ready
-            .leave(self.backlog.scratched, |entry| pages.release(entry));
+        self.ready.leave(self.backlog.scratched, |entry| {
+            let body = pages.body_len(entry);
+            pages.release(entry);
+            body
+        });
         self.compact_pages();
     }
 

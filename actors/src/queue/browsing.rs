@@ -93,7 +93,7 @@ impl QueueState {
         let mut ranges: Vec<(Keeper, Positions)> = single
             .map(|&(position, entry)| (keeper(&entry), positions(position, position)))
             .collect();
-        ranges.extend(absent.iter().filter_map(|Stretch { keeper, run }| {
+        ranges.extend(absent.iter().filter_map(|Stretch { keeper, run, .. }| {
             let part = positions(run.positions.first.max(from), run.positions.last.min(upto));
             (part.first <= part.last).then_some((*keeper, part))
         }));
@@ -198,16 +198,21 @@ impl QueueState {
             self.settlements.note(position, &entry);
             self.pages.release(&entry);
         }
-        for Stretch { keeper, run } in absent {
+        let mut uncounted = false;
+        for Stretch { keeper, run, bodies } in absent {
             if let Some(loading) = &mut self.backlog.loading {
                 loading.dead.add(run.positions);
             }
+            uncounted |= self.count_absent_out(bodies);
             self.settle_absent(Buried {
                 keeper,
                 positions: run.positions,
                 reason: Reason::Rejected,
                 counted: false,
             });
+        }
+        if uncounted {
+            self.recount();
         }
     }
 }

@@ -25,8 +25,8 @@ impl QueueState {
         let counted = self.limits.count_bytes();
         self.limits
             .amend(terms.max_length, terms.max_length_bytes, terms.overflow);
-        if self.limits.count_bytes() && !counted {
-            self.count_all();
+        if self.limits.count_bytes() != counted {
+            self.recount();
         }
         self.dying
             .want(terms.dead_letter_exchange.is_some() || terms.delays);
@@ -147,12 +147,12 @@ impl QueueState {
                 queue.die(position, entry, reason);
             }
         };
-        for Stretch { keeper, run } in absent {
+        for Stretch { keeper, run, bodies } in absent {
             die_before(self, run.positions.first);
             if let Some(loading) = &mut self.backlog.loading {
                 loading.dead.add(run.positions);
             }
-            let counted = self.limits.count_bytes();
+            let counted = self.count_absent_out(bodies);
             let buried = Buried {
                 keeper,
                 positions: run.positions,
@@ -203,13 +203,14 @@ impl QueueState {
             keeper,
             positions: asked,
             reason,
-            counted,
+            ..
         } = buried;
         // Others may have come before them meanwhile, or they are not wanted any more.
         let first = self.dying.first_absent();
-        if first.is_none_or(|first| (first.keeper, first.positions.first) != (keeper, asked.first)) {
+        let first = first.filter(|first| (first.keeper, first.positions.first) == (keeper, asked.first));
+        let Some(Buried { counted, .. }) = first else {
             return;
-        }
+        };
         let mut found = Vec::new();
         for Restored {
             page, mut messages, ..
@@ -232,6 +233,7 @@ impl QueueState {
             let had = positions(asked.first, upto.min(asked.last));
             self.settlements.note_range(keeper, had);
         }
+        let missing = upto.min(asked.last) - asked.first + 1 > found.len() as u64;
         if counted {
             found.iter().for_each(|dead| self.left(&dead.entry));
         }
@@ -242,6 +244,9 @@ impl QueueState {
             for Dead { position, entry, .. } in found {
                 self.die(position, entry, reason);
             }
+        }
+        if counted && missing {
+            self.recount();
         }
     }
 
@@ -265,15 +270,5 @@ impl QueueState {
         if buried.keeper == Keeper::Scratch {
             self.settlements.note_range(Keeper::Scratch, buried.positions);
         }
-    }
-
-    /// Counts what waits anew: the bodies that are in memory.
-    fn count_all(&mut self) {
-        let pages = &self.pages;
-        let bodies = self.ready.iter_mut().filter_map(|entry| {
-            let page = pages.get(entry)?;
-            Some(page.body_len(entry.offset))
-        });
-        self.limits.count_anew(bodies);
     }
 }

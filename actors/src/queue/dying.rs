@@ -152,6 +152,15 @@ impl Dying {
         self.waiting.len()
     }
 
+    /// None of them counts as waiting.
+    pub(super) fn uncount(&mut self) {
+        for waiting in &mut self.waiting {
+            if let Waiting::Absent(buried) = waiting {
+                buried.counted = false;
+            }
+        }
+    }
+
     /// Lets those leave memory that the forwarder can't have soon, as far as `let_go` does.
     pub(super) fn let_go(&mut self, mut let_go: impl FnMut(u64, &mut Entry)) {
         for mut waiting in self.waiting.split_off(self.soon()) {

@@ -5,7 +5,7 @@
 pub(super) struct Entry {
     /// Slot of its page in the queue's [`Pages`](super::pages::Pages).
     pub(super) page: u32,
-    /// Its place in that page.
+    /// Its place in that page. Of a message that is not in memory, the length of its body.
     pub(super) offset: u32,
     /// What it costs, in bytes.
     pub(super) cost: u32,

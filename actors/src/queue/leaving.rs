@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
-use super::absent::{Stretch, positions};
+use super::absent::{Bodies, Stretch, positions};
 use super::fifo::{Entry, Fifo};
 use crate::journal::{Keeper, Run};
 
@@ -53,7 +53,11 @@ impl Leaving {
             messages: group.len() as u64,
         };
         self.groups.push_back(Group {
-            stretch: Stretch { keeper, run },
+            stretch: Stretch {
+                keeper,
+                run,
+                bodies: Bodies::Bytes(0),
+            },
             after: match keeper {
                 Keeper::Journal => 0,
                 Keeper::Scratch => UNKNOWN,
@@ -71,16 +75,19 @@ impl Leaving {
         }
     }
 
-    /// Lets the first group go, if it may after `synced`: `gone` hears of each of its messages.
-    pub(super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry)) -> Option<Stretch> {
+    /// Lets the first group go, if it may after `synced`: `gone` hears of each of its messages, and returns the length of its
+    /// body.
+    pub(super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry) -> u32) -> Option<Stretch> {
         self.groups.front().filter(|group| group.after <= synced)?;
-        let group = self.groups.pop_front()?;
-        for _ in 0..group.stretch.run.messages {
+        let mut stretch = self.groups.pop_front()?.stretch;
+        let mut bytes = 0;
+        for _ in 0..stretch.run.messages {
             if let Some((_, entry)) = self.fifo.pop() {
-                gone(&entry);
+                bytes += u64::from(gone(&entry));
             }
         }
-        Some(group.stretch)
+        stretch.bodies = Bodies::Bytes(bytes);
+        Some(stretch)
     }
 
     /// Takes out those at these positions, `most` at most. What the scratch log has of them, or will have, is to hear that

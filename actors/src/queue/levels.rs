@@ -196,15 +196,15 @@ impl Levels {
     /// Messages that an earlier life has left, before any other is pushed. See [`unknown`](Self::unknown).
     /// With `review`, they are unknown even if there is one level.
     pub(super) fn push_kept(&mut self, run: Run, review: bool) {
-        let keeper = Keeper::Journal;
+        let kept = Stretch::unread(Keeper::Journal, run);
         if review {
             self.more.get_or_insert_default();
         }
         match &mut self.more {
-            None => self.lowest.push_absent(Stretch { keeper, run }),
+            None => self.lowest.push_absent(kept),
             Some(more) => {
                 let review = more.review.get_or_insert_default();
-                review.unknown.push(Stretch { keeper, run });
+                review.unknown.push(kept);
             }
         }
     }
@@ -223,7 +223,7 @@ impl Levels {
     pub(super) fn known(&mut self, upto: u64, messages: u64) {
         let Some(more) = &mut self.more else { return };
         let Some(review) = &mut more.review else { return };
-        review.unknown.read(upto, messages);
+        review.unknown.read(upto, messages, 0);
         if !review.unknown.is_empty() {
             return;
         }
@@ -289,7 +289,7 @@ impl Levels {
             mut arrived,
         }) = review
         {
-            for Stretch { keeper, run } in unknown.drain() {
+            for Stretch { keeper, run, .. } in unknown.drain() {
                 settlements.note_range(keeper, run.positions);
             }
             while let Some((position, entry)) = arrived.pop() {
@@ -356,7 +356,7 @@ impl Levels {
     }
 
     #[inline]
-    fn all_mut(&mut self) -> impl Iterator<Item = &mut Ready> {
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Ready> {
         let higher = self.more.iter_mut().flat_map(|more| &mut more.higher);
         iter::once(&mut self.lowest).chain(higher)
     }

@@ -1,10 +1,9 @@
 //! How long a queue may get, and what happens to what is one too many. Pure.
 
-use super::fifo::Entry;
 use super::reason::Reason;
 use super::state::QueueState;
 use super::terms::Overflow;
-use crate::publication::{Handout, Page};
+use crate::publication::Page;
 
 /// The limits of a queue, and how much of them is used that is not counted elsewhere.
 #[derive(Debug, Default)]
@@ -16,6 +15,8 @@ pub(super) struct Limits {
     overflow: Overflow,
     /// Bytes of the bodies of all that waits, as far as they are known. Not counted where there is no limit of bytes.
     used: u64,
+    /// Whether some may still be unknown.
+    counting: bool,
 }
 
 /// What still fits into a queue.
@@ -36,11 +37,6 @@ impl Free {
         }
         fits
     }
-
-    /// Whether no message fits at all.
-    pub fn is_used_up(&self) -> bool {
-        self.messages == 0
-    }
 }
 
 impl Limits {
@@ -49,9 +45,25 @@ impl Limits {
         (self.messages, self.bytes, self.overflow) = (messages, bytes, overflow);
     }
 
-    /// Messages with these bodies wait, and none beside them that is known.
-    pub(super) fn count_anew(&mut self, bodies: impl Iterator<Item = u32>) {
-        self.used = bodies.map(u64::from).sum();
+    /// Bodies of so many bytes wait; with `more`, perhaps others that are still to be counted.
+    pub(super) fn count_anew(&mut self, bytes: u64, more: bool) {
+        (self.used, self.counting) = (bytes, more);
+    }
+
+    /// There are no others.
+    pub(super) fn all_counted(&mut self) {
+        self.counting = false;
+    }
+
+    /// Whether bodies may still have to be counted.
+    #[inline]
+    pub(super) fn is_counting(&self) -> bool {
+        self.counting && self.count_bytes()
+    }
+
+    /// The bytes of the bodies of all that waits, as far as they are known, where they are counted.
+    pub(super) fn counted(&self) -> Option<u64> {
+        self.bytes.map(|_| self.used)
     }
 
     /// Whether the bytes of bodies are counted.
@@ -60,16 +72,15 @@ impl Limits {
         self.bytes.is_some()
     }
 
-    /// A message with such a body waits from now on, or again.
-    pub(super) fn arrived(&mut self, body: u32) {
-        if self.count_bytes() {
-            self.used += u64::from(body);
-        }
+    /// Bodies of so many bytes wait from now on, or again.
+    pub(super) fn arrived(&mut self, bytes: u64) {
+        self.used += bytes;
     }
 
-    /// A message with such a body does not wait any more.
-    pub(super) fn left(&mut self, body: u32) {
-        self.used = self.used.saturating_sub(body.into());
+    /// Bodies of so many bytes do not wait any more.
+    pub(super) fn left(&mut self, bytes: u64) {
+        debug_assert!(self.used >= bytes, "what waits is counted");
+        self.used = self.used.saturating_sub(bytes);
     }
 
     fn are_exceeded(&self, messages: u64) -> bool {
@@ -132,43 +143,5 @@ impl QueueState {
         }
         self.compact_pages();
         false
-    }
-
-    /// Counts the messages at `offsets` of a page that were enqueued.
-    #[inline]
-    pub(super) fn count_arrived(&mut self, page: &Page, offsets: &[u32]) {
-        if self.limits.count_bytes() {
-            for &offset in offsets {
-                self.limits.arrived(page.body_len(offset));
-            }
-        }
-    }
-
-    /// Counts out what was handed out.
-    #[inline]
-    pub(super) fn count_left(&mut self, handout: &Handout) {
-        if self.limits.count_bytes() {
-            for (_, publication) in handout.publications() {
-                self.limits.left(publication.body_len);
-            }
-        }
-    }
-
-    /// Counts a message that waits again. One that is not in memory is counted when it is read.
-    pub(super) fn count_returned(&mut self, entry: &Entry) {
-        if self.limits.count_bytes()
-            && let Some(page) = self.pages.get(entry)
-        {
-            self.limits.arrived(page.body_len(entry.offset));
-        }
-    }
-
-    /// Counts out a message that waits no longer.
-    pub(super) fn left(&mut self, entry: &Entry) {
-        if self.limits.count_bytes()
-            && let Some(page) = self.pages.get(entry)
-        {
-            self.limits.left(page.body_len(entry.offset));
-        }
     }
 }

@@ -17,6 +17,7 @@ mod arguments;
 mod attachment;
 mod attempts;
 mod backlog;
+mod bodies;
 mod browser;
 mod browsing;
 mod credit;

@@ -127,8 +127,17 @@ impl Pages {
 
     /// A message leaves memory; nothing happens to one that has left already.
     pub(super) fn let_go(&mut self, entry: &mut Entry) {
+        let body = self.body_len(entry);
         self.release(entry);
-        entry.page = Entry::ABSENT;
+        (entry.page, entry.offset) = (Entry::ABSENT, body);
+    }
+
+    /// The length of a message's body, in memory or not.
+    pub(super) fn body_len(&self, entry: &Entry) -> u32 {
+        match self.get(entry) {
+            Some(page) => page.body_len(entry.offset),
+            None => entry.offset,
+        }
     }
 
     /// Bytes of the live messages.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::absent::positions;
+use super::absent::{Bodies, positions};
 use super::dying::Buried;
 use super::fifo::Entry;
 use super::ready::Ready;
@@ -45,12 +45,17 @@ pub(super) enum Wanted {
     First(u8),
     /// The first of the dead.
     Dead(Buried),
+    /// Absent messages of a level, to be counted.
+    Bodies(u8, Positions),
 }
 
 impl QueueState {
     /// Whether something has to be read although nobody takes messages: to learn about it, or because it dies.
     pub fn needs_reading(&self) -> bool {
-        self.in_review() || self.dead_to_read().is_some() || (self.is_too_long() && self.absent() > 0)
+        self.in_review()
+            || self.is_counting()
+            || self.dead_to_read().is_some()
+            || (self.is_too_long() && self.absent() > 0)
     }
 
     /// What is to be read now that less than `ahead` bytes of the first messages may be in memory. To be asked when someone
@@ -59,9 +64,10 @@ impl QueueState {
         if self.backlog.loading.is_some() {
             return None;
         }
-        let (load, wanted) = self.wanted(ahead)?;
+        self.look_for_unread();
+        let (load, wanted) = self.wanted(ahead).or_else(|| self.to_count())?;
         let dead = match (&wanted, load.positions.first()) {
-            (Wanted::First(_), Some(&asked)) => self.dying.among(asked),
+            (Wanted::First(_) | Wanted::Bodies(..), Some(&asked)) => self.dying.among(asked),
             _ => Spans::default(),
         };
         self.backlog.loading = Some(Loading {
@@ -86,6 +92,7 @@ impl QueueState {
             Wanted::Returned(level, asked) => self.fill_returned(level, &asked, read, upto),
             Wanted::First(level) => self.extend_front(level, &loading.dead, read, upto),
             Wanted::Dead(buried) => self.unearth(buried, read, upto),
+            Wanted::Bodies(level, asked) => self.count_read(level, asked, &loading.dead, &read, upto),
         }
         self.compact_pages();
     }
@@ -127,25 +134,40 @@ impl QueueState {
             return;
         };
         let (keeper, run) = (first.keeper, first.run.positions);
+        let uncounted = self.limits.count_bytes() && first.bodies == Bodies::Unread;
         let upto = upto.min(run.last);
         if upto < run.first {
             return;
         }
-        let (mut count, mut had) = (0, Ranges::default());
+        let (mut count, mut bytes, mut had) = (0, 0, Ranges::default());
         for Restored {
             page, mut messages, ..
         } in read
         {
-            // Between them are messages of other levels, and some that died.
+            // Between them are messages of other levels, some that died, and some that were given back.
+            let ready = self.ready.level(level);
+            let has_returned = |position| ready.is_some_and(|ready| ready.has_returned(position));
             messages.retain(|&(position, offset)| {
                 (run.first..=upto).contains(&position)
                     && self.ready.level_of(&page, offset) == level
                     && !dead.contains(position)
+                    && !has_returned(position)
             });
             messages.iter().for_each(|&(position, _)| had.add(position));
+            let bodies = messages
+                .iter()
+                .map(|&(_, offset)| u64::from(page.body_len(offset)));
+            let bodies = bodies.sum::<u64>();
+            if uncounted {
+                self.limits.arrived(bodies);
+            }
+            bytes += bodies;
             count += self.append_read(page, messages);
         }
-        self.ready.level_mut(level).read(upto, count);
+        let missing = self.ready.level_mut(level).read(upto, count, bytes);
+        if missing > 0 {
+            self.recount();
+        }
         if keeper == Keeper::Scratch {
             if self.ready.is_one() && dead.is_empty() {
                 had = Ranges(vec![positions(run.first, upto)]);
@@ -219,11 +241,13 @@ impl QueueState {
                 },
             );
         }
+        let mut missing = Vec::new();
         for position in asked.iter().take_while(|&&position| position <= upto) {
             if returned.get(position).is_some_and(Entry::is_absent) {
-                returned.remove(position);
+                missing.extend(returned.remove(position));
             }
         }
+        missing.iter().for_each(|entry| self.left(entry));
     }
 }
 

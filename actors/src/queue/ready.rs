@@ -25,7 +25,7 @@ use crate::journal::Keeper;
 pub(super) struct Ready {
     returned: BTreeMap<u64, Entry>,
     front: Fifo,
-    absent: Absent,
+    pub(super) absent: Absent,
     leaving: Leaving,
     back: Fifo,
     /// Whether there is anything behind the front.
@@ -159,10 +159,11 @@ impl Ready {
         self.absent.first()
     }
 
-    /// The first absent ones were read up to a position; so many were there.
-    pub(super) fn read(&mut self, upto: u64, messages: u64) {
-        self.absent.read(upto, messages);
+    /// The first absent ones were read up to a position; see [`Absent::read`].
+    pub(super) fn read(&mut self, upto: u64, messages: u64, bytes: u64) -> u64 {
+        let missing = self.absent.read(upto, messages, bytes);
         self.look_behind();
+        missing
     }
 
     /// The first returned message, unless others stand before it.
@@ -176,6 +177,10 @@ impl Ready {
 
     pub(super) fn returned(&self) -> impl Iterator<Item = (u64, &Entry)> {
         self.returned.iter().map(|(&position, entry)| (position, entry))
+    }
+
+    pub(super) fn has_returned(&self, position: u64) -> bool {
+        !self.returned.is_empty() && self.returned.contains_key(&position)
     }
 
     pub(super) fn returned_mut(&mut self) -> &mut BTreeMap<u64, Entry> {
@@ -268,7 +273,7 @@ impl Ready {
                 gone(position, entry);
             }
         }
-        for Stretch { keeper, run } in self.absent.drain() {
+        for Stretch { keeper, run, .. } in self.absent.drain() {
             settlements.note_range_without(Keeper::Journal, run.positions, others);
             if keeper == Keeper::Scratch {
                 settlements.note_range_without(keeper, run.positions, others);

@@ -4,7 +4,7 @@
 use crate::journal::{Keeper, Restored, Run};
 
 use super::{
-    absent::{Absent, Stretch, positions},
+    absent::{Absent, Bodies, Stretch, positions},
     fifo::Fifo,
     state::QueueState,
 };
@@ -54,7 +54,8 @@ impl QueueState {
                         messages: 1,
                     };
                     let keeper = Keeper::Journal;
-                    ready.push_absent(Stretch { keeper, run });
+                    let bodies = Bodies::Bytes(page.body_len(offset).into());
+                    ready.push_absent(Stretch { keeper, run, bodies });
                 }
                 stays
             });

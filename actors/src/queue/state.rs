@@ -279,7 +279,7 @@ impl QueueState {
             .clear(&mut self.settlements, &held, |entry| pages.release(entry));
         self.backlog.forget_loading();
         self.forget_returns();
-        self.limits.count_anew(std::iter::empty());
+        self.recount();
         self.sweep_deadlines();
         self.compact_pages();
         purged

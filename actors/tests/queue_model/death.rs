@@ -12,14 +12,14 @@ use leveret_actors::{
 use proptest::sample::Index;
 
 use crate::model::{Message, Model, Place};
-use crate::step::ttl;
+use crate::step::{Length, ttl};
 
 /// What is known of deaths.
 #[derive(Debug, Default)]
 pub(crate) struct Deaths {
     pub(crate) timed: bool,
     pub(crate) dead_letters: bool,
-    pub(crate) max_length: Option<u64>,
+    pub(crate) length: Length,
     pub(crate) now: u64,
     /// When the queue was last told to let messages expire.
     pub(crate) told: u64,
@@ -35,7 +35,9 @@ impl Deaths {
         Effective {
             message_ttl: self.timed.then_some(Duration::from_secs(1)),
             dead_letter_exchange: self.dead_letters.then(|| "dlx".into()),
-            max_length: self.max_length,
+            max_length: self.length.messages,
+            max_length_bytes: self.length.bytes,
+            overflow: self.length.overflow,
             ..others
         }
     }
@@ -47,7 +49,7 @@ impl Deaths {
 
     /// Whether a message dies that comes back.
     pub(crate) fn is_over(&self, message: &Message) -> bool {
-        message.deadline != 0 && message.deadline <= self.told
+        !message.fleeting && (message.over || (message.deadline != 0 && message.deadline <= self.told))
     }
 
     /// How many messages are dead and not settled.
@@ -92,34 +94,33 @@ impl Model {
     /// What the queue does before it hands out anything.
     fn expire(&mut self) {
         let now = self.deaths.now;
-        while self.queue.expire(now, 3) {}
+        while self.queue.expire(now, 3) {
+            // There will be no pass before the others die that are due.
+            self.held_mut().for_each(|message| message.fleeting = false);
+            self.ready
+                .values_mut()
+                .for_each(|message| message.fleeting = false);
+        }
         assert!(self.queue.next_deadline().is_none_or(|next| next > now));
         self.deaths.told = now;
-        let over = |(place, message): (&Place, &Message)| {
-            (message.deadline != 0 && message.deadline <= now).then_some(*place)
-        };
+        let over = |(place, message): (&Place, &Message)| self.deaths.is_over(message).then_some(*place);
         let over: Vec<Place> = self.ready.iter().filter_map(over).collect();
         over.into_iter().for_each(|place| self.die(place));
     }
 
-    pub(crate) fn drop_excess(&mut self) {
-        let Some(most) = self.deaths.max_length else {
-            return;
-        };
-        if self.queue.absent() > 0 || self.lost > 0 {
-            return;
-        }
-        while self.queue.drop_excess(3) {}
-        while self.ready.len() as u64 > most {
-            let lowest = self.ready.keys().next_back().map(|&(level, _)| level);
-            let first = self.ready.keys().find(|(level, _)| Some(*level) == lowest);
-            let first = *first.unwrap_or_else(|| panic!("some wait"));
-            self.die(first);
+    /// Those who could take messages have had their turn: what may not wait at all is over.
+    pub(crate) fn expire_fleeting(&mut self) {
+        self.queue.expire_fleeting();
+        let fleeting = |(place, message): (&Place, &Message)| message.fleeting.then_some(*place);
+        let over: Vec<Place> = self.ready.iter().filter_map(fleeting).collect();
+        over.into_iter().for_each(|place| self.die(place));
+        for message in self.held_mut().filter(|message| message.fleeting) {
+            (message.fleeting, message.over) = (false, true);
         }
     }
 
     /// One that waited is dead.
-    fn die(&mut self, place: Place) {
+    pub(crate) fn die(&mut self, place: Place) {
         if let Some(message) = self.ready.remove(&place) {
             self.bury(place.1, message);
         }

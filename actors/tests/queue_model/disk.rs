@@ -46,8 +46,9 @@ impl Disk {
         queue.scratched(self.tickets);
     }
 
-    /// One question at a time.
+    /// One question at a time. What is gone is told first.
     pub(crate) fn load(&mut self, queue: &mut QueueState) {
+        self.settle(queue);
         if let Some(load) = queue.load(4 << 20) {
             assert_eq!(self.asked.replace(load), None);
         }

@@ -5,6 +5,7 @@
 
 mod death;
 mod disk;
+mod lengths;
 mod model;
 mod order;
 mod step;
@@ -14,7 +15,7 @@ use proptest::{collection::vec, prelude::*};
 use crate::{
     death::Deaths,
     model::Model,
-    step::{effective, step},
+    step::{Length, effective, length, step},
 };
 
 proptest! {
@@ -26,12 +27,12 @@ proptest! {
         effective in effective(),
         timed in any::<bool>(),
         dead_letters in any::<bool>(),
-        max_length in prop::option::weighted(0.3, 0..40_u64),
+        length in prop_oneof![2 => Just(Length::default()), 1 => length()],
         steps in vec(step(), 1..150),
     ) {
         let deaths = match effective.counts_deliveries {
             true => Deaths::default(),
-            false => Deaths { timed, dead_letters, max_length, ..Deaths::default() },
+            false => Deaths { timed, dead_letters, length, now: 1, ..Deaths::default() },
         };
         let mut model = Model::new(single_active, journaled, max_priority, effective, deaths);
         steps.into_iter().for_each(|step| model.run(step));

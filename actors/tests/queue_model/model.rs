@@ -5,17 +5,16 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use leveret_actors::{
     id::{ChannelId, ConsumerId},
     journal::Kept,
-    publication::{Handout, NO_KEY, PageBuilder},
+    publication::{Handout, NO_KEY},
     queue::{
         Grant, Outcome, Pass, QueueSettings, QueueState, Subscription, effective::Effective, terms::RetryKind,
     },
 };
-use leveret_protocol::Body;
 use proptest::sample::Index;
 
 use crate::death::Deaths;
 use crate::disk::Disk;
-use crate::step::{BODY_SIZES, CHANNELS, Step, priority, properties};
+use crate::step::{CHANNELS, Step, priority};
 
 /// The most a record costs beside its body: header, properties, route, index of a large body.
 const RECORD: usize = 12 + 2 + 8 + 4;
@@ -23,9 +22,13 @@ const RECORD: usize = 12 + 2 + 8 + 4;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Message {
     pub(crate) size: usize,
-    redelivered: bool,
+    pub(crate) redelivered: bool,
     /// 0 when it does not expire.
     pub(crate) deadline: u64,
+    /// It lives until the next pass is over.
+    pub(crate) fleeting: bool,
+    /// That was over while it was held.
+    pub(crate) over: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -48,8 +51,8 @@ pub(crate) struct Model {
     /// Messages that could not be read again; the queue may still count them.
     pub(crate) lost: usize,
     pub(crate) deaths: Deaths,
-    settings: QueueSettings,
-    effective: Effective,
+    pub(crate) settings: QueueSettings,
+    pub(crate) effective: Effective,
     /// Milliseconds.
     now: u64,
     /// How often messages have come back, where that counts.
@@ -137,6 +140,7 @@ impl Model {
                 self.pass_time(milliseconds);
             }
             Step::DropExcess => self.drop_excess(),
+            Step::Amend(length) => self.amend(length),
             Step::Forward => self.forward(),
             Step::SettleDead(picks) => self.settle_dead(&picks),
             Step::LoseForwarder => self.lose_forwarder(),
@@ -147,39 +151,7 @@ impl Model {
         // Handouts are dropped by now: what they have kept from being compacted is.
         self.queue.give_up_pages();
         self.check();
-    }
-
-    fn enqueue(&mut self, sizes: &[usize]) {
-        let first = self.published;
-        let mut builder = PageBuilder::new();
-        let mut offsets = Vec::new();
-        for (index, &size) in sizes.iter().enumerate() {
-            let size = BODY_SIZES[size];
-            let mut body = vec![0; size];
-            body[..8].copy_from_slice(&self.published.to_le_bytes());
-            let persistent = size.is_multiple_of(16);
-            let properties = properties(self.published);
-            let offset = builder.push("x", "key", &properties, persistent, Body::Slice(&body));
-            // Not all that is in a page need be for this queue.
-            if index % 3 != 2 {
-                offsets.push(offset);
-                if persistent && self.settings.journaled {
-                    self.disk.journal.insert(self.published, body);
-                }
-                self.ready.insert(
-                    self.place(self.published),
-                    Message {
-                        size,
-                        redelivered: false,
-                        deadline: self.deaths.deadline(self.published),
-                    },
-                );
-                self.published += 1;
-            }
-        }
-        let page = builder.finish();
-        self.queue.enqueue(page.clone(), &offsets);
-        self.stamp(first, &page, &offsets);
+        self.check_length();
     }
 
     /// What could not be read is gone.
@@ -198,7 +170,7 @@ impl Model {
         }
     }
 
-    fn place(&self, number: u64) -> Place {
+    pub(crate) fn place(&self, number: u64) -> Place {
         let priority = priority(number).unwrap_or(0);
         (Reverse(priority.min(self.settings.max_priority)), number)
     }
@@ -235,7 +207,7 @@ impl Model {
     /// What is due takes its place. The queue looks a little later than the millisecond.
     fn wake(&mut self) {
         self.queue.wake(self.now);
-        let due = |due: u64| due.next_multiple_of(10) <= self.now;
+        let due = |due: u64| (due + 1).next_multiple_of(10) <= self.now;
         let woken: Vec<u64> = self
             .resting
             .iter()
@@ -250,6 +222,7 @@ impl Model {
 
     /// The queue is built again from what its journal has.
     fn restart(&mut self, in_order: bool) {
+        self.read_what_counts();
         let handed_out_below = if in_order { 0 } else { self.published };
         let kept = Kept {
             waiting: self.disk.restart(),
@@ -268,6 +241,7 @@ impl Model {
         let dead = self.deaths.restart();
         for (number, mut message) in all.chain(held).chain(dead) {
             if self.disk.journal.contains_key(&number) {
+                (message.fleeting, message.over) = (false, false);
                 message.redelivered = number < handed_out_below || self.attempts.contains_key(&number);
                 self.ready.insert(self.place(number), message);
             } else {
@@ -291,6 +265,16 @@ impl Model {
         if self.deaths.timed {
             self.review();
         }
+    }
+
+    pub(crate) fn held_mut(&mut self) -> impl Iterator<Item = &mut Message> {
+        let held = self.held.iter_mut().flat_map(BTreeMap::values_mut);
+        held.map(|(_, message)| message)
+    }
+
+    /// What rests and was not read since a restart counts as waiting.
+    pub(crate) fn unread_rest(&self) -> bool {
+        self.resting.len() > self.queue.resting()
     }
 
     fn pick(&self, channel: usize, picks: &[Index]) -> Vec<u32> {
@@ -550,6 +534,9 @@ impl Model {
         self.check_turns(&got);
         assert!(!self.queue.has_first() || !self.ready.is_empty());
         self.check_offers(&pass, !waiting.is_empty());
+        if !pass.more {
+            self.expire_fleeting();
+        }
     }
 
     fn check_handout(&mut self, id: ConsumerId, handout: &Handout) -> (usize, Vec<u64>) {

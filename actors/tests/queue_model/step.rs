@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leveret_actors::queue::effective::{Effective, Retry};
-use leveret_actors::queue::terms::RetryKind;
+use leveret_actors::queue::terms::{Overflow, RetryKind};
 use leveret_actors::queue::{Grant, Outcome, Subscription};
 use leveret_protocol::properties::OwnedProperties;
 use proptest::{collection::vec, prelude::*, sample::Index};
@@ -50,6 +50,32 @@ pub(crate) enum Step {
     Restart(bool),
     /// So many milliseconds pass.
     Pass(u64),
+    /// A policy changes how long the queue may get.
+    Amend(Length),
+}
+
+/// How long the queue may get, and what becomes of what is one too many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Length {
+    pub(crate) messages: Option<u64>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) overflow: Overflow,
+}
+
+/// Any length.
+pub(crate) fn length() -> impl Strategy<Value = Length> {
+    let messages = prop::option::weighted(0.3, 0..40_u64);
+    let bytes = prop::option::weighted(0.6, prop_oneof![Just(0), 0..2_000_u64, 0..400_000_u64]);
+    let overflow = prop_oneof![
+        2 => Just(Overflow::DropHead),
+        1 => Just(Overflow::RejectPublish),
+        1 => Just(Overflow::RejectPublishDlx)
+    ];
+    (messages, bytes, overflow).prop_map(|(messages, bytes, overflow)| Length {
+        messages,
+        bytes,
+        overflow,
+    })
 }
 
 /// What may hold for messages that come back.
@@ -82,7 +108,16 @@ pub(crate) fn priority(number: u64) -> Option<u8> {
 
 /// How long a message may wait.
 pub(crate) fn ttl(number: u64) -> Option<u64> {
-    [None, Some(100), Some(100), Some(30), None, Some(1_000), Some(7)][number as usize / 3 % 7]
+    [
+        None,
+        Some(100),
+        Some(100),
+        Some(30),
+        None,
+        Some(1_000),
+        Some(7),
+        Some(0),
+    ][number as usize / 3 % 8]
 }
 
 /// The properties of a message.
@@ -138,5 +173,6 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::LoseForwarder),
         1 => prop::bool::weighted(0.5).prop_map(Step::Restart),
         3 => prop_oneof![0..80_u64, 0..600_u64].prop_map(Step::Pass),
+        1 => length().prop_map(Step::Amend),
     ]
 }

@@ -53,8 +53,9 @@ impl Levels {
         self.all_mut().for_each(|ready| ready.await_ticket(ticket));
     }
 
-    /// Lets go what may leave: the scratch log has all up to the ticket `synced`. `gone` hears of each message.
-    pub(in super::super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry)) {
+    /// Lets go what may leave: the scratch log has all up to the ticket `synced`. `gone` hears of each message, and returns the
+    /// length of its body.
+    pub(in super::super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry) -> u32) {
         self.all_mut().for_each(|ready| ready.leave(synced, &mut gone));
     }
 
