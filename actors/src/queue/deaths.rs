@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::absent::{Stretch, positions};
+use super::absent::Stretch;
 use super::dying::{Buried, Dead};
 use super::effective::Effective;
 use super::fifo::Entry;
@@ -13,7 +13,7 @@ use super::ready::TakenOut;
 use super::reason::Reason;
 use super::state::QueueState;
 use crate::id::ChannelId;
-use crate::journal::{Keeper, Restored};
+use crate::journal::Keeper;
 use crate::publication::{Delivery, Handout, Page};
 
 /// Dead messages that wait for the forwarder while those that are refused are still taken to them.
@@ -189,65 +189,6 @@ impl QueueState {
             settlements.note(held.position, &held.entry);
             pages.release(&held.entry);
         })
-    }
-
-    /// The dead that are to be read now.
-    pub(super) fn dead_to_read(&self) -> Option<Buried> {
-        let buried = self.dying.first_absent()?;
-        (self.dying.has_room() || !self.dying.is_wanted()).then_some(buried)
-    }
-
-    /// Dead messages were read, of all that were asked for up to a position.
-    pub(super) fn unearth(&mut self, buried: Buried, read: Vec<Restored>, upto: u64) {
-        let Buried {
-            keeper,
-            positions: asked,
-            reason,
-            ..
-        } = buried;
-        // Others may have come before them meanwhile, or they are not wanted any more.
-        let first = self.dying.first_absent();
-        let first = first.filter(|first| (first.keeper, first.positions.first) == (keeper, asked.first));
-        let Some(Buried { counted, .. }) = first else {
-            return;
-        };
-        let mut found = Vec::new();
-        for Restored {
-            page, mut messages, ..
-        } in read
-        {
-            messages.retain(|(position, _)| (asked.first..=asked.last).contains(position));
-            let (numbers, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
-            let mut numbers = numbers.into_iter();
-            let settings = self.settings;
-            let kept = |page: &Page, offset| settings.keeps(page, offset);
-            self.pages.insert(page, &offsets, kept, |entry| {
-                found.extend(numbers.next().map(|position| Dead {
-                    position,
-                    entry,
-                    reason,
-                }));
-            });
-        }
-        if keeper == Keeper::Scratch {
-            let had = positions(asked.first, upto.min(asked.last));
-            self.settlements.note_range(keeper, had);
-        }
-        let missing = upto.min(asked.last) - asked.first + 1 > found.len() as u64;
-        if counted {
-            found.iter().for_each(|dead| self.left(&dead.entry));
-        }
-        if self.dying.is_wanted() {
-            self.dying.read(upto, found);
-        } else {
-            self.dying.read(upto, Vec::new());
-            for Dead { position, entry, .. } in found {
-                self.die(position, entry, reason);
-            }
-        }
-        if counted && missing {
-            self.recount();
-        }
     }
 
     fn give_up_dead(&mut self) {

@@ -41,8 +41,9 @@ pub(super) struct Buried {
     pub(super) counted: bool,
 }
 
+/// One that waits for the forwarder, or some.
 #[derive(Debug)]
-enum Waiting {
+pub(super) enum Waiting {
     One(Dead),
     Absent(Buried),
 }
@@ -68,7 +69,9 @@ impl Dead {
 /// The dead, in the order of their deaths.
 #[derive(Debug, Default)]
 pub(super) struct Dying {
-    waiting: VecDeque<Waiting>,
+    pub(super) waiting: VecDeque<Waiting>,
+    /// How many stretches are read at once.
+    pub(super) at_once: usize,
     /// Whether there is somewhere to go for them.
     wanted: bool,
     /// Whether some may be on their way back to where they died first, whatever becomes of others.
@@ -217,21 +220,6 @@ impl Dying {
         match self.waiting.front()? {
             Waiting::One(_) => None,
             Waiting::Absent(buried) => Some(*buried),
-        }
-    }
-
-    /// Of the first that are not in memory, all up to a position are read now, or can't be: these were there.
-    pub(super) fn read(&mut self, upto: u64, found: Vec<Dead>) {
-        let Some(Waiting::Absent(buried)) = self.waiting.front_mut() else {
-            return;
-        };
-        if upto < buried.positions.last {
-            buried.positions.first = buried.positions.first.max(upto + 1);
-        } else {
-            self.waiting.pop_front();
-        }
-        for dead in found.into_iter().rev() {
-            self.waiting.push_front(Waiting::One(dead));
         }
     }
 

@@ -61,6 +61,7 @@ mod subscription;
 pub mod terms;
 mod timing;
 mod turns;
+mod unearthing;
 mod unsynced;
 
 pub use backlog::Spill;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::absent::{Bodies, positions};
-use super::dying::Buried;
 use super::fifo::Entry;
 use super::ready::Ready;
 use super::settlements::Ranges;
@@ -44,7 +43,7 @@ pub(super) enum Wanted {
     /// The first absent messages of a level.
     First(u8),
     /// The first of the dead.
-    Dead(Buried),
+    Dead(Vec<Positions>),
     /// Absent messages of a level, to be counted.
     Bodies(u8, Positions),
 }
@@ -54,7 +53,7 @@ impl QueueState {
     pub fn needs_reading(&self) -> bool {
         self.in_review()
             || self.is_counting()
-            || self.dead_to_read().is_some()
+            || self.is_dead_to_read()
             || (self.is_too_long() && self.absent() > 0)
     }
 
@@ -91,7 +90,7 @@ impl QueueState {
             Wanted::Review => self.review(read, upto),
             Wanted::Returned(level, asked) => self.fill_returned(level, &asked, read, upto),
             Wanted::First(level) => self.extend_front(level, &loading.dead, read, upto),
-            Wanted::Dead(buried) => self.unearth(buried, read, upto),
+            Wanted::Dead(asked) => self.unearth(keeper, &asked, read, upto),
             Wanted::Bodies(level, asked) => self.count_read(level, asked, &loading.dead, &read, upto),
         }
         self.compact_pages();
@@ -184,9 +183,9 @@ impl QueueState {
             let (keeper, positions) = (Keeper::Journal, vec![run.positions]);
             return Some((Load { keeper, positions }, Wanted::Review));
         }
-        if let Some(buried) = self.dead_to_read() {
-            let (keeper, positions) = (buried.keeper, vec![buried.positions]);
-            return Some((Load { keeper, positions }, Wanted::Dead(buried)));
+        if let Some((keeper, positions)) = self.dead_to_read() {
+            let wanted = Wanted::Dead(positions.clone());
+            return Some((Load { keeper, positions }, wanted));
         }
         if self.is_too_long()
             && let Some(level) = self.ready.lowest()
