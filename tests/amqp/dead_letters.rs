@@ -183,7 +183,11 @@ fn a_message_returned_too_often_dies() {
 fn purged_deleted_and_messages_of_an_expired_queue_are_not_dead_letters() {
     let broker = Broker::start();
     let (channel, dead) = channels(&broker);
-    declare(&channel, "passing", [to(""), by("dead"), ("x-expires", 30.into())]);
+    declare(
+        &channel,
+        "passing",
+        [to(""), by("dead"), ("x-expires", 30.into())],
+    );
     channel.publish("", "passing", "expired");
     declare(&channel, "q", [to(""), by("dead")]);
     channel.publish("", "q", "purged");

@@ -4,15 +4,13 @@ use std::mem;
 
 use rustc_hash::FxHashMap;
 
-/// Counts of messages that are gone, beyond twice as many as there are others, that are not worth looking for.
-const STALE: usize = 1_024;
+use super::stale::Stale;
 
 /// The messages of a queue that have come back, known by their positions, with how often they have.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     counts: FxHashMap<u64, u32>,
-    /// How many there were when the queue was swept.
-    swept: usize,
+    swept: Stale,
 }
 
 impl Attempts {
@@ -44,19 +42,21 @@ impl Attempts {
         self.counts.remove(&position);
     }
 
-    /// Whether most are of messages that are gone, when there are so many that are not.
+    /// Whether it pays to look for those of messages that are gone, when there are so many that are not.
     pub(super) fn are_stale(&self, messages: usize) -> bool {
-        self.counts.len() > 2 * messages.max(self.swept) + STALE
+        self.swept.pays(self.counts.len(), messages)
     }
 
     /// Only these messages are there, and maybe any below a position.
     pub(super) fn sweep(&mut self, below: u64, there: impl Iterator<Item = u64>) {
         let mut counts = mem::take(&mut self.counts);
+        let mut messages = 0;
+        let there = there.inspect(|_| messages += 1);
         let there = there.filter_map(|position| Some((position, counts.remove(&position)?)));
         self.counts = there.collect();
         self.counts
             .extend(counts.into_iter().filter(|&(position, _)| position < below));
-        self.swept = self.counts.len();
+        self.swept.looked(self.counts.len(), messages);
     }
 }
 

@@ -6,12 +6,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+use super::stale::Stale;
 use crate::clock::end_of;
 
 /// Milliseconds of a tick.
 const TICK: u64 = 50;
-/// Deadlines of messages that are gone, beyond as many as there are messages, that are not worth looking for.
-const STALE: usize = 1_024;
 
 /// The deadline of a message that comes `now` and may wait for `ttl` milliseconds.
 ///
@@ -37,8 +36,7 @@ pub(super) struct Deadlines {
     next_tick: u64,
     /// How many runs of neighbours.
     items: usize,
-    /// How many there were when the queue was swept.
-    swept: usize,
+    swept: Stale,
 }
 
 /// Neighbours with one deadline, all of one level.
@@ -145,13 +143,15 @@ impl Deadlines {
         Some((tick + 1) * TICK)
     }
 
-    /// Whether most are of messages that are gone, when there are so many that are not.
+    /// Whether it pays to look for those of messages that are gone, when there are so many that are not: twice as many and a few
+    /// stay at most, sixteen bytes each.
+    #[inline]
     pub(super) fn are_stale(&self, messages: usize) -> bool {
-        self.items > 2 * messages.max(self.swept) + STALE
+        self.swept.pays(self.items, messages)
     }
 
-    /// Forgets those of messages that are gone: `is_there` says whether one of these is not.
-    pub(super) fn sweep(&mut self, mut is_there: impl FnMut(Due) -> bool) {
+    /// Forgets those of messages that are gone: `is_there` says whether one of these is not. There are so many `messages`.
+    pub(super) fn sweep(&mut self, messages: usize, mut is_there: impl FnMut(Due) -> bool) {
         self.ticks.retain(|&tick, items| {
             items.retain(|item| is_there(item.due(tick)));
             items.shrink_to_fit();
@@ -159,7 +159,7 @@ impl Deadlines {
         });
         self.begun.retain(|&Reverse(due)| is_there(due));
         self.items = self.begun.len() + self.ticks.values().map(Vec::len).sum::<usize>();
-        self.swept = self.items;
+        self.swept.looked(self.items, messages);
     }
 
     /// All ticks up to this one have begun.
@@ -260,9 +260,9 @@ mod tests {
         }
         deadlines.take_due(100);
         assert!(deadlines.are_stale(1_000) && !deadlines.are_stale(2_000));
-        deadlines.sweep(|due| due.first < 20);
+        deadlines.sweep(9, |due| due.first < 20);
         assert_eq!(deadlines.items, 9);
-        deadlines.sweep(|_| true);
+        deadlines.sweep(9, |_| true);
         assert!(!deadlines.are_stale(0));
     }
 

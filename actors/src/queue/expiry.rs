@@ -170,6 +170,7 @@ impl QueueState {
         held.sort_unstable();
         let ready = &mut self.ready;
         self.expiry.deadlines.sweep(
+            messages,
             |Due {
                  first, last, level, ..
              }| {

@@ -54,6 +54,7 @@ mod review;
 mod settlements;
 mod spans;
 mod spilling;
+mod stale;
 mod stamps;
 mod state;
 mod subscribers;

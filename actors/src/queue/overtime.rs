@@ -1,19 +1,17 @@
 //! Deliveries that a client keeps unsettled for too long, where the queue or the consumer sets a limit to that. Pure: time
 //! comes in, in milliseconds since the Unix epoch.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::dispatch::Pass;
 use super::effective::Effective;
 use super::holders::Holders;
+use super::stale::Stale;
 use super::state::QueueState;
 use crate::clock::{end_of, millis};
 use crate::id::ChannelId;
 use crate::publication::NO_KEY;
-
-/// Notes of settled deliveries, beyond twice as many as there are others, that are not worth looking for.
-const STALE: usize = 1_024;
 
 /// What was handed out, and when.
 #[derive(Debug, Default)]
@@ -26,10 +24,10 @@ pub(super) struct Overtime {
     notes: BTreeMap<Option<Duration>, VecDeque<Note>>,
     /// What was got since the time was told last.
     got: Vec<Note>,
-    swept: usize,
+    swept: Stale,
 }
 
-/// One delivery. Its key may be another's by now; its position never.
+/// One delivery. Its key may be another's by now; its position only if it came back and was handed out again.
 #[derive(Clone, Copy, Debug)]
 struct Note {
     since: u64,
@@ -39,6 +37,10 @@ struct Note {
 }
 
 impl Note {
+    fn delivery(&self) -> (ChannelId, u32, u64) {
+        (self.channel, self.key, self.position)
+    }
+
     fn is_held(&self, holders: &Holders) -> bool {
         holders.position(self.channel, self.key) == Some(self.position)
     }
@@ -135,31 +137,235 @@ impl Overtime {
     }
 
     fn take_overdue(&mut self, holders: &Holders, now: u64) -> Overdue {
-        let mut overdue = Overdue::new();
+        let mut over = Vec::new();
         let mut notes = std::mem::take(&mut self.notes);
         for (own, notes) in &mut notes {
             let Some(limit) = self.limit(*own) else { continue };
             let is_over = |note: &&Note| end_of(note.since, limit) <= now;
             while let Some(&note) = notes.front().filter(is_over) {
                 notes.pop_front();
-                if note.is_held(holders) {
-                    overdue.entry((note.channel, limit)).or_default().push(note.key);
-                }
+                over.extend(note.is_held(holders).then_some((note, limit)));
             }
         }
         notes.retain(|_, notes| !notes.is_empty());
         self.notes = notes;
+        self.without_repeated(over)
+    }
+
+    /// Those that were not handed out again later, under the same key.
+    fn without_repeated(&self, over: Vec<(Note, u64)>) -> Overdue {
+        let mut overdue = Overdue::new();
+        if over.is_empty() {
+            return overdue;
+        }
+        let later: HashSet<_> = self.notes.values().flatten().map(Note::delivery).collect();
+        let mut told = HashSet::new();
+        for (note, limit) in over {
+            if !later.contains(&note.delivery()) && told.insert(note.delivery()) {
+                overdue.entry((note.channel, limit)).or_default().push(note.key);
+            }
+        }
         overdue
     }
 
     /// Forgets what is settled, once that is most.
     fn sweep(&mut self, holders: &Holders) {
         let len = |overtime: &Self| overtime.notes.values().map(VecDeque::len).sum::<usize>();
-        if len(self) > 2 * holders.len().max(self.swept) + STALE {
+        if self.swept.pays(len(self), holders.len()) {
             for notes in self.notes.values_mut() {
                 notes.retain(|note| note.is_held(holders));
             }
-            self.swept = len(self);
+            self.swept.looked(len(self), holders.len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leveret_protocol::Body;
+    use proptest::{collection::vec, prelude::*, sample::Index};
+
+    use super::*;
+    use crate::id::ConsumerId;
+    use crate::publication::PageBuilder;
+    use crate::queue::{Grant, Outcome, QueueSettings, Subscription};
+
+    const CHANNELS: usize = 3;
+    const TIMEOUT: u64 = 1_000;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Publish(usize),
+        Credit(usize, u32),
+        Get(usize),
+        Settle(usize, Outcome, Vec<Index>),
+        Detach(usize),
+        Wait(u64),
+        /// The limit goes or comes back.
+        Amend(bool),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let channel = || 0..CHANNELS;
+        let outcome = prop_oneof![Just(Outcome::Ack), Just(Outcome::Requeue)];
+        prop_oneof![
+            2 => (1..8_usize).prop_map(Step::Publish),
+            3 => (channel(), 1..6_u32).prop_map(|(channel, messages)| Step::Credit(channel, messages)),
+            1 => channel().prop_map(Step::Get),
+            3 => (channel(), outcome, vec(any::<Index>(), 1..5))
+                .prop_map(|(channel, outcome, picks)| Step::Settle(channel, outcome, picks)),
+            1 => channel().prop_map(Step::Detach),
+            4 => prop_oneof![0..100_u64, 0..1_500_u64].prop_map(Step::Wait),
+            1 => prop::bool::weighted(0.8).prop_map(Step::Amend),
+        ]
+    }
+
+    /// What is unsettled: since when, and whether that is known to be too long.
+    #[derive(Debug, Default)]
+    struct Model {
+        now: u64,
+        limited: bool,
+        held: BTreeMap<(usize, u32), Option<u64>>,
+    }
+
+    struct Run {
+        queue: QueueState,
+        channels: [ChannelId; CHANNELS],
+        consumers: [ConsumerId; CHANNELS],
+        model: Model,
+    }
+
+    impl Run {
+        fn new() -> Self {
+            let mut run = Run {
+                queue: QueueState::new(QueueSettings::default()),
+                channels: std::array::from_fn(|_| ChannelId::next()),
+                consumers: std::array::from_fn(|_| ConsumerId::next()),
+                model: Model {
+                    now: 1_000_000,
+                    ..Model::default()
+                },
+            };
+            (0..CHANNELS).for_each(|channel| run.join(channel));
+            run.amend(true);
+            run
+        }
+
+        fn join(&mut self, channel: usize) {
+            let subscription = Subscription::default();
+            let joined = self
+                .queue
+                .subscribe(self.channels[channel], self.consumers[channel], subscription);
+            joined.unwrap();
+        }
+
+        fn amend(&mut self, limited: bool) {
+            let effective = Effective {
+                consumer_timeout: limited.then_some(Duration::from_millis(TIMEOUT)),
+                ..Effective::default()
+            };
+            self.queue.amend_overtime(&effective);
+            self.model.limited = limited;
+            if !limited {
+                // What was handed out before is not limited later either.
+                self.model.held.values_mut().for_each(|since| *since = None);
+            }
+        }
+
+        fn step(&mut self, step: Step) {
+            match step {
+                Step::Publish(count) => {
+                    let mut builder = PageBuilder::new();
+                    let push = |_| builder.push("", "q", &[0, 0], false, Body::Slice(b"x"));
+                    let offsets: Vec<u32> = (0..count).map(push).collect();
+                    self.queue.enqueue(builder.finish(), &offsets);
+                }
+                Step::Credit(channel, messages) => {
+                    let bytes = 1 << 20;
+                    self.queue
+                        .credit(self.consumers[channel], Grant { messages, bytes });
+                }
+                Step::Get(channel) => {
+                    if let Some((handout, _)) = self.queue.get(self.channels[channel], false) {
+                        self.hold(channel, handout.deliveries[0].key);
+                    }
+                }
+                Step::Settle(channel, outcome, picks) => {
+                    let keys: Vec<u32> = self
+                        .model
+                        .held
+                        .range((channel, 0)..(channel + 1, 0))
+                        .map(|(&(_, key), _)| key)
+                        .collect();
+                    let mut picked: Vec<u32> = picks
+                        .iter()
+                        .filter(|_| !keys.is_empty())
+                        .map(|pick| keys[pick.index(keys.len())])
+                        .collect();
+                    picked.sort_unstable();
+                    picked.dedup();
+                    self.queue.settle(self.channels[channel], outcome, &picked);
+                    let held = &mut self.model.held;
+                    held.retain(|&(holder, key), _| holder != channel || !picked.contains(&key));
+                }
+                Step::Detach(channel) => {
+                    self.queue.detach(self.channels[channel]);
+                    self.model.held.retain(|&(holder, _), _| holder != channel);
+                    self.channels[channel] = ChannelId::next();
+                    self.join(channel);
+                }
+                Step::Wait(milliseconds) => self.model.now += milliseconds,
+                Step::Amend(limited) => self.amend(limited),
+            }
+            self.pass();
+        }
+
+        fn hold(&mut self, channel: usize, key: u32) {
+            let since = self.model.limited.then_some(self.model.now);
+            assert!(self.model.held.insert((channel, key), since).is_none());
+        }
+
+        /// What the queue's actor does after every step.
+        fn pass(&mut self) {
+            let pass = self.queue.dispatch(100);
+            for (consumer, handout) in &pass.handouts {
+                let channel = self.consumers.iter().position(|id| id == consumer).unwrap();
+                handout
+                    .deliveries
+                    .iter()
+                    .for_each(|delivery| self.hold(channel, delivery.key));
+            }
+            let mut told = Vec::new();
+            if self.queue.limits_unsettled() {
+                for ((channel, limit), keys) in self.queue.note_pass(&pass, self.model.now) {
+                    assert_eq!(limit, TIMEOUT);
+                    let channel = self.channels.iter().position(|&id| id == channel).unwrap();
+                    told.extend(keys.into_iter().map(|key| (channel, key)));
+                }
+            }
+            let now = self.model.now;
+            let mut expected = Vec::new();
+            for (&held, since) in &mut self.model.held {
+                if since.take_if(|since| end_of(*since, TIMEOUT) <= now).is_some() {
+                    expected.push(held);
+                }
+            }
+            told.sort_unstable();
+            assert_eq!(told, expected, "each once, and none too early");
+            let next = self.model.held.values().flatten().min();
+            if let Some(&since) = next {
+                let look = self.queue.next_overdue().unwrap();
+                assert!(look <= end_of(since, TIMEOUT) + TIMEOUT / 32);
+            }
+            assert!(self.queue.next_overdue().is_none_or(|look| look > now));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_unsettled_for_too_long_is_told_once_and_nothing_else(steps in vec(step(), 1..80)) {
+            let mut run = Run::new();
+            steps.into_iter().for_each(|step| run.step(step));
         }
     }
 }
