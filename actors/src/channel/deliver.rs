@@ -12,8 +12,12 @@ use crate::publication::Handout;
 use crate::queue::InExclusiveUse;
 use crate::vhost::names;
 use actix::prelude::*;
+use leveret_protocol::encode::REFERENCE_FROM;
 use leveret_protocol::method::basic;
 use leveret_protocol::{BodyRef, Exception, ReplyCode};
+
+/// Bytes of the frames of a delivery beyond its properties, its body and its names.
+const FRAMES: usize = 48;
 
 impl Channel {
     /// Handles what a consumer has to say; one that is off the books is not listened to.
@@ -59,6 +63,7 @@ impl Channel {
         let (next_tag, unacked) = (&mut self.next_tag, &mut self.unacked);
         let mut counted = Counted::new(&handout.counts);
         self.output.deliver(receipt, |chunk| {
+            chunk.reserve(room(handout, subscriber.tag.len()));
             for (delivery, publication) in handout.publications() {
                 let tag = *next_tag;
                 *next_tag += 1;
@@ -186,4 +191,16 @@ impl Channel {
         }
         Some(subscriber)
     }
+}
+
+/// Bytes that the frames of a handout take, roughly. Large bodies go out as they are, and need none.
+fn room(handout: &Handout, tag: usize) -> usize {
+    let bytes = handout.bytes as usize;
+    if bytes > handout.len() * REFERENCE_FROM {
+        return 0;
+    }
+    let names = handout.publications().next().map_or(0, |(_, publication)| {
+        publication.exchange.len() + publication.routing_key.len()
+    });
+    bytes + handout.len() * (FRAMES + tag + names)
 }

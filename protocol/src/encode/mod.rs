@@ -99,6 +99,11 @@ impl Chunk {
         }
     }
 
+    /// Makes room for bytes that are about to be written, so that those before them are moved once at most.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.tail.reserve(bytes);
+    }
+
     /// How many bytes have been written, referenced bodies included.
     pub fn len(&self) -> usize {
         self.parts_len + self.tail.len()
