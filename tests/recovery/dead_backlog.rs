@@ -10,8 +10,8 @@ use super::support::Channel;
 use super::support::process::BrokerProcess;
 use super::{PERSISTENT, declare_durable, durable};
 
-/// Together more than twice the memory that the messages of the process may take.
-const MESSAGES: u64 = 30_000;
+/// Together more than the memory that the messages of the process may take.
+const MESSAGES: u64 = 45_000;
 const BODY: usize = 1024;
 /// Publications between two confirms.
 const WINDOW: u64 = 1_000;
@@ -19,7 +19,7 @@ const WINDOW: u64 = 1_000;
 fn start() -> (tempfile::TempDir, BrokerProcess) {
     let data = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
-    command.args(["--memory-limit", "32MiB", "--disk-free-limit", "0"]);
+    command.args(["--memory-limit", "64MiB", "--disk-free-limit", "0"]);
     let broker = BrokerProcess::start_by(command, data.path());
     (data, broker)
 }
@@ -87,7 +87,7 @@ fn what_expires_comes_in_order() {
 
 #[test]
 fn what_is_one_too_many_comes_in_order_and_what_is_rejected_then_too() {
-    const STAY: u64 = 20_000;
+    const STAY: u64 = 35_000;
     let (_data, broker) = start();
     let channel = broker.connect().channel();
     declare(&channel, ("x-max-length", STAY as u32));
