@@ -189,3 +189,23 @@ fn a_transaction_keeps_blind_copies() {
     other.consume("dead blind");
     assert_eq!(headers(&other.delivery()).get("BCC"), None);
 }
+
+#[test]
+fn a_blind_copy_stays_blind_however_often_the_same_is_published() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    channel.declare("q");
+    channel.call::<BindOk>(bind("q", "amq.headers", ""));
+    let headers_with_bcc = FieldTable::from_iter([("BCC", strings(["blind"])), ("mine", 7.into())]);
+    let properties = OwnedProperties::new().with_headers(headers_with_bcc).encode();
+    channel.consume("q");
+    for _ in 0..3 {
+        let publish = Publish {
+            exchange: "amq.headers",
+            ..Default::default()
+        };
+        channel.publish_as(publish, &properties, "secret");
+        let expected = FieldTable::from_iter([("mine", 7)]);
+        assert_eq!(headers(&channel.delivery()), expected);
+    }
+}

@@ -314,10 +314,10 @@ impl Channel {
         let walked = walk(&**directory, &exchange.routing.load(), message, &mut queues);
         self.labour.add(begun);
         let queues = self.attach_all(&queues, ctx);
-        // What was changed on the way would have to be changed again, and who may speak for others may have changed.
+        // What was changed or is hidden would have to be so again, and who may speak for others may have changed.
         if let Cow::Borrowed(properties) = checked.properties
             && flags(properties) & flag::USER_ID == 0
-            && !(walked.unsteady || queues.is_empty())
+            && !(checked.blind || walked.unsteady || queues.is_empty())
         {
             self.routes
                 .put_by_content(checked.exchange, checked.key, properties, Rc::clone(&queues));

@@ -33,6 +33,7 @@ struct Was {
     properties: Box<[u8]>,
     persistent: bool,
     dead_lettered: bool,
+    blind: bool,
     reason: Reason,
     time: u64,
 }
@@ -46,6 +47,7 @@ impl Course {
             properties: publication.properties.into(),
             persistent: publication.persistent,
             dead_lettered: publication.dead_lettered,
+            blind: publication.blind,
             reason: death.reason,
             time: death.time,
         };
@@ -70,6 +72,7 @@ impl Course {
     pub(super) fn is_of(&self, publication: &Publication<'_>, death: Death<'_>) -> bool {
         let was = &self.was;
         (was.reason, was.time) == (death.reason, death.time)
+            && was.blind == publication.blind
             && (was.persistent, was.dead_lettered) == (publication.persistent, publication.dead_lettered)
             && *was.properties == *publication.properties
             && same(&was.routing_key, publication.routing_key)
