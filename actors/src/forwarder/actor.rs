@@ -8,7 +8,7 @@ use actix::prelude::*;
 use leveret_protocol::Body;
 use tracing::{info, warn};
 
-use super::course::{Course, Target};
+use super::course::{Course, Courses, Target};
 use super::death::Death;
 pub(crate) use super::errand::Errand;
 use super::gathered::Gathered;
@@ -44,9 +44,9 @@ pub(crate) struct Forwarder {
     gathered: Gathered,
     /// Copies in the page that are to wait: the message, its target and its place.
     waiting: Vec<(u32, Name, u32)>,
-    /// That of the last message.
-    course: Option<Box<Course>>,
-    /// What held for the queue when it sent that.
+    /// Those of the last messages.
+    courses: Courses,
+    /// What held for the queue when it sent these.
     effective: Arc<Effective>,
     /// Keys of messages that were to be redriven and can't be.
     unwanted: Vec<u32>,
@@ -82,7 +82,7 @@ impl Forwarder {
             page: PageBuilder::new(),
             gathered: Gathered::default(),
             waiting: Vec::new(),
-            course: None,
+            courses: Courses::default(),
             effective: Arc::default(),
             unwanted: Vec::new(),
             turn: Turn::default(),
@@ -92,7 +92,7 @@ impl Forwarder {
 
     /// Makes room for copies of these messages, if they are like the last.
     fn make_room(&mut self, handout: &Handout) {
-        let more = self.course.as_ref().map_or(0, |course| course.growth());
+        let more = self.courses.growth();
         self.page.reserve(handout.bytes as usize + handout.len() * more);
     }
 
@@ -100,13 +100,11 @@ impl Forwarder {
     fn carry(&mut self, key: u32, publication: Publication<'_>, death: Death<'_>, ctx: &mut Context<Self>) {
         #[cfg(feature = "faults")]
         crate::fault::strike_if_poisoned(&publication);
-        let last = self.course.take();
-        let course = last
-            .filter(|course| course.is_of(&publication, death))
-            .or_else(|| {
-                let outgoing = self.errand.prepare(&publication, death, &self.effective)?;
-                Some(Box::new(Course::new(&publication, death, outgoing)))
-            });
+        let known = self.courses.take(&publication, death);
+        let course = known.or_else(|| {
+            let outgoing = self.errand.prepare(&publication, death, &self.effective)?;
+            Some(Box::new(Course::new(&publication, death, outgoing)))
+        });
         let Some(mut course) = course else {
             return self.leads_nowhere(key, death.reason);
         };
@@ -123,7 +121,7 @@ impl Forwarder {
                 self.gather(message, target, offset);
             }
         }
-        self.course = Some(course);
+        self.courses.put(course);
     }
 
     /// A message is not wanted anywhere.
@@ -307,7 +305,7 @@ impl Handler<Forward> for Forwarder {
         }
         if !Arc::ptr_eq(&self.effective, &mail.effective) {
             self.effective = mail.effective;
-            self.course = None;
+            self.courses.clear();
         }
         let (queue, time) = (self.source.name.clone(), clock::now() / 1000);
         self.make_room(&mail.handout);
@@ -351,7 +349,7 @@ impl Handler<QueueNotice> for Forwarder {
                     let verdict = if crashed { Verdict::Nack } else { Verdict::Ack };
                     self.confirms.gone(key, verdict);
                     self.attachments.gone(queue);
-                    self.course = None;
+                    self.courses.clear();
                 }
             }
         }

@@ -1,6 +1,5 @@
 //! What a forwarder does with a message: what the message becomes, and where it is routed. Pure.
 
-use bytes::Bytes;
 use leveret_protocol::properties::rewrite;
 use leveret_protocol::{Body, FieldTable, Properties};
 
@@ -35,9 +34,9 @@ pub(super) struct Outgoing {
     /// The routing key it has.
     routing_key: Box<[u8]>,
     /// Its properties.
-    pub(super) properties: Bytes,
+    pub(super) properties: Vec<u8>,
     /// Whether it is persistent.
-    persistent: bool,
+    pub(super) persistent: bool,
     /// Whether a queue dead-lettered it, now or before.
     dead_lettered: bool,
     /// Whether its headers have a `BCC`.
@@ -98,7 +97,7 @@ fn dead_letter(publication: &Publication<'_>, death: Death<'_>, effective: &Effe
         headers,
         exchange: via.as_bytes().into(),
         routing_key: new_key.map_or(publication.routing_key, str::as_bytes).into(),
-        properties,
+        properties: properties.into(),
         persistent: publication.persistent,
         dead_lettered: true,
         blind: publication.blind,
@@ -118,7 +117,7 @@ fn redriven(publication: &Publication<'_>) -> Option<Outgoing> {
         headers,
         exchange: exchange.into_bytes().into_boxed_slice(),
         routing_key: routing_key.into_bytes().into_boxed_slice(),
-        properties: Bytes::copy_from_slice(publication.properties),
+        properties: publication.properties.to_vec(),
         persistent: publication.persistent,
         dead_lettered: true,
         blind: publication.blind,
@@ -141,7 +140,7 @@ fn delayed(exchange: &Name, publication: &Publication<'_>) -> Outgoing {
         headers,
         exchange: publication.exchange.into(),
         routing_key: publication.routing_key.into(),
-        properties: rewritten.unwrap_or_else(|_| Bytes::copy_from_slice(raw)),
+        properties: rewritten.map_or_else(|_| raw.to_vec(), Vec::from),
         persistent: publication.persistent,
         dead_lettered: publication.dead_lettered,
         blind: publication.blind,

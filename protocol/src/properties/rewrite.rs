@@ -59,6 +59,36 @@ pub fn without_expiration(raw: &[u8]) -> Result<Bytes, Exception> {
     replace(raw, flag::EXPIRATION, None)
 }
 
+/// Writes properties to `out`, in place of what was there: with these headers, as they are encoded with the four octets of
+/// their length, in place of any others, and with or without `expiration`.
+///
+/// # Errors
+///
+/// 502 when the properties are malformed.
+pub fn with_encoded_headers(
+    raw: &[u8],
+    headers: &[u8],
+    expires: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Exception> {
+    let place = |flag| place(raw, flag).map_err(|fault| fault.raise("content properties"));
+    let (before, expiration) = (place(flag::HEADERS)?, place(flag::EXPIRATION)?);
+    let mut flags = view::flags(raw) | flag::HEADERS;
+    let mut after = expiration.end;
+    if expires {
+        after = expiration.start;
+    } else {
+        flags &= !flag::EXPIRATION;
+    }
+    out.clear();
+    out.put_u16(flags);
+    out.extend_from_slice(raw.get(2..before.start).unwrap_or_default());
+    out.extend_from_slice(headers);
+    out.extend_from_slice(raw.get(before.end..expiration.start).unwrap_or_default());
+    out.extend_from_slice(raw.get(after..).unwrap_or_default());
+    Ok(())
+}
+
 /// Replaces, inserts or removes the property of `flag`; `value` is what stands in the property list.
 fn replace(raw: &[u8], flag: u16, value: Option<&[u8]>) -> Result<Bytes, Exception> {
     Properties::parse(raw)?;
