@@ -37,6 +37,7 @@ impl Permit {
     }
 
     /// Whether it shares the cover.
+    #[inline]
     pub(crate) fn is(&self, other: &Permit) -> bool {
         Arc::ptr_eq(&self.cover, &other.cover)
     }

@@ -126,6 +126,7 @@ impl Attachments {
     }
 
     /// Gathers a publication for a queue.
+    #[inline]
     pub(crate) fn publish(&mut self, key: u32, offset: u32, confirm: Option<u64>) {
         if let Some(attachment) = self.attached.get(key as usize) {
             let parcel = attachment.parcel;

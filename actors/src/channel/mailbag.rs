@@ -43,6 +43,7 @@ struct Parcel {
 }
 
 impl Parcel {
+    #[inline]
     fn add(&mut self, offset: u32, channel: ChannelId, confirm: Option<u64>) {
         let at = self.offsets.len() as u32;
         self.offsets.push(offset);
@@ -125,21 +126,20 @@ impl Mailbag {
     }
 
     /// Writes a publication to the page, and keeps what covers it; returns its offset.
+    #[inline]
     pub(super) fn write(&self, permit: Option<&Permit>, write: impl FnOnce(&mut PageBuilder) -> u32) -> u32 {
         let contents = &mut *self.0.borrow_mut();
         if let Some(permit) = permit
-            && !contents.permits.iter().rev().any(|kept| kept.is(permit))
+            && !contents.permits.last().is_some_and(|kept| kept.is(permit))
         {
-            if contents.permits.len() == MOST_READS {
-                contents.post();
-            }
-            contents.permits.push(permit.clone());
+            contents.keep(permit);
         }
         write(&mut contents.page)
     }
 
     /// Adds what is at `offset` of the page to a parcel. Returns a number: it is posted when [`posted`](Self::posted)
     /// is larger.
+    #[inline]
     pub(super) fn add(&self, key: u32, offset: u32, channel: ChannelId, confirm: Option<u64>) -> u64 {
         let contents = &mut *self.0.borrow_mut();
         if let Some(parcel) = contents.parcels.get_mut(key as usize) {
@@ -152,6 +152,7 @@ impl Mailbag {
     }
 
     /// How often it was posted.
+    #[inline]
     pub(super) fn posted(&self) -> u64 {
         self.0.borrow().posted
     }
@@ -190,6 +191,17 @@ impl Mailbag {
 }
 
 impl Contents {
+    /// Keeps what covers the page, once each.
+    fn keep(&mut self, permit: &Permit) {
+        if self.permits.iter().any(|kept| kept.is(permit)) {
+            return;
+        }
+        if self.permits.len() == MOST_READS {
+            self.post();
+        }
+        self.permits.push(permit.clone());
+    }
+
     fn post(&mut self) {
         if !self.page.is_empty() {
             let page = self.page.finish();
