@@ -16,7 +16,10 @@ const MOST_REMEMBERED: usize = 32;
 #[derive(Debug, Default)]
 pub(super) struct Courses {
     /// The one that was used last is the last.
-    #[expect(clippy::vec_box, reason = "each message takes one out and puts it back, which moves a pointer")]
+    #[expect(
+        clippy::vec_box,
+        reason = "taking one out and putting it back moves a pointer"
+    )]
     known: Vec<Box<Course>>,
 }
 
