@@ -77,6 +77,10 @@ impl Queue {
 
     /// Puts messages on the scratch log. Returns the ticket after which it has them: 0 when it has them now.
     fn write(&mut self, spills: Vec<Spill>) -> Option<u64> {
+        if !spills.is_empty() {
+            // Some were there before and have been read: what was written of them then is gone, and not what is written now.
+            self.tell_settled();
+        }
         let mut last = None;
         for Spill { page, messages } in spills {
             let safety = self.scratch.append(Batch {
