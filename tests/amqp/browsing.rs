@@ -1,7 +1,7 @@
 //! What a program that embeds the broker sees of waiting messages, and what it can do to them.
 
 use leveret::broker::{BrowseError, Browsed, Reason, Redrive};
-use leveret::{Config, FieldTable, FieldValue};
+use leveret::{FieldTable, FieldValue};
 use leveret_protocol::OwnedProperties;
 use leveret_protocol::method::basic::Publish;
 use leveret_protocol::method::exchange;
@@ -85,11 +85,7 @@ fn looking_changes_nothing() {
 #[test]
 fn what_is_on_the_disk_alone_is_seen_too() {
     let data = tempfile::tempdir().unwrap();
-    let config = || Config {
-        data_dir: Some(data.path().to_owned()),
-        ..Config::local()
-    };
-    let broker = Broker::with(config());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.call::<DeclareOk<'_>>(Declare {
         durable: true,
@@ -100,7 +96,7 @@ fn what_is_on_the_disk_alone_is_seen_too() {
     (0..500).for_each(|n| channel.publish_with("q", &persistent, n.to_string()));
     channel.acked(1, 500);
     drop(broker);
-    let broker = Broker::with(config());
+    let broker = Broker::on(data.path());
     let (mut from, mut seen) = (Some(0), Vec::new());
     while let Some(position) = from {
         let part = browse(&broker, "q", position, (64, 1 << 20));

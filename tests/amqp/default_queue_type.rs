@@ -102,17 +102,11 @@ fn a_queue_is_declared_again_by_the_type_it_has() {
 #[test]
 fn a_virtual_host_has_its_own_default_also_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
-    let broker_in = || {
-        Broker::with(Config {
-            data_dir: Some(data.path().to_owned()),
-            ..Config::local()
-        })
-    };
-    let broker = broker_in();
+    let broker = Broker::on(data.path());
     set(&broker, Some(QueueKind::Quorum));
     declare(&broker.connect().channel(), durable("before"));
     drop(broker);
-    let broker = broker_in();
+    let broker = Broker::on(data.path());
     let api = broker.server().broker();
     assert_eq!(api.default_queue_type("/"), Ok(QueueKind::Quorum));
     let channel = broker.connect().channel();

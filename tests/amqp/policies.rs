@@ -1,8 +1,8 @@
 //! Policies: set and cleared by the program that embeds the broker, seen by clients.
 
+use leveret::broker::PolicyError;
 use leveret::node::Settings;
 use leveret::policy::{ApplyTo, Policy, PolicyClass};
-use leveret::{Config, broker::PolicyError};
 use leveret_protocol::method::{exchange as exchanges, queue as queues};
 use leveret_protocol::types::{FieldTable, FieldValue};
 
@@ -243,13 +243,7 @@ fn a_policy_that_does_not_fit_changes_nothing() {
 #[test]
 fn policies_survive_a_restart_and_hold_for_what_came_back() {
     let data = tempfile::tempdir().unwrap();
-    let broker_in = || {
-        Broker::with(Config {
-            data_dir: Some(data.path().to_owned()),
-            ..Config::local()
-        })
-    };
-    let broker = broker_in();
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.call::<exchanges::DeclareOk>(exchanges::Declare {
         durable: true,
@@ -264,7 +258,7 @@ fn policies_survive_a_restart_and_hold_for_what_came_back() {
     set(&broker, alternate("gone", "^source", "amq.direct"));
     clear(&broker, "gone");
     drop(broker);
-    let broker = broker_in();
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.publish("source", "nowhere", "x");
     assert_eq!(channel.drain("q"), ["x"]);

@@ -1,6 +1,7 @@
 //! A broker for one test, stopped when dropped.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use leveret_protocol::types::FieldTable;
 
@@ -39,6 +40,14 @@ impl Broker {
             address: server.addresses()[0],
             kind: Kind::Own(server),
         }
+    }
+
+    /// Starts a broker inside this process on this data directory.
+    pub(crate) fn on(data: &Path) -> Broker {
+        Broker::with(leveret::Config {
+            data_dir: Some(data.to_owned()),
+            ..leveret::Config::local()
+        })
     }
 
     /// Starts a broker inside this process with settings that only programs can give.

@@ -41,17 +41,46 @@ impl Stage {
         opened
     }
 
-    /// Changes the closed database by hand; gives what the store says of it then.
-    fn spoiled(mut self, spoil: impl FnOnce(&redb::WriteTransaction)) -> String {
+    /// Changes the closed database by hand.
+    fn edited(&mut self, edit: impl FnOnce(&redb::WriteTransaction)) {
         self.store = None;
         let database = redb::Database::open(self.directory.path().join(FILE)).unwrap();
         let write = database.begin_write().unwrap();
-        spoil(&write);
+        edit(&write);
         write.commit().unwrap();
-        drop(database);
+    }
+
+    /// Changes the closed database by hand; gives what the store says of it then.
+    fn spoiled(mut self, spoil: impl FnOnce(&redb::WriteTransaction)) -> String {
+        self.edited(spoil);
         DefinitionStore::open(self.directory.path())
             .unwrap_err()
             .to_string()
+    }
+
+    /// Makes it what an earlier version left, which knew this format and none later.
+    fn lowered(&mut self, format: u64) {
+        self.edited(|write| {
+            write
+                .open_table(tables::META)
+                .unwrap()
+                .insert("format", format)
+                .unwrap();
+            if format < 2 {
+                write.delete_table(tables::POLICIES).unwrap();
+            }
+            if format < 3 {
+                write.delete_table(tables::VHOSTS).unwrap();
+            }
+        });
+        self.is_sound(format);
+    }
+
+    /// An inspection finds this format, and no defect.
+    #[track_caller]
+    fn is_sound(&self, format: u64) {
+        let inspected = inspect(self.directory.path()).unwrap().unwrap();
+        assert_eq!((inspected.format, inspected.defects.len()), (format, 0));
     }
 }
 

@@ -45,18 +45,9 @@ fn policies_of_both_classes_are_there_again() {
 
 #[test]
 fn a_store_without_policies_is_raised_to_the_format_that_has_them() {
-    const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
     let mut stage = Stage::new();
     recorded(&stage.vhost("/"), [queue(StoreId(1), "q")]);
-    stage.store = None;
-    let database = redb::Database::open(stage.directory.path().join(FILE)).unwrap();
-    let write = database.begin_write().unwrap();
-    write.open_table(META).unwrap().insert("format", 1).unwrap();
-    write.delete_table(super::super::tables::POLICIES).unwrap();
-    write.commit().unwrap();
-    drop(database);
-    let inspected = inspect(stage.directory.path()).unwrap().unwrap();
-    assert_eq!((inspected.format, inspected.defects.len()), (1, 0));
+    stage.lowered(1);
     let (definitions, recovered) = stage.reopened("/");
     assert_eq!(recovered.queues.len(), 1);
     recorded(&definitions, [set(PolicyClass::Ordinary, policy("p", 1))]);

@@ -19,25 +19,15 @@ fn a_default_type_of_queue_is_there_again() {
 
 #[test]
 fn a_store_without_virtual_hosts_is_raised_to_the_format_that_has_them() {
-    const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
     let mut stage = Stage::new();
     recorded(&stage.vhost("/"), [queue(StoreId(1), "q")]);
-    stage.store = None;
-    let database = redb::Database::open(stage.directory.path().join(FILE)).unwrap();
-    let write = database.begin_write().unwrap();
-    write.open_table(META).unwrap().insert("format", 2).unwrap();
-    write.delete_table(super::super::tables::VHOSTS).unwrap();
-    write.commit().unwrap();
-    drop(database);
-    let inspected = inspect(stage.directory.path()).unwrap().unwrap();
-    assert_eq!((inspected.format, inspected.defects.len()), (2, 0));
+    stage.lowered(2);
     let (definitions, recovered) = stage.reopened("/");
     assert_eq!((recovered.queues.len(), recovered.default_queue_type), (1, None));
     recorded(&definitions, [set(Some(QueueKind::Quorum))]);
     let again = stage.reopened("/").1.default_queue_type;
     assert_eq!(again, Some(QueueKind::Quorum));
-    let inspected = inspect(stage.directory.path()).unwrap().unwrap();
-    assert_eq!((inspected.format, inspected.defects.len()), (FORMAT, 0));
+    stage.is_sound(FORMAT);
 }
 
 #[test]
