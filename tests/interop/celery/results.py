@@ -56,8 +56,11 @@ class Results(CeleryTest):
 
     def test_every_thread_gets_its_own(self):
         got = {}
+        # Celery names a thread's queue of results by an identity that a thread begun later may get again.
+        together = threading.Barrier(8, timeout=PATIENCE)
 
         def call(number):
+            together.wait()
             got[number] = add.delay(number, 1).get(timeout=PATIENCE)
 
         threads = [threading.Thread(target=call, args=(number,)) for number in range(8)]
