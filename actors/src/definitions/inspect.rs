@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
+    Builder, Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    TableError,
 };
 use rustc_hash::FxHashMap;
 
@@ -75,12 +76,11 @@ pub fn inspect(directory: &Path) -> Result<Option<Inspected>, StoreError> {
 fn read(database: &Database) -> Result<Inspected, redb::Error> {
     let read = database.begin_read()?;
     let mut inspected = Inspected::default();
-    inspected.format = match read.open_table(META) {
-        Ok(meta) => meta.get("format")?.map_or(0, |format| format.value()),
+    let Some(meta) = table_if_there(&read, META)? else {
         // A broker that made the file ended before it wrote anything.
-        Err(TableError::TableDoesNotExist(_)) => return Ok(inspected),
-        Err(error) => return Err(error.into()),
+        return Ok(inspected);
     };
+    inspected.format = meta.get("format")?.map_or(0, |format| format.value());
     if inspected.format <= FORMAT {
         inspected.exchanges(&read)?;
         inspected.queues(&read)?;
@@ -89,6 +89,17 @@ fn read(database: &Database) -> Result<Inspected, redb::Error> {
         inspected.vhosts(&read)?;
     }
     Ok(inspected)
+}
+
+fn table_if_there<K: redb::Key + 'static, V: redb::Value + 'static>(
+    read: &ReadTransaction,
+    definition: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, redb::Error> {
+    match read.open_table(definition) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Inspected {
@@ -137,10 +148,8 @@ impl Inspected {
 
     /// There are none before format 2.
     fn policies(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
-        let table = match read.open_table(POLICIES) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let Some(table) = table_if_there(read, POLICIES)? else {
+            return Ok(());
         };
         for entry in table.iter()? {
             let (key, raw) = entry?;
@@ -157,10 +166,8 @@ impl Inspected {
 
     /// Nothing is set for them before format 3.
     fn vhosts(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
-        let table = match read.open_table(VHOSTS) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
-            Err(error) => return Err(error.into()),
+        let Some(table) = table_if_there(read, VHOSTS)? else {
+            return Ok(());
         };
         for entry in table.iter()? {
             let (vhost, raw) = entry?;

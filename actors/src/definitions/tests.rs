@@ -91,6 +91,14 @@ fn recorded(definitions: &Arc<dyn Definitions>, changes: impl IntoIterator<Item 
     }
 }
 
+/// Records a change in a file of its own; gives the one that takes it back.
+fn undone_by(file: &mut DatabaseFile, change: Change) -> Change {
+    let mut undo = Vec::new();
+    let change = (Name::from("/"), change);
+    file.record([&change].into_iter(), &mut undo).unwrap();
+    undo.into_iter().map(|(_, change)| change).next().unwrap()
+}
+
 fn queue(id: StoreId, name: &str) -> Change {
     let declare = Declare {
         queue: name,

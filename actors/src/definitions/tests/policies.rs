@@ -60,19 +60,16 @@ fn a_store_without_policies_is_raised_to_the_format_that_has_them() {
 fn a_policy_whose_sync_fails_is_what_it_was_before() {
     let directory = tempfile::tempdir().unwrap();
     let (mut file, _) = DatabaseFile::open(&directory.path().join(FILE)).unwrap();
-    let mut undone_by = |change: Change| {
-        let mut undo = Vec::new();
-        let change = (Name::from("/"), change);
-        file.record([&change].into_iter(), &mut undo).unwrap();
-        undo.into_iter().map(|(_, change)| change).next().unwrap()
-    };
-    let first = undone_by(set(PolicyClass::Ordinary, policy("p", 1)));
+    let first = undone_by(&mut file, set(PolicyClass::Ordinary, policy("p", 1)));
     assert!(matches!(first, Change::PolicyCleared { .. }), "{first:?}");
-    let second = undone_by(set(PolicyClass::Ordinary, policy("p", 2)));
+    let second = undone_by(&mut file, set(PolicyClass::Ordinary, policy("p", 2)));
     assert!(matches!(&second, Change::PolicySet { policy: before, .. } if *before == policy("p", 1)));
-    let cleared = undone_by(Change::PolicyCleared {
-        class: PolicyClass::Ordinary,
-        name: "p".into(),
-    });
+    let cleared = undone_by(
+        &mut file,
+        Change::PolicyCleared {
+            class: PolicyClass::Ordinary,
+            name: "p".into(),
+        },
+    );
     assert!(matches!(&cleared, Change::PolicySet { policy: before, .. } if *before == policy("p", 2)));
 }

@@ -34,15 +34,9 @@ fn a_store_without_virtual_hosts_is_raised_to_the_format_that_has_them() {
 fn a_default_whose_sync_fails_is_what_it_was_before() {
     let directory = tempfile::tempdir().unwrap();
     let (mut file, _) = DatabaseFile::open(&directory.path().join(FILE)).unwrap();
-    let mut undone_by = |change: Change| {
-        let mut undo = Vec::new();
-        let change = (Name::from("/"), change);
-        file.record([&change].into_iter(), &mut undo).unwrap();
-        undo.into_iter().map(|(_, change)| change).next().unwrap()
-    };
-    let first = undone_by(set(Some(QueueKind::Quorum)));
+    let first = undone_by(&mut file, set(Some(QueueKind::Quorum)));
     assert!(matches!(first, Change::DefaultQueueType(None)), "{first:?}");
-    let second = undone_by(set(None));
+    let second = undone_by(&mut file, set(None));
     assert!(
         matches!(second, Change::DefaultQueueType(Some(QueueKind::Quorum))),
         "{second:?}"
