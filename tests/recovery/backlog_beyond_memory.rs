@@ -8,7 +8,7 @@ use leveret_protocol::method::queue::DeclareOk;
 use super::support::methods::queue;
 use super::support::process::BrokerProcess;
 use super::support::{Channel, PATIENCE, eventually};
-use super::{PERSISTENT, declare_durable, number};
+use super::{declare_durable, number, publish_numbered};
 
 /// What the program is to get by with; it takes a good part of that by itself.
 const LIMIT_MIB: usize = 64;
@@ -33,14 +33,8 @@ fn start(data: &Path) -> BrokerProcess {
 fn flood(broker: &BrokerProcess, to: &str, persistent: impl Fn(u64) -> bool) {
     let channel = broker.connect().channel();
     channel.confirm_select();
-    let mut body = vec![7; BODY];
     for first in (0..MESSAGES).step_by(WINDOW as usize) {
-        for number in first..first + WINDOW {
-            body[..8].copy_from_slice(&number.to_le_bytes());
-            let properties: &[u8] = if persistent(number) { &PERSISTENT } else { &[0, 0] };
-            channel.publish_with(to, properties, &body);
-        }
-        channel.acked(first + 1, first + WINDOW);
+        publish_numbered(&channel, to, first..first + WINDOW, BODY, &persistent);
         assert_in_bounds(broker);
     }
 }

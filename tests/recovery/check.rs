@@ -11,8 +11,8 @@ use leveret_protocol::method::{basic, exchange};
 use serde_json::Value;
 
 use super::support::process::BrokerProcess;
-use super::support::{Channel, PATIENCE, methods};
-use super::{PERSISTENT, broker_in, durable, durable_exchange};
+use super::support::{Broker, Channel, PATIENCE, methods};
+use super::{PERSISTENT, durable, durable_exchange};
 
 /// What the program said.
 pub(crate) struct Checked {
@@ -105,7 +105,7 @@ fn fill(broker: &super::support::Connection) {
 /// A directory after an orderly stop.
 fn stopped() -> tempfile::TempDir {
     let data = tempfile::tempdir().unwrap();
-    fill(&broker_in(data.path()).connect());
+    fill(&Broker::on(data.path()).connect());
     data
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use leveret_protocol::method::queue::DeclareOk;
 
+use super::support::Broker;
 use super::support::process::BrokerProcess;
 use super::support::program::Program;
 use super::{durable, exists};
@@ -27,7 +28,7 @@ fn refused(data: &Path) -> String {
 /// A directory with the definitions of a broker that was stopped in order.
 fn used() -> tempfile::TempDir {
     let data = tempfile::tempdir().unwrap();
-    let broker = super::broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     for number in 0..50 {
         channel.call::<DeclareOk<'_>>(durable(&format!("q{number}")));
@@ -109,7 +110,7 @@ fn a_database_with_overwritten_pages_is_refused() {
     let line = refused(data.path());
     assert!(line.contains("is damaged"), "{line}");
     fs::write(&file, whole).unwrap();
-    let broker = super::broker_in(data.path());
+    let broker = Broker::on(data.path());
     assert!(exists(&broker.connect().channel(), "q49"));
 }
 
@@ -135,7 +136,7 @@ fn messages_without_definitions_are_not_dropped() {
     let data = used();
     let file = data.path().join(DEFINITIONS);
     let whole = fs::read(&file).unwrap();
-    let broker = super::broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.confirm_select();
     (0..3).for_each(|_| channel.publish_with("q7", &super::PERSISTENT, "kept"));
@@ -164,7 +165,7 @@ fn messages_without_definitions_are_not_dropped() {
         assert!(unlocked(data.path()) == before, "something was changed");
         fs::write(&file, &whole).unwrap();
     }
-    let broker = super::broker_in(data.path());
+    let broker = Broker::on(data.path());
     assert_eq!(broker.connect().channel().drain("q7"), ["kept"; 3]);
 }
 
@@ -173,7 +174,7 @@ fn a_journal_in_which_nothing_waits_needs_no_definitions() {
     let data = used();
     fs::remove_file(data.path().join(DEFINITIONS)).unwrap();
     assert!(data.path().join("journal").exists());
-    let broker = super::broker_in(data.path());
+    let broker = Broker::on(data.path());
     assert!(!exists(&broker.connect().channel(), "q7"));
 }
 
@@ -182,5 +183,5 @@ fn a_journal_that_was_moved_away_lets_a_broker_begin_anew() {
     let data = used();
     fs::remove_file(data.path().join(DEFINITIONS)).unwrap();
     fs::remove_dir_all(data.path().join("journal")).unwrap();
-    super::broker_in(data.path()).connect();
+    Broker::on(data.path()).connect();
 }

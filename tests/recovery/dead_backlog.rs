@@ -8,7 +8,7 @@ use leveret_protocol::{FieldTable, FieldValue};
 
 use super::support::Channel;
 use super::support::process::BrokerProcess;
-use super::{PERSISTENT, declare_durable, durable};
+use super::{declare_durable, durable, publish_numbered};
 
 /// Together more than the memory that the messages of the process may take.
 const MESSAGES: u64 = 45_000;
@@ -41,15 +41,9 @@ fn declare(channel: &Channel, argument: (&'static str, u32)) {
 fn flood(broker: &BrokerProcess) {
     let channel = broker.connect().channel();
     channel.confirm_select();
-    let mut body = vec![7; BODY];
+    let persistent = |number| number / 7_000 % 2 == 0;
     for first in (0..MESSAGES).step_by(WINDOW as usize) {
-        for number in first..first + WINDOW {
-            body[..8].copy_from_slice(&number.to_le_bytes());
-            let persistent = number / 7_000 % 2 == 0;
-            let properties: &[u8] = if persistent { &PERSISTENT } else { &[0, 0] };
-            channel.publish_with("source", properties, &body);
-        }
-        channel.acked(first + 1, first + WINDOW);
+        publish_numbered(&channel, "source", first..first + WINDOW, BODY, persistent);
     }
 }
 

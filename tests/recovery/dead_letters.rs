@@ -14,8 +14,8 @@ use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
 
 use super::support::methods::bind;
 use super::support::process::BrokerProcess;
-use super::support::{Channel, PATIENCE, eventually};
-use super::{PERSISTENT, broker_in, durable, durable_exchange};
+use super::support::{Broker, Channel, PATIENCE, eventually};
+use super::{PERSISTENT, durable, durable_exchange};
 
 fn kill(mut broker: BrokerProcess) {
     broker.signal("KILL");
@@ -179,7 +179,7 @@ const REDRIVES: &str = "LEVERET_TEST_REDRIVES";
 
 /// Redrives what is in "dead" in a broker of this process, says when some of it is back, and waits until it is killed.
 fn redrive_until_killed(data: &Path) -> ! {
-    let broker = broker_in(data);
+    let broker = Broker::on(data);
     let channel = broker.connect().channel();
     let before = channel.ready("source");
     let api = broker.server().broker();
@@ -207,7 +207,7 @@ fn a_kill_while_dead_letters_are_redriven_loses_none_of_them() {
         redrive_until_killed(data.as_ref());
     }
     let data = tempfile::tempdir().unwrap();
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     declare(&channel);
     publish(&channel, "source", 0..MESSAGES);
@@ -238,7 +238,7 @@ fn a_kill_while_dead_letters_are_redriven_loses_none_of_them() {
         rounds += u32::from(midway);
     }
     assert!(rounds > 0);
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     let (left, back) = (channel.ready("dead"), channel.ready("source"));
     assert!(left + back >= MESSAGES, "{left} and {back}");

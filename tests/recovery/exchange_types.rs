@@ -4,9 +4,9 @@ use leveret_protocol::FieldTable;
 use leveret_protocol::method::exchange::{Declare, DeclareOk};
 use leveret_protocol::method::queue::BindOk;
 
-use super::support::Channel;
 use super::support::methods::bind;
-use super::{all, broker_in, declare_durable, durable_exchange};
+use super::support::{Broker, Channel};
+use super::{all, declare_durable, durable_exchange};
 
 /// Where each of these keys goes.
 fn chosen(channel: &Channel, queues: &[&str]) -> Vec<String> {
@@ -27,7 +27,7 @@ fn chosen(channel: &Channel, queues: &[&str]) -> Vec<String> {
 #[test]
 fn durable_exchanges_of_every_type_come_back_and_choose_as_before() {
     let data = tempfile::tempdir().unwrap();
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     let kinds = [
         ("hash", "x-consistent-hash"),
@@ -56,7 +56,7 @@ fn durable_exchanges_of_every_type_come_back_and_choose_as_before() {
     let before = chosen(&channel, &queues);
     assert_eq!(before.len(), 50);
     drop(broker);
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     for (name, kind) in kinds {
         channel.call::<DeclareOk>(durable_exchange(name, kind));

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use leveret_protocol::method::queue::{Declare, DeclareOk};
 use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
 
-use super::support::{Channel, PATIENCE};
-use super::{broker_in, durable};
+use super::durable;
+use super::support::{Broker, Channel, PATIENCE};
 
 #[test]
 fn deadlines_hold_over_a_restart_and_go_on_while_the_broker_is_down() {
     let data = tempfile::tempdir().unwrap();
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.call::<DeclareOk<'_>>(durable("q"));
     channel.confirm_select();
@@ -24,7 +24,7 @@ fn deadlines_hold_over_a_restart_and_go_on_while_the_broker_is_down() {
     channel.acked(1, 4);
     drop(broker);
     sleep(Duration::from_millis(150).saturating_sub(begun.elapsed()));
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     until(&channel, 2..=3);
     until(&channel, 2..=2);
@@ -36,7 +36,7 @@ fn deadlines_hold_over_a_restart_and_go_on_while_the_broker_is_down() {
 fn bodies_count_again_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let persistent = OwnedProperties::new().with_delivery_mode(2).encode();
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.call::<DeclareOk<'_>>(Declare {
         arguments: FieldTable::from_iter([("x-max-length-bytes", FieldValue::from(10))]),
@@ -48,7 +48,7 @@ fn bodies_count_again_after_a_restart() {
     }
     channel.acked(1, 2);
     drop(broker);
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.publish_with("q", &persistent, "cccc");
     until(&channel, 2..=2);

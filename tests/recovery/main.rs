@@ -33,22 +33,14 @@ mod restart;
 mod retry;
 mod stop;
 
-use std::path::Path;
+use std::ops::Range;
 
 use leveret_protocol::Method;
 use leveret_protocol::method::channel::CloseOk;
 use leveret_protocol::method::{exchange, queue};
 
+use support::Channel;
 use support::content::Got;
-use support::{Broker, Channel};
-
-/// A broker inside this process that keeps its definitions there.
-fn broker_in(data: &Path) -> Broker {
-    Broker::with(leveret::Config {
-        data_dir: Some(data.to_owned()),
-        ..leveret::Config::local()
-    })
-}
 
 fn durable(queue: &str) -> queue::Declare<'_> {
     queue::Declare {
@@ -94,6 +86,25 @@ fn declare_durable(channel: &Channel, name: &str) {
         durable: true,
         ..support::methods::queue(name)
     });
+}
+
+/// Publishes bodies of so many bytes that begin with these numbers, and waits until they are confirmed: the first number is how many
+/// were published on the channel before. Those that are persistent say so.
+#[track_caller]
+fn publish_numbered(
+    channel: &Channel,
+    to: &str,
+    numbers: Range<u64>,
+    size: usize,
+    persistent: impl Fn(u64) -> bool,
+) {
+    let mut body = vec![7; size];
+    for number in numbers.clone() {
+        body[..8].copy_from_slice(&number.to_le_bytes());
+        let properties: &[u8] = if persistent(number) { &PERSISTENT } else { &[0, 0] };
+        channel.publish_with(to, properties, &body);
+    }
+    channel.acked(numbers.start + 1, numbers.end);
 }
 
 /// Gets all that is ready, and settles nothing.

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use leveret_protocol::method::queue::{BindOk, DeclareOk};
 
+use super::durable;
+use super::support::Broker;
 use super::support::methods::{bind, passive};
-use super::{broker_in, durable};
 
 /// How many queues, each with a binding; `LEVERET_TEST_QUEUES` asks for more.
 fn count() -> usize {
@@ -16,7 +17,7 @@ fn count() -> usize {
 #[test]
 fn thousands_of_queues_are_back_within_seconds() {
     let (data, count) = (tempfile::tempdir().unwrap(), count());
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let connection = broker.connect();
     let channels: Vec<_> = (0..500).map(|_| connection.channel()).collect();
     let name = |number: usize| format!("queue.{number}");
@@ -33,7 +34,7 @@ fn thousands_of_queues_are_back_within_seconds() {
     }
     drop((channels, connection, broker));
     let begun = Instant::now();
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let took = begun.elapsed();
     println!("{count} queues and bindings: started in {took:?}");
     assert!(took < Duration::from_secs(10), "{took:?}");

@@ -19,7 +19,7 @@ use proptest::test_runner::TestRunner;
 use super::support::content::NONE;
 use super::support::process::BrokerProcess;
 use super::support::{Broker, Channel, Connection, PATIENCE, methods};
-use super::{PERSISTENT, broker_in, declare_durable};
+use super::{PERSISTENT, declare_durable};
 use plain::{Message, Plain, QUEUES};
 
 /// Brokers are started, and on a busy machine there are other tests.
@@ -281,7 +281,7 @@ enum Running {
 impl Running {
     fn start(data: &Path, tight: bool) -> Running {
         if !tight {
-            return Running::Here(broker_in(data));
+            return Running::Here(Broker::on(data));
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
         command.args(["--memory-limit", "96MiB"]);

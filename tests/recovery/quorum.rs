@@ -3,7 +3,8 @@
 use leveret_protocol::FieldTable;
 use leveret_protocol::method::queue::{Declare, DeclareOk};
 
-use super::{broker_in, durable};
+use super::durable;
+use super::support::Broker;
 
 fn quorum(limit: i32) -> Declare<'static> {
     Declare {
@@ -18,7 +19,7 @@ fn quorum(limit: i32) -> Declare<'static> {
 #[test]
 fn a_quorum_queue_keeps_transient_messages_and_what_it_was_declared_with() {
     let data = tempfile::tempdir().unwrap();
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.call::<DeclareOk<'_>>(quorum(7));
     channel.confirm_select();
@@ -27,7 +28,7 @@ fn a_quorum_queue_keeps_transient_messages_and_what_it_was_declared_with() {
         channel.expect::<leveret_protocol::method::basic::Ack>();
     }
     drop(broker);
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     assert_eq!(channel.call::<DeclareOk<'_>>(quorum(7)).message_count, 3);
     assert_eq!(channel.drain("q"), ["one", "two", "three"]);
@@ -38,6 +39,6 @@ fn a_quorum_queue_keeps_transient_messages_and_what_it_was_declared_with() {
          received '8' but current is '7'",
     );
     drop(broker);
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     assert_eq!(broker.connect().channel().ready("q"), 0);
 }

@@ -9,15 +9,15 @@ use super::support::methods::{
     unbind,
 };
 use super::support::{Broker, Channel};
-use super::{broker_in, durable, durable_exchange, exists};
+use super::{durable, durable_exchange, exists};
 
 /// Runs one thing, restarts, runs another.
 fn around_a_restart(before: impl FnOnce(&Channel), after: impl FnOnce(&Channel)) {
     let data = tempfile::tempdir().unwrap();
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     before(&broker.connect().channel());
     drop(broker);
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     after(&broker.connect().channel());
 }
 
@@ -210,7 +210,7 @@ fn what_came_back_can_be_unbound_and_deleted_for_good() {
     let headers = |pairs: [(&'static str, i32); 2]| FieldTable::from_iter(pairs);
     let data = tempfile::tempdir().unwrap();
     for round in 0..3 {
-        let broker = broker_in(data.path());
+        let broker = Broker::on(data.path());
         let channel = broker.connect().channel();
         match round {
             0 => {
@@ -242,7 +242,7 @@ fn what_came_back_can_be_unbound_and_deleted_for_good() {
 #[test]
 fn many_who_declare_the_same_at_once_get_the_same() {
     let data = tempfile::tempdir().unwrap();
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let connections: Vec<_> = (0..8).map(|_| broker.connect()).collect();
     let channels: Vec<_> = connections
         .iter()
@@ -256,7 +256,7 @@ fn many_who_declare_the_same_at_once_get_the_same() {
         }
     }
     drop((channels, connections, broker));
-    let broker = broker_in(data.path());
+    let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     (0..20).for_each(|round| assert!(exists(&channel, &format!("q{round}"))));
 }
