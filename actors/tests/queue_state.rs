@@ -9,9 +9,12 @@
 
 use leveret_actors::{
     id::{ChannelId, ConsumerId},
-    journal::Positions,
+    journal::{Alike, Kept, Positions, Run},
     publication::{Handout, NO_KEY, PageBuilder},
-    queue::{Grant, InExclusiveUse, Outcome, QueueSettings, QueueState, Subscription, effective::Effective},
+    queue::{
+        Grant, InExclusiveUse, Outcome, Priorities, QueueSettings, QueueState, Subscription,
+        effective::Effective,
+    },
 };
 use leveret_protocol::Body;
 
@@ -531,4 +534,33 @@ fn what_a_full_queue_refuses_is_dropped_when_its_dead_letters_go_nowhere() {
     let before = fixture.queue.bytes();
     fixture.queue.enqueue_dead(page.finish(), &[offset]);
     assert_eq!(fixture.queue.bytes(), before);
+}
+
+#[test]
+fn only_messages_of_different_priorities_are_looked_at_before_the_first_is_handed_out() {
+    let looks = |priorities, alike| {
+        let mut queue = QueueState::new(QueueSettings {
+            journaled: true,
+            priorities,
+            ..QueueSettings::default()
+        });
+        let positions = Positions { first: 0, last: 9 };
+        queue.restore(Kept {
+            waiting: Some(Run {
+                positions,
+                messages: 10,
+            }),
+            next_position: 10,
+            alike,
+            ..Kept::default()
+        });
+        assert_eq!(queue.ready(), 10);
+        queue.in_review()
+    };
+    for priorities in [Priorities::up_to(9), Priorities::QUORUM] {
+        assert!(looks(priorities, Alike::Unknown));
+        assert!(!looks(priorities, Alike::All(None)));
+        assert!(!looks(priorities, Alike::All(Some(0))));
+    }
+    assert!(!looks(Priorities::default(), Alike::Unknown));
 }

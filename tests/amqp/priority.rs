@@ -1,4 +1,4 @@
-//! Queues with `x-max-priority`.
+//! Queues with `x-max-priority`, and quorum queues, which need none.
 
 use leveret_protocol::FieldTable;
 use leveret_protocol::method::queue::{Declare, DeclareOk, PurgeOk};
@@ -122,6 +122,58 @@ fn a_purge_takes_all_levels_and_nothing_that_is_unacked() {
     assert_eq!(channel.ready("q"), 0);
     channel.requeue(got.tag);
     assert_eq!(channel.drain("q"), ["9"]);
+}
+
+#[test]
+fn a_quorum_queue_has_32_levels_and_none_counts_as_the_fifth() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    declare_quorum(&channel);
+    let sent = [
+        ("a", None),
+        ("b", None),
+        ("c", Some(0)),
+        ("d", Some(5)),
+        ("e", Some(4)),
+        ("f", Some(31)),
+        ("g", Some(255)),
+        ("h", Some(30)),
+        ("i", None),
+        ("j", Some(3)),
+        ("k", Some(32)),
+    ];
+    for (body, priority) in sent {
+        publish(&channel, priority, body);
+    }
+    assert_eq!(
+        channel.drain("q"),
+        ["f", "g", "k", "h", "d", "a", "b", "e", "i", "j", "c"]
+    );
+}
+
+#[test]
+fn what_comes_back_to_a_quorum_queue_goes_before_what_is_new_in_its_level() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    declare_quorum(&channel);
+    publish(&channel, None, "a");
+    publish(&channel, None, "b");
+    let (a, b) = (channel.get("q").unwrap(), channel.get("q").unwrap());
+    publish(&channel, None, "c");
+    publish(&channel, Some(5), "d");
+    publish(&channel, Some(1), "e");
+    channel.requeue(b.tag);
+    channel.reject(a.tag, true);
+    publish(&channel, Some(4), "f");
+    assert_eq!(channel.drain("q"), ["d", "a", "b", "c", "f", "e"]);
+}
+
+fn declare_quorum(channel: &Channel) {
+    channel.call::<DeclareOk<'_>>(Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([("x-queue-type", "quorum")]),
+        ..queue("q")
+    });
 }
 
 fn declare(channel: &Channel, max_priority: i32) {

@@ -1,4 +1,4 @@
-//! Queues with priorities after a restart.
+//! Queues with priorities, and quorum queues, after a restart.
 
 use std::path::Path;
 
@@ -16,14 +16,33 @@ fn fill(channel: &Channel, messages: &[(&str, u8)]) {
         arguments: FieldTable::from_iter([("x-max-priority", 10)]),
         ..durable("q")
     });
-    channel.confirm_select();
-    for (body, priority) in messages {
-        let properties = OwnedProperties::new()
-            .with_delivery_mode(2)
-            .with_priority(*priority);
-        channel.publish_with("q", &properties.encode(), body);
+    publish(
+        channel,
+        messages.iter().map(|&(body, priority)| (body, Some(priority))),
+    );
+}
+
+fn quorum() -> Declare<'static> {
+    Declare {
+        arguments: FieldTable::from_iter([("x-queue-type", "quorum")]),
+        ..durable("q")
     }
-    channel.acked(1, messages.len() as u64);
+}
+
+/// Publishes messages with their priorities, and waits until they are safe.
+fn publish(channel: &Channel, messages: impl Iterator<Item = (impl AsRef<[u8]>, Option<u8>)>) {
+    channel.confirm_select();
+    let mut count = 0;
+    for (body, priority) in messages {
+        let properties = OwnedProperties {
+            delivery_mode: Some(2),
+            priority,
+            ..OwnedProperties::default()
+        };
+        channel.publish_with("q", &properties.encode(), body);
+        count += 1;
+    }
+    channel.acked(1, count);
 }
 
 /// Ends the program, starts it again, and gets all messages: what they are, and whether they are marked as redelivered.
@@ -90,4 +109,39 @@ fn a_kill_keeps_levels_and_order_of_a_backlog_with_new_ones_behind() {
         numbers,
         expected.iter().map(|&(_, number)| number).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn a_quorum_queue_keeps_priorities_through_kills_whatever_they_were_before() {
+    let data = tempfile::tempdir().unwrap();
+    let mut broker = BrokerProcess::start_in(data.path());
+    let priority = |round: u32, number: u32| match round {
+        0 => None,
+        1 => Some((number % 40) as u8),
+        _ => Some(0),
+    };
+    let mut expected: Vec<(u8, u32)> = Vec::new();
+    for round in 0..3 {
+        let channel = broker.connect().channel();
+        channel.call::<DeclareOk<'_>>(quorum());
+        let numbers = round * 500..(round + 1) * 500;
+        let messages = numbers
+            .clone()
+            .map(|number| (number.to_string(), priority(round, number)));
+        publish(&channel, messages);
+        let levels = numbers.map(|number| (priority(round, number).unwrap_or(4).min(31), number));
+        expected.extend(levels);
+        expected.sort_by_key(|&(level, number)| (std::cmp::Reverse(level), number));
+        // What is taken and not settled comes back before others of its level.
+        for &(_, number) in expected.iter().take(3) {
+            assert_eq!(channel.get("q").unwrap().body, number.to_string().as_bytes());
+        }
+        broker.signal("KILL");
+        broker.ended(PATIENCE);
+        broker = BrokerProcess::start_in(data.path());
+    }
+    let got = after(broker, "TERM", data.path());
+    let numbers: Vec<u32> = got.iter().map(|(body, _)| body.parse().unwrap()).collect();
+    let expected: Vec<u32> = expected.iter().map(|&(_, number)| number).collect();
+    assert_eq!(numbers, expected);
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use super::alike::Tail;
 use super::block::Block;
 use super::fields::Fields;
 use super::index::{Index, Location, Segment};
@@ -20,7 +21,9 @@ pub const FILE: &str = "checkpoint";
 pub const UNFINISHED: &str = "checkpoint.new";
 
 const MAGIC: [u8; 8] = *b"LEVERETC";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
+/// Told nothing of priorities.
+const WITHOUT_PRIORITIES: u16 = 2;
 /// Told nothing of single messages.
 const WITHOUT_NOTES: u16 = 1;
 /// Bytes before what is checked.
@@ -90,8 +93,7 @@ pub fn decode(bytes: &[u8], lengths: &Lengths) -> Result<Recovered, Invalid> {
     if bytes.get(10..12) != Some(&[0; 2]) || crc32fast::hash(fields.0) != check {
         return Err(Invalid::Damaged);
     }
-    let has_notes = version > WITHOUT_NOTES;
-    let mut read = In { fields, has_notes };
+    let mut read = In { fields, version };
     let next_segment = read.small().ok_or(Invalid::Damaged)?;
     if read.lengths().ok_or(Invalid::Damaged)? != *lengths {
         return Err(Invalid::Segments);
@@ -148,6 +150,8 @@ impl Out {
             self.number(queue.next_position);
             self.number(queue.handed_out_below);
             self.number(queue.timed_below);
+            self.number(queue.tail.priority.map_or(0, |priority| u64::from(priority) + 1));
+            self.number(queue.tail.from);
         }
     }
 
@@ -194,8 +198,8 @@ impl Out {
 
 struct In<'a> {
     fields: Fields<'a>,
-    /// The version tells of single messages.
-    has_notes: bool,
+    /// In which it is written.
+    version: u16,
 }
 
 impl In<'_> {
@@ -248,10 +252,9 @@ impl In<'_> {
             last = self.location(last)?;
             shared.insert(last, self.small()?);
         }
-        let notes = if self.has_notes {
-            self.notes()?
-        } else {
-            Notes::default()
+        let notes = match self.version {
+            WITHOUT_NOTES => Notes::default(),
+            _ => self.notes()?,
         };
         Some(Recovered {
             index: Index {
@@ -277,12 +280,28 @@ impl In<'_> {
 
     fn queue(&mut self) -> Option<(StoreId, RecoveredQueue)> {
         let store = StoreId(self.number()?);
-        let queue = RecoveredQueue {
+        let mut queue = RecoveredQueue {
             next_position: self.number()?,
             handed_out_below: self.number()?,
-            timed_below: if self.has_notes { self.number()? } else { 0 },
+            ..RecoveredQueue::default()
+        };
+        if self.version > WITHOUT_NOTES {
+            queue.timed_below = self.number()?;
+        }
+        queue.tail = match self.version {
+            ..=WITHOUT_PRIORITIES => Tail::unknown_below(queue.next_position),
+            _ => self.tail()?,
         };
         Some((store, queue))
+    }
+
+    fn tail(&mut self) -> Option<Tail> {
+        let priority = match self.number()? {
+            0 => None,
+            above => Some(u8::try_from(above - 1).ok()?),
+        };
+        let from = self.number()?;
+        Some(Tail { priority, from })
     }
 
     fn notes(&mut self) -> Option<Notes> {

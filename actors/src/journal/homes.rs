@@ -30,7 +30,6 @@ impl Homes {
         let known = self.found.entry(store).or_default();
         known.next_position = known.next_position.max(queue.next_position);
         known.handed_out_below = known.handed_out_below.max(queue.handed_out_below);
-        known.timed_below = known.timed_below.max(queue.timed_below);
         if has_messages {
             self.with_messages.insert(store, log);
         }
@@ -59,7 +58,7 @@ mod tests {
         let start = RecoveredQueue {
             next_position: 7,
             handed_out_below: 3,
-            timed_below: 0,
+            ..RecoveredQueue::default()
         };
         homes.found(StoreId(1), 4, start, true);
         homes.found(StoreId(2), 4, start, false);

@@ -9,16 +9,17 @@
 //!
 //! - [`files`]: the few things it needs of a file system
 //! - [`header`], [`record`], [`segment`], `pieces`: the format, byte by byte; see `docs/storage.md`
-//! - [`index`], `block`, `notes`: where the unsettled messages are, what else is known of them, and how much of each
+//! - [`index`], `block`, `notes`, `alike`: where the unsettled messages are, what else is known of them, and how much of each
 //!   segment lives
 //! - `active`, `spare`: the file that is written to, and one that is kept for the next
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
-//! - [`recovery`], [`checkpoint`]: what was there before
+//! - [`recovery`], `recovered_queue`, [`checkpoint`]: what was there before
 //! - [`writer`], `reader`: the threads of the log
 //! - [`inspect`]: what a journal holds that no broker uses
 //! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
 
 mod active;
+mod alike;
 mod block;
 pub mod checkpoint;
 mod checks;
@@ -44,6 +45,7 @@ mod place;
 mod reader;
 mod recent;
 pub mod record;
+mod recovered_queue;
 pub mod recovery;
 pub mod scratch;
 pub mod segment;
@@ -66,6 +68,7 @@ use actix::prelude::*;
 use crate::publication::Page;
 use crate::window::Permit;
 
+pub use alike::Alike;
 pub use record::Positions;
 pub use volatile::Volatile;
 
@@ -169,6 +172,8 @@ pub struct Kept {
     pub handed_out_below: u64,
     /// One of the waiting messages has a deadline, or has come back.
     pub timed: bool,
+    /// Of the waiting messages.
+    pub alike: Alike,
     /// The waiting messages whose return was [noted](Journal::returned), by position, each with its last one.
     pub returned: Vec<Return>,
 }

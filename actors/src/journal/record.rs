@@ -39,6 +39,14 @@ pub struct Positions {
 }
 
 impl Positions {
+    /// A single one.
+    pub(super) fn one(position: u64) -> Self {
+        Positions {
+            first: position,
+            last: position,
+        }
+    }
+
     /// All there can be.
     pub const ALL: Positions = Positions {
         first: 0,

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::mpsc;
 use std::thread;
 
+use leveret_protocol::properties;
 use rustc_hash::FxHashMap;
 
 use super::checkpoint::{self, Invalid, Lengths};
@@ -16,11 +17,12 @@ use super::header::Unreadable;
 use super::index::{Index, Location, MessageId};
 use super::loading::fill;
 use super::pieces::Pieces;
-use super::record::Record;
+use super::record::{Positions, Record};
 use super::segment::{Step, file_name, file_number};
 use crate::id::StoreId;
 
 pub use super::defect::{Defect, DefectKind};
+pub use super::recovered_queue::RecoveredQueue;
 
 /// Bytes that are read at once.
 const PIECE: usize = if cfg!(test) { 100 } else { 1024 * 1024 };
@@ -38,40 +40,6 @@ pub struct Recovered {
     pub next_segment: u32,
     /// What can't be read.
     pub defects: Vec<Defect>,
-}
-
-/// What is known of a queue beside its unsettled messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RecoveredQueue {
-    /// The position of its next message: above all that were seen.
-    pub next_position: u64,
-    /// Messages below this position may have been handed out before, if the broker stopped in order.
-    pub handed_out_below: u64,
-    /// No message from this position on has a deadline.
-    pub timed_below: u64,
-}
-
-impl RecoveredQueue {
-    /// It had a message at this position.
-    pub(super) fn seen(&mut self, position: u64) {
-        self.next_position = self.next_position.max(position.saturating_add(1));
-    }
-
-    /// Its message at this position has a deadline.
-    pub(super) fn timed(&mut self, position: u64) {
-        self.timed_below = self.timed_below.max(position.saturating_add(1));
-    }
-
-    /// Messages up to this position may have been handed out.
-    pub(super) fn handed_out(&mut self, upto: u64) {
-        self.seen(upto);
-        self.handed_out_below = self.handed_out_below.max(upto.saturating_add(1));
-    }
-
-    /// All its messages may have been handed out.
-    pub(super) fn suspect(&mut self) {
-        self.handed_out_below = u64::MAX;
-    }
 }
 
 /// How far a scan is.
@@ -287,11 +255,16 @@ impl Recovered {
                 store,
                 position,
                 deadline,
-                ..
+                publication,
             } => {
                 let message = MessageId { store, position };
-                publications.insert(location.offset, First { message, deadline });
-                self.seen(message, deadline);
+                let first = First {
+                    message,
+                    deadline,
+                    priority: properties::priority(publication.properties),
+                };
+                self.seen(message, deadline, first.priority);
+                publications.insert(location.offset, first);
                 self.index.insert(message, location);
             }
             Record::Reference {
@@ -301,10 +274,11 @@ impl Recovered {
                 deadline,
             } => {
                 let message = MessageId { store, position };
-                self.seen(message, deadline);
                 let Some(first) = publications.get(&offset) else {
+                    self.seen(message, deadline, None);
                     return false;
                 };
+                self.seen(message, deadline, first.priority);
                 let location = Location { offset, ..location };
                 self.index.insert_further(message, location, first.message);
                 if deadline != first.deadline {
@@ -334,9 +308,9 @@ impl Recovered {
         true
     }
 
-    fn seen(&mut self, message: MessageId, deadline: u64) {
+    fn seen(&mut self, message: MessageId, deadline: u64, priority: Option<u8>) {
         let queue = self.queues.entry(message.store).or_default();
-        queue.seen(message.position);
+        queue.had(Positions::one(message.position), priority);
         if deadline != 0 {
             queue.timed(message.position);
         }
@@ -385,4 +359,5 @@ impl Default for Reading {
 struct First {
     message: MessageId,
     deadline: u64,
+    priority: Option<u8>,
 }

@@ -10,7 +10,7 @@ use super::index::{Index, Location, MessageId};
 use super::op::{Copied, Op};
 use super::recent::{Place, Recent};
 use super::recovery::RecoveredQueue;
-use super::{Kept, Return};
+use super::{Alike, Kept, Positions, Return};
 use crate::id::StoreId;
 use crate::publication::Page;
 
@@ -35,9 +35,7 @@ impl Sink {
                 deadlines,
                 ..
             } => {
-                if let Some(&(last, _)) = messages.last() {
-                    self.queues.entry(*store).or_default().seen(last);
-                }
+                self.arrived(*store, page, messages);
                 let deadlines = deadlines.iter().copied().chain(repeat(0));
                 for (&(position, offset), deadline) in messages.iter().zip(deadlines) {
                     let message = MessageId {
@@ -84,7 +82,23 @@ impl Sink {
             next_position: queue.next_position,
             handed_out_below: queue.handed_out_below,
             timed: has_deadlines || !returned.is_empty(),
+            alike: waiting.map_or(Alike::Unknown, |run| queue.tail.since(run.positions.first)),
             returned,
+        }
+    }
+
+    /// A queue has new messages.
+    fn arrived(&mut self, store: StoreId, page: &Page, messages: &[(u64, u32)]) {
+        let (Some(&(first, _)), Some(&(last, _))) = (messages.first(), messages.last()) else {
+            return;
+        };
+        let queue = self.queues.entry(store).or_default();
+        if page.has_priorities() {
+            for &(position, offset) in messages {
+                queue.had(Positions::one(position), page.priority(offset));
+            }
+        } else {
+            queue.had(Positions { first, last }, None);
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use leveret_protocol::Body;
-use leveret_protocol::properties::{flag, flags};
+use leveret_protocol::properties::flags;
 
 use super::memory::Room;
 use super::page::{FLAG, HEADER, Header, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, route_lengths};
@@ -23,7 +23,8 @@ pub struct PageBuilder {
     records: Vec<u8>,
     large: Vec<Bytes>,
     large_bytes: u64,
-    timed: bool,
+    /// The flags of all properties so far.
+    flags: u16,
     /// Where the last route is.
     route: Option<u32>,
     /// Size of the page before, and likely of this one.
@@ -90,7 +91,7 @@ impl PageBuilder {
         Arc::new(Page {
             records: self.take_records(),
             large,
-            timed: std::mem::take(&mut self.timed),
+            flags: std::mem::take(&mut self.flags),
             bytes: Room::take(bytes),
         })
     }
@@ -150,7 +151,7 @@ impl PageBuilder {
             large,
         };
         header.write(&mut self.records);
-        self.timed |= flags(properties) & flag::EXPIRATION != 0;
+        self.flags |= flags(properties);
         self.records.extend_from_slice(properties);
         if large {
             self.push_large(own(body));
@@ -259,6 +260,19 @@ mod tests {
         assert!(builder.finish().timed());
         builder.push("", "q", &[0, 0], true, small(b""));
         assert!(!builder.finish().timed(), "that was the page before");
+    }
+
+    #[test]
+    fn a_page_knows_whether_something_in_it_has_a_priority() {
+        let mut builder = PageBuilder::new();
+        let plain = builder.push("", "q", &[0, 0], true, small(b""));
+        assert!(!builder.finish().has_priorities());
+        builder.push("", "q", &[0, 0], true, small(b""));
+        let properties = OwnedProperties::new().with_priority(7).encode();
+        let urgent = builder.push("", "q", &properties, true, small(b""));
+        let page = builder.finish();
+        assert!(page.has_priorities());
+        assert_eq!((page.priority(plain), page.priority(urgent)), (None, Some(7)));
     }
 
     #[test]

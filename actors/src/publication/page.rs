@@ -18,7 +18,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use leveret_protocol::Body;
-use leveret_protocol::properties::rewrite;
+use leveret_protocol::properties::{self, flag, rewrite};
 
 use super::memory::Room;
 
@@ -39,7 +39,8 @@ const LONGEST_ROUTE: usize = ROUTE_HEADER + 2 * 255;
 pub struct Page {
     pub(super) records: Vec<u8>,
     pub(super) large: Vec<Bytes>,
-    pub(super) timed: bool,
+    /// The flags of all properties together.
+    pub(super) flags: u16,
     pub(super) bytes: Room,
 }
 
@@ -118,7 +119,22 @@ impl Page {
     /// Whether any of its publications has an `expiration`.
     #[inline]
     pub fn timed(&self) -> bool {
-        self.timed
+        self.flags & flag::EXPIRATION != 0
+    }
+
+    /// Whether any of its publications has a `priority`.
+    #[inline]
+    pub fn has_priorities(&self) -> bool {
+        self.flags & flag::PRIORITY != 0
+    }
+
+    /// The `priority` of the publication at `offset`.
+    #[inline]
+    pub fn priority(&self, offset: u32) -> Option<u8> {
+        match self.has_priorities() {
+            false => None,
+            true => properties::priority(self.properties(offset)),
+        }
     }
 
     /// The properties of the publication at `offset`, as they came: flags and values.

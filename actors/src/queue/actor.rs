@@ -12,6 +12,7 @@ use super::forwarding::{Forward, Pause, StartForwarder};
 use super::gets::WaitingGet;
 use super::messages::*;
 use super::options::{QueueKind, QueueOptions};
+use super::priorities::Priorities;
 use super::timing::Alarm;
 use super::unsynced::Unsynced;
 use super::{MemoryBudget, Pass, QueueSettings, QueueState};
@@ -121,7 +122,10 @@ impl Queue {
             auto_delete: seed.options.auto_delete,
             journaled: seed.journal.keeps(),
             transient_too: seed.options.kind == QueueKind::Quorum,
-            max_priority: seed.options.max_priority.unwrap_or_default(),
+            priorities: match seed.options.kind {
+                QueueKind::Quorum => Priorities::QUORUM,
+                QueueKind::Classic => Priorities::up_to(seed.options.max_priority.unwrap_or_default()),
+            },
         };
         let mut state = QueueState::new(settings);
         state.amend_returns(&seed.effective);

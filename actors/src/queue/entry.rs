@@ -15,7 +15,7 @@ pub(super) struct Entry {
     pub(super) kept: bool,
     /// It is on the scratch log by itself, which wants to hear when it is gone.
     pub(super) scratched: bool,
-    /// Its level among the [`Levels`](super::levels::Levels): 0 in a queue without priorities.
+    /// Its level among the [`Levels`](super::levels::Levels), which is the priority of the message.
     pub(super) level: u8,
 }
 

@@ -1,62 +1,62 @@
 //! What waits, by priority: all of a higher level come before those of a lower one, and each level is in order by itself.
 //!
-//! A queue without priorities has the lowest level alone. The others cost the same for each message however many they are.
+//! A queue has the usual level alone until a message of another one comes. Then each message costs the same however many levels
+//! there are.
 
 mod aside;
 
 use std::{iter, mem};
 
-use leveret_protocol::properties;
-
 use super::{
     absent::Stretch,
     fifo::{Entry, Fifo},
     level_set::LevelSet,
+    priorities::Priorities,
     ready::Ready,
     review::Review,
     settlements::Settlements,
 };
 use crate::{
-    journal::{Keeper, Run},
+    journal::{Alike, Keeper, Run},
     publication::Page,
 };
 
 /// All levels. Positions count in the order of arrival, whatever the level.
 #[derive(Debug, Default)]
 pub(super) struct Levels {
-    lowest: Ready,
+    usual: Ready,
+    priorities: Priorities,
     more: Option<Box<More>>,
     next_position: u64,
     /// Messages below this position may have been handed out in an earlier life.
     handed_out_below: u64,
 }
 
-/// What queues with priorities have.
+/// What queues have whose messages are, or may be, of several levels.
 #[derive(Debug, Default)]
 struct More {
-    /// The highest level.
-    most: u8,
-    /// The levels above the lowest, as far as one was needed.
-    higher: Vec<Ready>,
+    /// The levels by their numbers, as far as one was needed. The place of the usual one is empty.
+    others: Vec<Ready>,
     /// The levels that may have messages.
     used: LevelSet,
     review: Option<Review>,
 }
 
 impl Levels {
-    /// Those from 0 to `most`.
-    pub(super) fn up_to(most: u8) -> Self {
-        let more = More {
-            most,
-            ..More::default()
-        };
+    /// One for each of these priorities.
+    pub(super) fn new(priorities: Priorities) -> Self {
         Self {
-            more: (most > 0).then(|| Box::new(more)),
+            priorities,
             ..Self::default()
         }
     }
 
-    /// Whether there is the lowest alone.
+    /// The level of messages without a priority.
+    pub(super) fn usual(&self) -> u8 {
+        self.priorities.usual()
+    }
+
+    /// Whether there is the usual level alone.
     #[inline]
     pub(super) fn is_one(&self) -> bool {
         self.more.is_none()
@@ -64,11 +64,15 @@ impl Levels {
 
     /// The level of a publication.
     pub(super) fn level_of(&self, page: &Page, offset: u32) -> u8 {
-        let most = self.more.as_ref().map_or(0, |more| more.most);
-        match most {
-            0 => 0,
-            _ => properties::priority(page.properties(offset)).map_or(0, |priority| priority.min(most)),
+        match self.priorities.are_equal() {
+            true => self.usual(),
+            false => self.priorities.of(page.priority(offset)),
         }
+    }
+
+    /// Whether the messages of a page may be [pushed together](Self::push_all): all are of the usual level, and so is what waits.
+    pub(super) fn takes_together(&self, page: &Page) -> bool {
+        self.is_one() && (self.priorities.are_equal() || !page.has_priorities())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -82,7 +86,7 @@ impl Levels {
     #[inline]
     pub(super) fn len_at_least(&self) -> usize {
         match &self.more {
-            None => self.lowest.len(),
+            None => self.usual.len(),
             Some(_) => self.highest_first().next().map_or(0, |(_, ready)| ready.len()),
         }
     }
@@ -97,7 +101,7 @@ impl Levels {
     #[inline]
     pub(super) fn has_first(&self) -> bool {
         match &self.more {
-            None => self.lowest.has_first(),
+            None => self.usual.has_first(),
             Some(more) => {
                 let first = self.highest_first().next();
                 more.review.is_none() && first.is_some_and(|(_, ready)| ready.has_first())
@@ -131,20 +135,20 @@ impl Levels {
         (first <= last).then_some(last)
     }
 
-    /// Takes messages in a queue without priorities, and returns what they cost together.
+    /// Takes messages [together](Self::takes_together), and returns what they cost together.
     #[inline]
     pub(super) fn push_all(&mut self, offsets: &[u32], entry: impl FnMut(u32) -> Entry) -> u64 {
         let first = self.next_position;
         self.next_position += offsets.len() as u64;
-        self.lowest.push_all(first, offsets, entry)
+        self.usual.push_all(first, offsets, entry)
     }
 
-    /// The first messages of one page, up to `most`, as [`Fifo::run`] has them. None in a queue with priorities, and where others
-    /// come first.
+    /// The first messages of one page, up to `most`, as [`Fifo::run`] has them. None where there are several levels, and where
+    /// others come first.
     #[inline]
     pub(super) fn run(&self, most: usize) -> Option<(u64, &[Entry])> {
         match self.more {
-            None => self.lowest.run(most),
+            None => self.usual.run(most),
             Some(_) => None,
         }
     }
@@ -152,7 +156,7 @@ impl Levels {
     /// Takes so many of the [run](Self::run), which cost so much together.
     #[inline]
     pub(super) fn pop_run(&mut self, count: usize, cost: u64) {
-        self.lowest.pop_run(count, cost);
+        self.usual.pop_run(count, cost);
     }
 
     /// Takes a message into its level.
@@ -175,7 +179,7 @@ impl Levels {
     #[inline(always)]
     pub(super) fn pop(&mut self, settlements: &mut Settlements) -> Option<(u64, Entry)> {
         if self.more.is_none() {
-            self.lowest.pop(settlements)
+            self.usual.pop(settlements)
         } else {
             self.pop_highest(settlements)
         }
@@ -194,17 +198,17 @@ impl Levels {
     }
 
     /// Messages that an earlier life has left, before any other is pushed. See [`unknown`](Self::unknown).
-    /// With `review`, they are unknown even if there is one level.
-    pub(super) fn push_kept(&mut self, run: Run, review: bool) {
+    /// With `review`, they are unknown even if all are of one level.
+    pub(super) fn push_kept(&mut self, run: Run, alike: Alike, review: bool) {
         let kept = Stretch::unread(Keeper::Journal, run);
-        if review {
-            self.more.get_or_insert_default();
-        }
-        match &mut self.more {
-            None => self.lowest.push_absent(kept),
-            Some(more) => {
-                let review = more.review.get_or_insert_default();
-                review.unknown.push(kept);
+        match (alike, review) {
+            (Alike::All(priority), false) => self.level_mut(self.priorities.of(priority)).push_absent(kept),
+            (Alike::Unknown, false) if self.priorities.are_equal() => self.usual.push_absent(kept),
+            _ => {
+                let more = self
+                    .more
+                    .get_or_insert_with(|| More::beside(self.priorities.usual()));
+                more.review.get_or_insert_default().unknown.push(kept);
             }
         }
     }
@@ -229,7 +233,11 @@ impl Levels {
         }
         let mut arrived = mem::take(&mut review.arrived);
         more.review = None;
-        if more.most == 0 {
+        if more
+            .used
+            .highest_first()
+            .all(|level| level == self.priorities.usual())
+        {
             self.more = None;
         }
         while let Some((position, entry)) = arrived.pop() {
@@ -240,27 +248,29 @@ impl Levels {
     /// The levels that have messages.
     #[inline]
     pub(super) fn highest_first(&self) -> impl Iterator<Item = (u8, &Ready)> {
-        let plain = self.more.is_none().then_some((0, &self.lowest));
+        let alone = self.more.is_none().then_some((self.usual(), &self.usual));
         let used = self.more.iter().flat_map(|more| more.used.highest_first());
         let levels = used.filter_map(|level| Some((level, self.level(level)?)));
-        plain
+        alone
             .into_iter()
             .chain(levels.filter(|(_, ready)| !ready.is_empty()))
     }
 
     pub(super) fn level_mut(&mut self, level: u8) -> &mut Ready {
-        let Some(more) = &mut self.more else {
-            return &mut self.lowest;
-        };
-        more.used.insert(level);
-        let missing = usize::from(level).saturating_sub(more.higher.len());
-        more.higher
-            .extend(iter::repeat_with(Ready::default).take(missing));
-        let higher = usize::from(level).checked_sub(1);
-        match higher.and_then(|at| more.higher.get_mut(at)) {
-            Some(ready) => ready,
-            None => &mut self.lowest,
+        let usual = self.usual();
+        if level == usual && self.more.is_none() {
+            return &mut self.usual;
         }
+        let more = self.more.get_or_insert_with(|| More::beside(usual));
+        more.used.insert(level);
+        if level == usual {
+            return &mut self.usual;
+        }
+        let at = usize::from(level);
+        if more.others.len() <= at {
+            more.others.resize_with(at + 1, Ready::default);
+        }
+        more.others.get_mut(at).unwrap_or(&mut self.usual)
     }
 
     /// Bytes of all but the returned that are in memory.
@@ -304,14 +314,14 @@ impl Levels {
 
     /// All that are in memory.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        let (arrived, higher) = match &mut self.more {
+        let (arrived, others) = match &mut self.more {
             Some(more) => (
                 more.review.as_mut().map(|review| &mut review.arrived),
-                &mut more.higher[..],
+                &mut more.others[..],
             ),
             None => (None, &mut [][..]),
         };
-        let levels = iter::once(&mut self.lowest).chain(higher);
+        let levels = iter::once(&mut self.usual).chain(others);
         let arrived = arrived.into_iter().flat_map(Fifo::iter_mut);
         levels.flat_map(Ready::iter_mut).chain(arrived)
     }
@@ -343,21 +353,30 @@ impl Levels {
     }
 
     pub(super) fn level(&self, level: u8) -> Option<&Ready> {
-        match usize::from(level).checked_sub(1) {
-            Some(at) => self.more.as_ref()?.higher.get(at),
-            None => Some(&self.lowest),
+        match level == self.usual() {
+            true => Some(&self.usual),
+            false => self.more.as_ref()?.others.get(usize::from(level)),
         }
     }
 
     #[inline]
     fn all(&self) -> impl Iterator<Item = &Ready> {
-        let higher = self.more.iter().flat_map(|more| &more.higher);
-        iter::once(&self.lowest).chain(higher)
+        let others = self.more.iter().flat_map(|more| &more.others);
+        iter::once(&self.usual).chain(others)
     }
 
     #[inline]
     pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Ready> {
-        let higher = self.more.iter_mut().flat_map(|more| &mut more.higher);
-        iter::once(&mut self.lowest).chain(higher)
+        let others = self.more.iter_mut().flat_map(|more| &mut more.others);
+        iter::once(&mut self.usual).chain(others)
+    }
+}
+
+impl More {
+    /// The usual level may have messages.
+    fn beside(usual: u8) -> Box<Self> {
+        let mut more = Box::<Self>::default();
+        more.used.insert(usual);
+        more
     }
 }

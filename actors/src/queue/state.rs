@@ -13,6 +13,7 @@ use super::{
     limits::Limits,
     overtime::Overtime,
     pages::Pages,
+    priorities::Priorities,
     returning::Returning,
     settlements::Settlements,
     subscribers::{InExclusiveUse, Subscribers},
@@ -37,8 +38,8 @@ pub struct QueueSettings {
     pub journaled: bool,
     /// So are its transient ones, as a quorum queue promises.
     pub transient_too: bool,
-    /// The highest priority a message can have; 0 for a queue without priorities.
-    pub max_priority: u8,
+    /// Those of its messages.
+    pub priorities: Priorities,
 }
 
 impl QueueSettings {
@@ -87,7 +88,7 @@ impl QueueState {
     pub fn new(settings: QueueSettings) -> Self {
         Self {
             settings,
-            ready: Levels::up_to(settings.max_priority),
+            ready: Levels::new(settings.priorities),
             subscribers: Subscribers::new(settings.single_active_consumer, settings.yields_to_priority),
             ..Self::default()
         }
@@ -117,14 +118,19 @@ impl QueueState {
         self.count_arrived(&page, offsets);
         let ready = &mut self.ready;
         let settings = self.settings;
-        if ready.is_one() && !settings.journaled {
+        let (together, level) = (ready.takes_together(&page), ready.usual());
+        if together && !settings.journaled {
             self.pages.insert_together(page, offsets.len(), |page, key| {
-                ready.push_all(offsets, |offset| Entry::new(key, offset, page.cost(offset)))
+                ready.push_all(offsets, |offset| Entry {
+                    level,
+                    ..Entry::new(key, offset, page.cost(offset))
+                })
             });
-        } else if ready.is_one() {
+        } else if together {
             self.pages.insert_together(page, offsets.len(), |page, key| {
                 ready.push_all(offsets, |offset| Entry {
                     kept: settings.keeps(page, offset),
+                    level,
                     ..Entry::new(key, offset, page.cost(offset))
                 })
             });
@@ -150,7 +156,8 @@ impl QueueState {
         self.synced_below(kept.next_position);
         self.take_back_kept(&kept.returned, kept.next_position);
         if let Some(run) = kept.waiting {
-            self.ready.push_kept(run, kept.timed || self.limits.count_bytes());
+            let review = kept.timed || self.limits.count_bytes();
+            self.ready.push_kept(run, kept.alike, review);
         }
     }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use leveret_actors::{
-    journal::{Keeper, Positions, Restored, Return, Run},
+    journal::{Alike, Keeper, Positions, Restored, Return, Run},
     publication::{Page, PageBuilder},
     queue::{Load, QueueState, Spill},
 };
 use leveret_protocol::Body;
 use proptest::sample::Index;
 
-use crate::step::properties;
+use crate::step::{priority, properties};
 
 /// What the journals have, by position. A message's position is its number.
 #[derive(Debug, Default)]
@@ -102,6 +102,15 @@ impl Disk {
             positions: Positions { first, last },
             messages: self.journal.len() as u64,
         })
+    }
+
+    /// What is known of the priorities of what the journal has.
+    pub(crate) fn alike(&self) -> Alike {
+        let mut priorities = self.journal.keys().map(|&number| priority(number));
+        match priorities.next() {
+            Some(first) if priorities.all(|other| other == first) => Alike::All(first),
+            _ => Alike::Unknown,
+        }
     }
 
     /// Forgets what the queue says is gone.

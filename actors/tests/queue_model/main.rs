@@ -15,7 +15,7 @@ use proptest::{collection::vec, prelude::*};
 use crate::{
     death::Deaths,
     model::Model,
-    step::{Length, effective, length, step},
+    step::{Length, effective, length, priorities, step},
 };
 
 proptest! {
@@ -23,7 +23,7 @@ proptest! {
     fn a_queue_does_what_the_model_does(
         single_active in any::<(bool, bool)>(),
         journaled in any::<bool>(),
-        max_priority in prop_oneof![Just(0), Just(1), Just(2), Just(255)],
+        priorities in priorities(),
         effective in effective(),
         timed in any::<bool>(),
         dead_letters in any::<bool>(),
@@ -34,7 +34,7 @@ proptest! {
             true => Deaths::default(),
             false => Deaths { timed, dead_letters, length, now: 1, ..Deaths::default() },
         };
-        let mut model = Model::new(single_active, journaled, max_priority, effective, deaths);
+        let mut model = Model::new(single_active, journaled, priorities, effective, deaths);
         steps.into_iter().for_each(|step| model.run(step));
         model.finish();
     }

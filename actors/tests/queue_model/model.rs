@@ -7,7 +7,8 @@ use leveret_actors::{
     journal::Kept,
     publication::{Handout, NO_KEY},
     queue::{
-        Grant, Outcome, Pass, QueueSettings, QueueState, Subscription, effective::Effective, terms::RetryKind,
+        Grant, Outcome, Pass, Priorities, QueueSettings, QueueState, Subscription, effective::Effective,
+        terms::RetryKind,
     },
 };
 use proptest::sample::Index;
@@ -76,7 +77,7 @@ impl Model {
     pub(crate) fn new(
         (single_active_consumer, yields_to_priority): (bool, bool),
         journaled: bool,
-        max_priority: u8,
+        priorities: Priorities,
         effective: Effective,
         deaths: Deaths,
     ) -> Self {
@@ -86,7 +87,7 @@ impl Model {
             auto_delete: true,
             journaled,
             transient_too: false,
-            max_priority,
+            priorities,
         };
         let mut queue = QueueState::new(settings);
         let effective = deaths.effective(effective);
@@ -157,7 +158,7 @@ impl Model {
     /// What could not be read is gone.
     pub(crate) fn answer(&mut self, most: usize, unreadable: Option<Index>) {
         // Of what is read for one level, messages of others may be in memory.
-        let unreadable = unreadable.filter(|_| self.settings.max_priority == 0);
+        let unreadable = unreadable.filter(|_| self.settings.priorities.are_equal());
         let (queue, ready, resting) = (&mut self.queue, &self.ready, &self.resting);
         let does_wait =
             |number| ready.keys().any(|&(_, waiting)| waiting == number) || resting.contains_key(&number);
@@ -171,8 +172,7 @@ impl Model {
     }
 
     pub(crate) fn place(&self, number: u64) -> Place {
-        let priority = priority(number).unwrap_or(0);
-        (Reverse(priority.min(self.settings.max_priority)), number)
+        (Reverse(self.settings.priorities.of(priority(number))), number)
     }
 
     /// A message comes back to its place, or rests, or has come back too often.
@@ -230,6 +230,7 @@ impl Model {
             handed_out_below,
             returned: self.disk.returned.values().copied().collect(),
             timed: self.deaths.timed,
+            alike: self.disk.alike(),
         };
         let before = std::mem::take(&mut self.ready);
         let held = self

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leveret_actors::queue::effective::{Effective, Retry};
 use leveret_actors::queue::terms::{Overflow, RetryKind};
-use leveret_actors::queue::{Grant, Outcome, Subscription};
+use leveret_actors::queue::{Grant, Outcome, Priorities, Subscription};
 use leveret_protocol::properties::OwnedProperties;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -102,8 +102,20 @@ pub(crate) fn effective() -> impl Strategy<Value = Effective> {
 }
 
 /// The priority of a message.
+pub(crate) fn priorities() -> impl Strategy<Value = Priorities> {
+    prop_oneof![
+        prop_oneof![Just(0), Just(1), Just(2), Just(255)].prop_map(Priorities::up_to),
+        Just(Priorities::QUORUM),
+    ]
+}
+
+/// What the message of a number says: runs are alike, others not.
 pub(crate) fn priority(number: u64) -> Option<u8> {
-    [None, Some(2), Some(0), Some(200), Some(1), Some(2), None][number as usize % 7]
+    match number / 16 % 3 {
+        0 => None,
+        1 => [None, Some(2), Some(0), Some(200), Some(1), Some(2), None][number as usize % 7],
+        _ => Some(0),
+    }
 }
 
 /// How long a message may wait.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use leveret_protocol::Body;
+use leveret_protocol::{Body, OwnedProperties};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::files::Files;
@@ -59,8 +59,17 @@ fn open(files: &Faulty, settings: LogSettings) -> Log {
 
 /// A page with one message, whose body says what it is.
 fn page(body: &[u8]) -> (Arc<Page>, u32) {
+    page_with(None, body)
+}
+
+fn page_with(priority: Option<u8>, body: &[u8]) -> (Arc<Page>, u32) {
+    let properties = OwnedProperties {
+        delivery_mode: Some(2),
+        priority,
+        ..OwnedProperties::default()
+    };
     let mut builder = PageBuilder::new();
-    let offset = builder.push("orders", "new", &[0x10, 0, 2], true, Body::Slice(body));
+    let offset = builder.push("orders", "new", &properties.encode(), true, Body::Slice(body));
     (builder.finish(), offset)
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::journal::{Kept, Return};
+use crate::journal::{Alike, Kept, Return};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -67,6 +67,16 @@ fn step() -> impl Strategy<Value = Step> {
 /// The body and the deadline of a message.
 type Held = (Vec<u8>, u64);
 
+/// What a message says: runs of them the same, others not.
+fn priority_of(body: &[u8]) -> Option<u8> {
+    let number = u64::from_le_bytes(body[..8].try_into().unwrap());
+    match number / 8 % 3 {
+        0 => None,
+        1 => Some(0),
+        _ => Some((number % 3) as u8),
+    }
+}
+
 /// What a queue of the model knows of its messages.
 #[derive(Debug, Default)]
 struct Model {
@@ -110,6 +120,10 @@ impl Model {
         assert!(returned.keys().all(|position| held.contains_key(position)));
         let is_timed = !returned.is_empty() || held.values().any(|(_, deadline)| *deadline != 0);
         assert!(kept.timed || !is_timed);
+        if let Alike::All(priority) = kept.alike {
+            let all_have_it = held.values().all(|(body, _)| priority_of(body) == priority);
+            assert!(all_have_it, "not all have {priority:?}");
+        }
         let returns = returned
             .into_iter()
             .map(|(position, back)| (position, vec![Some(back)]));
@@ -204,7 +218,7 @@ impl World {
         self.bodies += 1;
         let mut body = self.bodies.to_le_bytes().to_vec();
         body.resize(8 + usize::from(size), self.bodies as u8);
-        let (page, offset) = page(&body);
+        let (page, offset) = page_with(priority_of(&body), &body);
         for queue in self
             .queues
             .iter_mut()

@@ -3,8 +3,8 @@
 use actix::prelude::*;
 
 use super::*;
-use crate::journal::Return;
 use crate::journal::writer::Writer;
+use crate::journal::{Alike, Return};
 use crate::journal::{Keeper, Told};
 
 /// A message to queues 1, 2, …, with its deadline in each.
@@ -82,6 +82,37 @@ fn a_queue_is_timed_no_longer_than_it_may_have_a_message_that_is() {
     for (_, log) in starts(&files, log) {
         let kept = log.sink.kept(StoreId(1));
         assert!(!kept.timed && kept.waiting.is_some());
+    }
+}
+
+#[test]
+fn a_queue_tells_whether_all_that_waits_is_of_one_priority() {
+    let mut files = Faulty::default();
+    let mut log = open(&files, SMALL);
+    for (position, priority) in (0..).zip([None, Some(9), Some(9), None, None]) {
+        let (page, offset) = page_with(priority, b"body");
+        log.take(Op::Append {
+            store: StoreId(1),
+            page,
+            messages: vec![(position, offset)],
+            deadlines: Vec::new(),
+            ticket: position,
+        });
+    }
+    let told = |log: &Log| log.sink.kept(StoreId(1)).alike;
+    for (settled, expected) in [
+        (None, Alike::Unknown),
+        (Some(0), Alike::Unknown),
+        (Some(2), Alike::All(None)),
+    ] {
+        if let Some(last) = settled {
+            settle(&mut log, 1, 0, last);
+        }
+        log.commit().unwrap();
+        assert_eq!(told(&log), expected);
+        let [crashed, (_, stopped)] = starts(&files, log);
+        (files, log) = crashed;
+        assert_eq!((told(&log), told(&stopped)), (expected, expected));
     }
 }
 

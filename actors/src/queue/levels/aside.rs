@@ -11,7 +11,7 @@ impl Levels {
     /// Whether [`set_aside`](Self::set_aside) has something to do.
     pub(in super::super) fn exceeds(&self, keep: u64) -> bool {
         match &self.more {
-            None => self.lowest.exceeds(keep),
+            None => self.usual.exceeds(keep),
             Some(_) => {
                 let keep = self.share(keep);
                 self.review().is_none() && self.all().any(|ready| ready.exceeds(keep))
