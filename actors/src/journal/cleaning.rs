@@ -10,11 +10,13 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use tracing::error;
 
-use super::header::SEGMENT_HEADER;
+use super::files::Files;
 use super::index::{Location, MessageId};
+use super::loading::{Source, Unread};
 use super::log::{Copied, Log, Op};
+use super::pieces::Pieces;
 use super::record::Record;
-use super::segment::{Step, Walk, file_name};
+use super::segment::{Step, file_name};
 use crate::publication::PageBuilder;
 
 /// Dead bytes that are put up with, in segments.
@@ -35,9 +37,9 @@ pub(super) struct Cleaning {
 #[derive(Debug)]
 struct Current {
     number: u32,
-    segment: Vec<u8>,
-    /// Where the next step begins.
-    at: usize,
+    pieces: Pieces,
+    /// Bytes that were read of it.
+    read: u64,
 }
 
 impl Cleaning {
@@ -60,17 +62,35 @@ impl Log {
         if self.written < self.unsynced.len() {
             return Ok(false);
         }
-        if self.cleaning.current.is_none() {
-            let Some(number) = self.wants_cleaning() else {
-                return Ok(false);
-            };
-            self.cleaning.current = Some(Current {
-                number,
-                segment: self.files.read(&file_name(number), 0, usize::MAX)?,
-                at: SEGMENT_HEADER,
-            });
+        let current = self.cleaning.current.take();
+        let under_way = current.as_ref().map(|current| current.number);
+        let Some(number) = under_way.or_else(|| self.wants_cleaning()) else {
+            return Ok(false);
+        };
+        let from = current.as_ref().map_or(0, |current| current.read);
+        let piece = self.files.read(&file_name(number), from, budget)?;
+        let pieces = match current {
+            Some(Current { mut pieces, .. }) => {
+                pieces.push(&piece);
+                Ok(pieces)
+            }
+            None => Pieces::new(&piece),
+        };
+        let Ok(mut pieces) = pieces else {
+            self.give_up(number);
+            return Ok(true);
+        };
+        let is_last = piece.len() < budget;
+        if is_last {
+            pieces.end();
         }
-        self.copy_some(budget);
+        self.copy_from(number, &mut pieces)?;
+        if is_last {
+            self.cleaning.done = Some(number);
+        } else {
+            let read = from + piece.len() as u64;
+            self.cleaning.current = Some(Current { number, pieces, read });
+        }
         Ok(true)
     }
 
@@ -118,40 +138,23 @@ impl Log {
         Some(oldest)
     }
 
-    fn copy_some(&mut self, budget: usize) {
-        let Some(mut current) = self.cleaning.current.take() else {
-            return;
-        };
-        let Ok(mut walk) = Walk::new(&current.segment) else {
-            return self.give_up(current.number);
-        };
-        walk.skip_to(current.at);
-        let upto = current.at.saturating_add(budget);
-        let mut copies = Copies::default();
-        while walk.offset() < upto
-            && let Some(step) = walk.next()
-        {
-            let Step::Record(offset, record) = step else {
+    /// Copies what lives in the pieces of a segment.
+    fn copy_from(&mut self, segment: u32, pieces: &mut Pieces) -> io::Result<()> {
+        let mut copies = Copies::new(Arc::clone(&self.files));
+        while let Some(step) = pieces.next() {
+            let Step::Record(at, record) = step else {
                 continue;
             };
-            let Some((message, offset, deadline)) = record.message(offset) else {
+            let Some((message, offset, deadline)) = record.message(at) else {
                 continue;
             };
-            let location = Location {
-                segment: current.number,
-                offset,
-            };
+            let location = Location { segment, offset };
             if self.index().get(message.store, message.position) == Some(location) {
-                copies.add(&walk, message, deadline, location);
+                copies.add(&record, message, deadline, location)?;
             }
         }
-        current.at = walk.offset();
-        if current.at >= current.segment.len() {
-            self.cleaning.done = Some(current.number);
-        } else {
-            self.cleaning.current = Some(current);
-        }
         self.unsynced.extend(copies.finish());
+        Ok(())
     }
 
     fn give_up(&mut self, number: u32) {
@@ -164,30 +167,50 @@ impl Log {
 }
 
 /// What one step copies.
-#[derive(Default)]
 struct Copies {
     builder: PageBuilder,
     /// Where in the page the publication at an offset of the segment is.
     copied: FxHashMap<u32, u32>,
     messages: Vec<Copied>,
+    /// Of publications in earlier pieces.
+    source: Source,
 }
 
 impl Copies {
-    fn add(&mut self, walk: &Walk<'_>, message: MessageId, deadline: u64, from: Location) {
-        let copied = self.copied.get(&from.offset).copied().or_else(|| {
-            let Some(Record::Publication { publication, .. }) = walk.at(from.offset) else {
-                return None;
-            };
-            let copy = self.builder.copy(publication);
-            self.copied.insert(from.offset, copy);
-            Some(copy)
-        });
-        self.messages.extend(copied.map(|offset| Copied {
+    fn new(files: Arc<dyn Files>) -> Self {
+        Copies {
+            builder: PageBuilder::default(),
+            copied: FxHashMap::default(),
+            messages: Vec::new(),
+            source: Source::new(files),
+        }
+    }
+
+    /// Adds a message that this record tells of. One whose publication is damaged is left where it is.
+    fn add(
+        &mut self,
+        record: &Record<'_>,
+        message: MessageId,
+        deadline: u64,
+        from: Location,
+    ) -> io::Result<()> {
+        let offset = match (self.copied.get(&from.offset), record) {
+            (Some(&offset), _) => offset,
+            (None, Record::Publication { publication, .. }) => self.builder.copy(publication.clone()),
+            (None, _) => match self.source.read(&[(message.position, from)]) {
+                Ok((publication, _)) => self.builder.copy(publication),
+                Err(Unread::Io(failure)) => return Err(failure),
+                Err(Unread::Gone | Unread::Damaged) => return Ok(()),
+            },
+        };
+        self.copied.insert(from.offset, offset);
+        self.messages.push(Copied {
             message,
             offset,
             deadline,
             from,
-        }));
+        });
+        Ok(())
     }
 
     fn finish(mut self) -> Option<Op> {

@@ -45,21 +45,6 @@ impl<'a> Walk<'a> {
         let at = SEGMENT_HEADER;
         Ok(Walk { segment, salt, at })
     }
-
-    /// Goes on from the record that begins at `offset`.
-    pub fn skip_to(&mut self, offset: usize) {
-        self.at = offset;
-    }
-
-    /// Where the next record begins.
-    pub fn offset(&self) -> usize {
-        self.at
-    }
-
-    /// The record that begins at an offset, if a good one does.
-    pub fn at(&self, offset: u32) -> Option<Record<'a>> {
-        Record::read(self.segment, self.salt, offset as usize).map(|(record, _)| record)
-    }
 }
 
 impl<'a> Iterator for Walk<'a> {

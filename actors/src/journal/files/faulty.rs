@@ -22,6 +22,8 @@ pub(crate) struct Disk {
     pub(crate) write_limit: Option<usize>,
     /// The most bytes one read gives.
     pub(crate) read_limit: Option<usize>,
+    /// The most bytes that were read at once.
+    pub(crate) longest_read: usize,
     /// Fail so many of the next reads with EIO.
     pub(crate) failing_reads: usize,
     /// Fail the writes after so many more with EIO.
@@ -118,6 +120,14 @@ impl Disk {
             .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    fn fail_reading(&mut self) -> io::Result<()> {
+        let Some(left) = self.failing_reads.checked_sub(1) else {
+            return Ok(());
+        };
+        self.failing_reads = left;
+        Err(io::Error::other("EIO"))
+    }
+
     fn room(&self) -> usize {
         let used: usize = self.files.values().map(|file| file.bytes.len()).sum();
         self.space.map_or(usize::MAX, |space| space.saturating_sub(used))
@@ -158,8 +168,11 @@ impl Files for Faulty {
 
     fn read(&self, name: &str, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut disk = self.disk();
+        disk.fail_reading()?;
         let rest = disk.file(name)?.bytes.get(at as usize..).unwrap_or_default();
-        Ok(rest[..rest.len().min(len)].to_vec())
+        let bytes = rest[..rest.len().min(len)].to_vec();
+        disk.longest_read = disk.longest_read.max(bytes.len());
+        Ok(bytes)
     }
 
     fn len(&self, name: &str) -> io::Result<u64> {
@@ -209,10 +222,7 @@ struct FaultyRead {
 impl ReadAt for FaultyRead {
     fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
         let mut disk = self.disk.disk();
-        if disk.failing_reads > 0 {
-            disk.failing_reads -= 1;
-            return Err(io::Error::other("EIO"));
-        }
+        disk.fail_reading()?;
         let contents = disk.files.get(&self.name).unwrap_or(&self.contents);
         let rest = contents.bytes.get(at as usize..).unwrap_or_default();
         let count = rest
@@ -220,6 +230,7 @@ impl ReadAt for FaultyRead {
             .min(into.len())
             .min(disk.read_limit.unwrap_or(usize::MAX));
         into[..count].copy_from_slice(&rest[..count]);
+        disk.longest_read = disk.longest_read.max(count);
         Ok(count)
     }
 }

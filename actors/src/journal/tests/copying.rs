@@ -147,3 +147,55 @@ fn segments_that_become_empty_are_deleted_while_there_is_no_room_for_copies() {
     assert_ne!(oldest(&files), first);
     assert_eq!(held(&files, &log, 1), BTreeMap::from([(8, body(8))]));
 }
+
+/// Segments of 256 KiB, of which the oldest holds a thousand messages that two queues have.
+fn large() -> (Faulty, Log) {
+    let files = Faulty::default();
+    let settings = LogSettings {
+        segment_bytes: 256 * 1024,
+        ..SMALL
+    };
+    let mut log = open(&files, settings);
+    for store in 1..=2 {
+        for position in 0..1000 {
+            let (page, offset) = page(&body(position));
+            log.take(Op::Append {
+                store: StoreId(store),
+                page,
+                messages: vec![(position, offset)],
+                deadlines: Vec::new(),
+                ticket: position,
+            });
+        }
+    }
+    log.commit().unwrap();
+    for position in 0..10 {
+        append(&mut log, 3, position, &[3; 200_000]);
+        settle(&mut log, 3, position, position);
+        log.commit().unwrap();
+    }
+    (files, log)
+}
+
+#[test]
+fn a_segment_is_read_piece_by_piece_and_again_after_a_read_that_failed() {
+    let (files, mut log) = large();
+    let (first, mut failures) = (oldest(&files), 0);
+    for steps in 0..1000 {
+        files.disk().failing_reads = usize::from(steps == 40);
+        match log.clean(4096) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(_) => failures += 1,
+        }
+        log.commit().unwrap();
+    }
+    assert_eq!(failures, 1, "it is more than forty pieces");
+    assert_ne!(oldest(&files), first, "it is cleaned and deleted");
+    let longest = files.disk().longest_read;
+    assert!(longest <= 3 * 4096, "{longest} bytes were read at once");
+    for store in 1..=2 {
+        let expected = (0..1000).map(|position| (position, body(position)));
+        assert_eq!(held(&files, &log, store), expected.collect());
+    }
+}
