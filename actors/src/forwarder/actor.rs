@@ -129,7 +129,7 @@ impl Forwarder {
         match reason {
             // Where it came from is gone: it stays where it is.
             Reason::Redriven => self.unwanted.push(key),
-            _ => drop(self.ledger.take_in(key, 0)),
+            _ => self.ledger.goes_nowhere(key),
         }
     }
 
