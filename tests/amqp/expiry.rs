@@ -154,8 +154,12 @@ fn an_unused_queue_deletes_itself() {
     let channel = broker.connect().channel();
     let begun = Instant::now();
     declare(&channel, "q", [("x-expires", 300)]);
+    declare(&channel, "untouched", [("x-expires", 300)]);
     channel.publish("", "q", "is no use");
     sleep(Duration::from_millis(200));
+    until(begun, Duration::from_millis(300), || {
+        !exists(&channel, "untouched")
+    });
     until(begun, Duration::from_millis(300), || !exists(&channel, "q"));
 }
 

@@ -4,10 +4,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use leveret_protocol::method::queue::{Declare, DeclareOk};
-use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
+use leveret_protocol::{FieldTable, FieldValue, Method, OwnedProperties};
 
 use super::durable;
-use super::support::{Broker, Channel, PATIENCE};
+use super::support::methods::bind;
+use super::support::{Broker, Channel, PATIENCE, eventually};
 
 #[test]
 fn deadlines_hold_over_a_restart_and_go_on_while_the_broker_is_down() {
@@ -22,7 +23,7 @@ fn deadlines_hold_over_a_restart_and_go_on_while_the_broker_is_down() {
         channel.publish_with("q", &properties.with_expiration(ttl).encode(), body);
     }
     channel.acked(1, 4);
-    drop(broker);
+    drop((channel, broker));
     sleep(Duration::from_millis(150).saturating_sub(begun.elapsed()));
     let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
@@ -30,6 +31,26 @@ fn deadlines_hold_over_a_restart_and_go_on_while_the_broker_is_down() {
     until(&channel, 2..=2);
     assert!(begun.elapsed() >= Duration::from_secs(4), "c was there so long");
     assert_eq!(channel.drain("q"), ["b", "d"]);
+}
+
+#[test]
+fn a_queue_that_nobody_uses_after_a_restart_deletes_itself() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::on(data.path());
+    let channel = broker.connect().channel();
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([("x-expires", FieldValue::from(1_000))]),
+        ..durable("q")
+    });
+    drop((channel, broker));
+    let broker = Broker::on(data.path());
+    let connection = broker.connect();
+    eventually("it is gone", || {
+        let channel = connection.channel();
+        // Neither a declaration nor anything else that would keep it alive.
+        channel.send(bind("q", "amq.fanout", ""));
+        matches!(channel.method(), Method::Channel(_))
+    });
 }
 
 #[test]
@@ -47,7 +68,7 @@ fn bodies_count_again_after_a_restart() {
         channel.publish_with("q", &persistent, body);
     }
     channel.acked(1, 2);
-    drop(broker);
+    drop((channel, broker));
     let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.publish_with("q", &persistent, "cccc");

@@ -14,15 +14,17 @@ use crate::window::Permit;
 
 impl Queue {
     /// Nothing is taken from the mailbox before the messages are back that were kept: what was there first is served first.
+    /// The time of what expires begins, though nobody may ever ask for it.
     pub(super) fn take_back(&mut self, ctx: &mut Context<Self>) {
         // The scratch log of a queue begins empty.
         drop(self.scratch.open(ctx.address().recipient()));
         let Some(kept) = self.journal.open(ctx.address().recipient()) else {
-            return;
+            return self.look_ahead(ctx);
         };
-        let restored = fut::wrap_future::<_, Self>(kept).map(|kept, queue, _| {
+        let restored = fut::wrap_future::<_, Self>(kept).map(|kept, queue, ctx| {
             queue.state.restore(kept);
             queue.read_ahead(false);
+            queue.look_ahead(ctx);
         });
         ctx.wait(restored);
     }
