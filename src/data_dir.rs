@@ -12,6 +12,7 @@ use leveret_actors::journal::inspect::inspect;
 use leveret_actors::journal::log::LogSettings;
 use leveret_actors::journal::store::{self, JournalError, JournalStore};
 use leveret_actors::journal::threads::Threads;
+use tracing::warn;
 
 /// Locked by the broker that uses the directory, and holds its process number.
 const LOCK: &str = "leveret.lock";
@@ -25,7 +26,22 @@ pub(crate) struct DataDir {
     journal: Option<JournalStore>,
     /// They use the directory, however the broker ends.
     threads: Arc<Threads>,
-    _lock: File,
+    _lock: Lock,
+}
+
+/// A file that is locked, until it is dropped.
+#[derive(Debug)]
+struct Lock {
+    file: File,
+}
+
+impl Drop for Lock {
+    /// To close it would not do: a child that a program is just starting shares the lock until it runs a program of its own.
+    fn drop(&mut self) {
+        if let Err(failure) = self.file.unlock() {
+            warn!(error = %failure, "the data directory can't be unlocked");
+        }
+    }
 }
 
 /// Why a data directory can't be used. Nothing in it was lost.
@@ -89,7 +105,8 @@ impl DataDir {
             }
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
-        sign(&mut lock).map_err(unusable)?;
+        let mut lock = Lock { file: lock };
+        sign(&mut lock.file).map_err(unusable)?;
         check_definitions(directory)?;
         let definitions = DefinitionStore::open(directory)?;
         let journal = JournalStore::open_several(directory, log, journals)?;
@@ -203,6 +220,17 @@ mod tests {
         );
         drop(first);
         DataDir::open(&directory, LogSettings::default(), 1).unwrap();
+    }
+
+    #[test]
+    fn a_directory_is_free_although_someone_else_still_has_the_lock_file_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || DataDir::open(directory.path(), LogSettings::default(), 1);
+        let first = open().unwrap();
+        // As a child has between fork and exec.
+        let _inherited = first._lock.file.try_clone().unwrap();
+        drop(first);
+        open().unwrap();
     }
 
     #[test]
