@@ -32,6 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The body of a message that makes any forwarder panic which carries it.
 pub const POISON: &str = "injected: no forwarder carries this";
 
+/// The name of a durable exchange that is a while in coming back after a restart, longer than queues are.
+pub const LATE: &str = "injected: this exchange is late";
+
+/// How late it is.
+const LATENESS: Duration = Duration::from_millis(500);
+
 /// Which actor panics. Connections are known by the address of their client.
 #[derive(Debug, Clone)]
 pub enum Fault {
@@ -259,6 +265,13 @@ pub(crate) fn strike_if_doomed(holder: ChannelId) {
 pub(crate) fn strike_if_poisoned(publication: &Publication<'_>) {
     if publication.body.as_slice() == POISON.as_bytes() {
         panic!("injected: a message that can't be carried");
+    }
+}
+
+/// Holds a virtual host up that is to bring these exchanges back, if one of them is [late](LATE).
+pub(crate) fn dawdle_over<'a>(mut exchanges: impl Iterator<Item = &'a str>) {
+    if exchanges.any(|name| name == LATE) {
+        std::thread::sleep(LATENESS);
     }
 }
 

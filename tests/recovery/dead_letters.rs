@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use leveret::broker::Redrive;
+use leveret_actors::fault::LATE;
 use leveret_protocol::method::basic::{Nack, Publish};
 use leveret_protocol::method::exchange;
 use leveret_protocol::method::queue::{BindOk, Declare, DeclareOk};
@@ -250,17 +251,17 @@ fn a_kill_while_dead_letters_are_redriven_loses_none_of_them() {
 
 #[test]
 fn what_expired_while_the_broker_was_down_finds_exchanges_that_come_back_after_its_queue() {
-    /// So many that it takes a while until the exchanges are there.
-    const QUEUES: u32 = 200;
+    /// So many that every worker has some.
+    const QUEUES: u32 = 50;
     let data = tempfile::tempdir().unwrap();
     let broker = BrokerProcess::start_in(data.path());
     let channel = broker.connect().channel();
-    channel.call::<exchange::DeclareOk>(durable_exchange("dlx", "topic"));
+    channel.call::<exchange::DeclareOk>(durable_exchange(LATE, "topic"));
     channel.call::<DeclareOk<'_>>(durable("dead"));
-    channel.call::<BindOk>(bind("dead", "dlx", "#"));
+    channel.call::<BindOk>(bind("dead", LATE, "#"));
     for number in 0..QUEUES {
         channel.call::<DeclareOk<'_>>(Declare {
-            arguments: FieldTable::from_iter([("x-dead-letter-exchange", "dlx")]),
+            arguments: FieldTable::from_iter([("x-dead-letter-exchange", LATE)]),
             ..durable(&format!("q{number}"))
         });
     }

@@ -31,6 +31,8 @@ impl VirtualHost {
             let worker = self.placement.near(self.node.workers.by_name(&name));
             self.create_queue(name, Arc::new(options), None, Some(id), worker, ctx);
         }
+        #[cfg(feature = "faults")]
+        crate::fault::dawdle_over(recovered.exchanges.iter().map(|(_, name, _)| &**name));
         let predeclared = names::PREDECLARED.into_iter().map(|exchange| {
             let options = ExchangeOptions::predeclared(exchange.kind, exchange.internal);
             (StoreId::PREDECLARED, Name::from(exchange.name), options)
