@@ -95,7 +95,7 @@ fn what_is_on_the_disk_alone_is_seen_too() {
     let persistent = OwnedProperties::new().with_delivery_mode(2).encode();
     (0..500).for_each(|n| channel.publish_with("q", &persistent, n.to_string()));
     channel.acked(1, 500);
-    drop(broker);
+    drop((channel, broker));
     let broker = Broker::on(data.path());
     let (mut from, mut seen) = (Some(0), Vec::new());
     while let Some(position) = from {

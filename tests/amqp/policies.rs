@@ -257,7 +257,7 @@ fn policies_survive_a_restart_and_hold_for_what_came_back() {
     set(&broker, alternate("p", "^source", "amq.fanout"));
     set(&broker, alternate("gone", "^source", "amq.direct"));
     clear(&broker, "gone");
-    drop(broker);
+    drop((channel, broker));
     let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     channel.publish("source", "nowhere", "x");

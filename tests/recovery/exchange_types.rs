@@ -55,7 +55,7 @@ fn durable_exchanges_of_every_type_come_back_and_choose_as_before() {
     }
     let before = chosen(&channel, &queues);
     assert_eq!(before.len(), 50);
-    drop(broker);
+    drop((channel, broker));
     let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     for (name, kind) in kinds {

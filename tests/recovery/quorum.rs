@@ -27,7 +27,7 @@ fn a_quorum_queue_keeps_transient_messages_and_what_it_was_declared_with() {
         channel.publish("", "q", body);
         channel.expect::<leveret_protocol::method::basic::Ack>();
     }
-    drop(broker);
+    drop((channel, broker));
     let broker = Broker::on(data.path());
     let channel = broker.connect().channel();
     assert_eq!(channel.call::<DeclareOk<'_>>(quorum(7)).message_count, 3);
@@ -38,7 +38,7 @@ fn a_quorum_queue_keeps_transient_messages_and_what_it_was_declared_with() {
         "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q' in vhost '/': \
          received '8' but current is '7'",
     );
-    drop(broker);
+    drop((channel, broker));
     let broker = Broker::on(data.path());
     assert_eq!(broker.connect().channel().ready("q"), 0);
 }
