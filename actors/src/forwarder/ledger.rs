@@ -350,11 +350,9 @@ mod tests {
         ledger.wait(copy(message, "full"));
         assert_eq!(ledger.take_safe(), []);
         let again = ledger.try_again("full");
-        let messages: Vec<u32> = again.iter().map(|copy| copy.message).collect();
-        assert_eq!(messages, [0, 1, 2]);
-        for (number, copy) in (4..).zip(again) {
-            ledger.sent(one(number, copy));
-        }
+        assert!(again.iter().map(|copy| copy.message).eq(0..3));
+        let numbered = (4..).zip(again);
+        numbered.for_each(|(number, copy)| ledger.sent(one(number, copy)));
         ledger.answered(ack(6, true));
         assert_eq!(ledger.take_safe(), [0, 1, 2]);
         assert!(ledger.refusing.is_empty());
@@ -394,9 +392,8 @@ mod tests {
         let mut ledger = sent(&[&["a"]]);
         ledger.answered(nack(1));
         ledger.refused();
-        for copy in ledger.try_again("a") {
-            ledger.done(copy.message);
-        }
+        let back = ledger.try_again("a");
+        back.iter().for_each(|copy| ledger.done(copy.message));
         ledger.forget("a");
         assert_eq!(ledger.take_safe(), [0]);
     }
