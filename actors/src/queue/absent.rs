@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
+use super::places::Places;
 use crate::journal::{Keeper, Positions, Run};
 
 /// So few messages whose bodies are not known that others with known ones may join them.
@@ -32,6 +33,31 @@ impl Stretch {
     pub(super) fn unread(keeper: Keeper, run: Run) -> Self {
         let bodies = Bodies::Unread;
         Stretch { keeper, run, bodies }
+    }
+
+    /// Takes out a part, which is gone from here then.
+    fn take_out(&mut self, part: Positions) -> Stretch {
+        let Stretch { keeper, run, bodies } = self;
+        // What can't be read any more may have been counted for nothing.
+        let messages = run.messages.min(part.last - part.first + 1);
+        run.messages -= messages;
+        if run.messages > 0 && messages > 0 {
+            *bodies = bodies.part();
+        }
+        if part.first <= run.positions.first {
+            run.positions.first = part.last.saturating_add(1).min(run.positions.last);
+        } else if part.last >= run.positions.last {
+            run.positions.last = part.first - 1;
+        }
+        let run = Run {
+            positions: part,
+            messages,
+        };
+        Stretch {
+            keeper: *keeper,
+            run,
+            bodies: *bodies,
+        }
     }
 }
 
@@ -171,34 +197,29 @@ impl Absent {
         all
     }
 
-    /// Takes out those at these positions, all of which are here. `taken` hears of each stretch of them.
-    pub(super) fn take_out(&mut self, range: RangeInclusive<u64>, mut taken: impl FnMut(Stretch)) {
+    /// Takes out those at these positions that are not `gone`, all of which are here. `taken` hears of each stretch of them.
+    pub(super) fn take_out(
+        &mut self,
+        range: RangeInclusive<u64>,
+        gone: &Places,
+        mut taken: impl FnMut(Stretch),
+    ) {
         let from = self
             .stretches
             .partition_point(|stretch| stretch.run.positions.last < *range.start());
         let mut used_up = false;
-        for Stretch { keeper, run, bodies } in self.stretches.range_mut(from..) {
-            let overlap = positions(
-                run.positions.first.max(*range.start()),
-                run.positions.last.min(*range.end()),
-            );
+        for stretch in self.stretches.range_mut(from..) {
+            let Positions { first, last } = stretch.run.positions;
+            let overlap = positions(first.max(*range.start()), last.min(*range.end()));
             if overlap.first > overlap.last {
                 break;
             }
-            // What can't be read any more may have been counted for nothing.
-            let messages = run.messages.min(overlap.last - overlap.first + 1);
-            run.messages -= messages;
-            self.messages -= messages;
-            used_up |= run.messages == 0;
-            if run.messages > 0 && messages > 0 {
-                *bodies = bodies.part();
+            for part in gone.others(overlap) {
+                let out = stretch.take_out(part);
+                self.messages -= out.run.messages;
+                taken(out);
             }
-            let run = Run {
-                positions: overlap,
-                messages,
-            };
-            let (keeper, bodies) = (*keeper, *bodies);
-            taken(Stretch { keeper, run, bodies });
+            used_up |= stretch.run.messages == 0;
         }
         if used_up {
             self.stretches.retain(|stretch| stretch.run.messages > 0);
@@ -278,7 +299,7 @@ mod tests {
         absent.push(stretch(Keeper::Scratch, 11, 20, 10));
         absent.push(stretch(Keeper::Journal, 21, 30, 10));
         let mut taken = Vec::new();
-        absent.take_out(8..=23, |stretch| taken.push(stretch));
+        absent.take_out(8..=23, &Places::default(), |stretch| taken.push(stretch));
         assert_eq!(
             taken,
             [
@@ -289,7 +310,7 @@ mod tests {
         );
         assert_eq!(absent.messages(), 14);
         absent.read(7, 7, 0);
-        assert_eq!(absent.first(), Some(&stretch(Keeper::Journal, 21, 30, 7)));
+        assert_eq!(absent.first(), Some(&stretch(Keeper::Journal, 24, 30, 7)));
     }
 
     #[test]
@@ -315,7 +336,7 @@ mod tests {
         assert_eq!(absent.read(5, 5, 700), 0);
         assert_eq!(absent.count_anew(), 800);
         let mut taken = Vec::new();
-        absent.take_out(8..=9, |stretch| taken.push(stretch.bodies));
+        absent.take_out(8..=9, &Places::default(), |stretch| taken.push(stretch.bodies));
         assert_eq!(absent.count_anew(), 0);
         absent.weigh(7, 2, 30);
         assert_eq!(absent.first().map(|first| first.bodies), Some(Bodies::Bytes(30)));
@@ -324,7 +345,7 @@ mod tests {
         assert_eq!(absent.count_anew(), 95, "five are not weighed yet");
         absent.weigh(20, 5, 50);
         assert_eq!((absent.count_anew(), absent.messages()), (145, 23));
-        absent.take_out(1..=40, |stretch| taken.push(stretch.bodies));
+        absent.take_out(1..=40, &Places::default(), |stretch| taken.push(stretch.bodies));
         let whole = [90, 50, 5].map(Bodies::Bytes);
         assert_eq!(taken, [&[Bodies::Mixed], &whole[..]].concat());
         assert!(absent.is_empty() && absent.first_unread().is_none());

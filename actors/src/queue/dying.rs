@@ -303,6 +303,24 @@ impl Dying {
             })
     }
 
+    /// Whether some may come back alive: they are on their way to where they died first.
+    pub(super) fn may_come_back(&self) -> bool {
+        self.redrives && !(self.waiting.is_empty() && self.aside.is_empty())
+    }
+
+    /// Those that may, and that nobody has yet.
+    pub(super) fn redriven(&self) -> impl Iterator<Item = Positions> {
+        let all = self.aside.iter().chain(&self.waiting);
+        let all = all.take(if self.redrives { usize::MAX } else { 0 });
+        all.filter_map(|waiting| {
+            let (reason, positions) = match waiting {
+                Waiting::One(dead) => (dead.reason, positions(dead.position, dead.position)),
+                Waiting::Absent(buried) => (buried.reason, buried.positions),
+            };
+            (reason == Reason::Redriven).then_some(positions)
+        })
+    }
+
     /// Of these positions, those of the dead.
     pub(super) fn among(&self, asked: Positions) -> Spans {
         let mut among = Spans::default();

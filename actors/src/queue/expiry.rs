@@ -4,17 +4,16 @@
 
 use std::ops::RangeInclusive;
 
+use super::absent::positions;
 use super::deadlines::{Deadlines, Due};
 use super::ready::TakenOut;
 use super::reason::Reason;
 use super::spans::Spans;
+use super::stale::Stale;
 use super::stamps::Stamps;
 use super::state::QueueState;
 use crate::journal::Positions;
 use crate::publication::Page;
-
-/// Held messages whose time is over: so many ranges beyond twice as many as there are such messages.
-const OVERDUE: usize = 64;
 
 /// What a queue knows of the time of its messages.
 #[derive(Debug, Default)]
@@ -22,6 +21,7 @@ pub(super) struct Expiry {
     deadlines: Deadlines,
     /// Messages whose time was over while they were not waiting, and others that are gone.
     overdue: Spans,
+    forgotten: Stale,
     /// Messages that live until the next pass.
     fleeting: Vec<Due>,
 }
@@ -75,7 +75,7 @@ impl QueueState {
 
     /// Lets messages die whose time is over, about `most` of them. `true` when there are more.
     pub fn expire(&mut self, now: u64, most: usize) -> bool {
-        if self.ready.len() == 0 && self.holders.len() == 0 && !self.rests() {
+        if self.ready.len() == 0 && !self.rests() && !self.may_come_back() {
             self.expiry = Expiry::default();
             return false;
         }
@@ -126,13 +126,14 @@ impl QueueState {
     fn expire_some(&mut self, due: Due, most: usize) -> usize {
         let Due { first, last, .. } = due;
         let mut taken = TakenOut::default();
-        let next = self.ready.take_out(due.level, &(first..=last), most, &mut taken);
-        if let Some(next) = next {
-            self.expiry.deadlines.add(Due { first: next, ..due });
+        let upto = self.ready.take_out(due.level, &(first..=last), most, &mut taken);
+        if upto < last {
+            let first = upto + 1;
+            self.expiry.deadlines.add(Due { first, ..due });
         }
-        let last = next.map_or(last, |next| next - 1);
+        let last = upto;
         self.expire_resting(&(first..=last));
-        if self.holders.len() > 0 {
+        if self.may_come_back() {
             self.expiry.overdue.add(Positions { first, last });
             self.forget_settled();
         }
@@ -149,13 +150,24 @@ impl QueueState {
         }
     }
 
-    /// Forgets which messages' time is over that are held no longer.
+    /// Whether messages that do not wait, and do not rest, may wait again.
+    fn may_come_back(&self) -> bool {
+        self.holders.len() > 0 || self.dying.may_come_back()
+    }
+
+    /// Forgets which messages' time is over that can't come back any more.
     fn forget_settled(&mut self) {
-        let overdue = &self.expiry.overdue;
-        if overdue.len() > 2 * self.holders.len() + OVERDUE {
-            let held = self.holders.iter().map(|held| held.position);
-            let still = held.filter(|&position| overdue.contains(position)).collect();
-            self.expiry.overdue = still;
+        let away = self.holders.len()
+            + if self.dying.may_come_back() {
+                self.dying.waiting()
+            } else {
+                0
+            };
+        if self.expiry.forgotten.pays(self.expiry.overdue.len(), away) {
+            let elsewhere = self.elsewhere();
+            let overdue = &mut self.expiry.overdue;
+            overdue.retain(|Positions { first, last }| elsewhere.overlap(first, last));
+            self.expiry.forgotten.looked(overdue.len(), away);
         }
     }
 
@@ -165,19 +177,33 @@ impl QueueState {
         if !self.expiry.deadlines.are_stale(messages) {
             return;
         }
-        let held = self.holders.iter().map(|held| held.position);
-        let mut held: Vec<u64> = held.chain(self.resting_positions()).collect();
-        held.sort_unstable();
+        let elsewhere = self.elsewhere();
         let ready = &mut self.ready;
         self.expiry.deadlines.sweep(
             messages,
             |Due {
                  first, last, level, ..
-             }| {
-                let at = held.partition_point(|&position| position < first);
-                let is_held = held.get(at).is_some_and(|&position| position <= last);
-                is_held || ready.overlaps(level, &(first..=last))
-            },
+             }| elsewhere.overlap(first, last) || ready.overlaps(level, &(first..=last)),
         );
+    }
+
+    fn elsewhere(&self) -> Elsewhere {
+        let held = self.holders.iter().map(|held| held.position);
+        let single = held
+            .chain(self.resting_positions())
+            .map(|position| positions(position, position));
+        let mut elsewhere: Vec<Positions> = single.chain(self.dying.redriven()).collect();
+        elsewhere.sort_unstable_by_key(|part| part.first);
+        Elsewhere(elsewhere)
+    }
+}
+
+/// Where messages stood that do not wait and may wait again, in order.
+struct Elsewhere(Vec<Positions>);
+
+impl Elsewhere {
+    fn overlap(&self, first: u64, last: u64) -> bool {
+        let at = self.0.partition_point(|part| part.last < first);
+        self.0.get(at).is_some_and(|part| part.first <= last)
     }
 }

@@ -80,6 +80,9 @@ impl Leaving {
     pub(super) fn leave(&mut self, synced: u64, mut gone: impl FnMut(&Entry) -> u32) -> Option<Stretch> {
         self.groups.front().filter(|group| group.after <= synced)?;
         let mut stretch = self.groups.pop_front()?.stretch;
+        // The first ones of the group may have been taken out.
+        let first = self.fifo.first().map(|(first, _)| first);
+        stretch.run.positions.first = first.unwrap_or(stretch.run.positions.first);
         let mut bytes = 0;
         for _ in 0..stretch.run.messages {
             if let Some((_, entry)) = self.fifo.pop() {

@@ -126,6 +126,11 @@ impl Levels {
         returned.max(self.last_feared())
     }
 
+    /// Whether a message that is read may have been handed out in an earlier life.
+    pub(super) fn is_feared(&self, position: u64) -> bool {
+        position < self.handed_out_below
+    }
+
     /// The last position of a message that may have been handed out in an earlier life.
     pub(super) fn last_feared(&self) -> Option<u64> {
         let unknown = self.unknown().map(|run| run.positions.first);
@@ -192,7 +197,7 @@ impl Levels {
 
     /// Adds a message that was read to the front of its level. It may be marked as redelivered.
     pub(super) fn push_read(&mut self, position: u64, entry: Entry) {
-        let redelivered = entry.redelivered || position < self.handed_out_below;
+        let redelivered = entry.redelivered || self.is_feared(position);
         let entry = Entry { redelivered, ..entry };
         self.level_mut(entry.level).push_read(position, entry);
     }

@@ -44,6 +44,7 @@ pub mod messages;
 pub mod options;
 mod overtime;
 mod pages;
+mod places;
 mod priorities;
 mod reading;
 mod ready;

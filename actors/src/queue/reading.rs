@@ -168,7 +168,9 @@ impl QueueState {
             self.recount();
         }
         if keeper == Keeper::Scratch {
-            if self.ready.is_one() && dead.is_empty() {
+            let ready = self.ready.level(level);
+            let has_returned = ready.is_some_and(|ready| ready.have_returned(&(run.first..=upto)));
+            if self.ready.is_one() && dead.is_empty() && !has_returned {
                 had = Ranges(vec![positions(run.first, upto)]);
             }
             had.0

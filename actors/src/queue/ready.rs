@@ -9,6 +9,9 @@
 //! journal alone has them, and join the front when they are read again.
 
 mod aside;
+mod taking;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -16,6 +19,7 @@ use std::ops::RangeInclusive;
 use super::absent::{Absent, Stretch};
 use super::fifo::{Entry, Fifo};
 use super::leaving::Leaving;
+use super::places::Places;
 use super::settlements::Settlements;
 use crate::journal::Keeper;
 
@@ -30,6 +34,8 @@ pub(super) struct Ready {
     back: Fifo,
     /// Whether there is anything behind the front.
     behind: bool,
+    /// Where messages were taken out from among those that did not come back.
+    gone: Places,
 }
 
 /// Messages that were taken out of the middle.
@@ -183,44 +189,13 @@ impl Ready {
         !self.returned.is_empty() && self.returned.contains_key(&position)
     }
 
-    pub(super) fn returned_mut(&mut self) -> &mut BTreeMap<u64, Entry> {
-        &mut self.returned
+    /// Whether some of these messages came back and wait.
+    pub(super) fn have_returned(&self, range: &RangeInclusive<u64>) -> bool {
+        self.returned.range(range.clone()).next().is_some()
     }
 
-    /// Takes out those of these messages that still wait here, in order, `most` in memory at most. Returns the first position
-    /// that is left for the next time.
-    pub(super) fn take_out(
-        &mut self,
-        range: &RangeInclusive<u64>,
-        most: usize,
-        taken: &mut TakenOut,
-    ) -> Option<u64> {
-        let TakenOut { entries, absent } = taken;
-        let limit = entries.len() + most;
-        let returned = self.returned.range(range.clone()).map(|(&position, _)| position);
-        for position in returned.take(most).collect::<Vec<u64>>() {
-            entries.extend(self.returned.remove_entry(&position));
-        }
-        let left = limit - entries.len();
-        self.front.take_out(range.clone(), left, |position, entry| {
-            entries.push((position, entry))
-        });
-        if self.behind && entries.len() < limit {
-            self.absent
-                .take_out(range.clone(), |stretch| absent.push(stretch));
-            let left = limit - entries.len();
-            self.leaving.take_out(range.clone(), left, |position, entry| {
-                entries.push((position, entry))
-            });
-            let left = limit - entries.len();
-            self.back.take_out(range.clone(), left, |position, entry| {
-                entries.push((position, entry))
-            });
-            self.look_behind();
-        }
-        let last = entries.last().filter(|_| entries.len() == limit);
-        last.map(|&(position, _)| position + 1)
-            .filter(|next| next <= range.end())
+    pub(super) fn returned_mut(&mut self) -> &mut BTreeMap<u64, Entry> {
+        &mut self.returned
     }
 
     /// The first `most` entries of each part from a position on, and the absent ones up to any.
@@ -239,12 +214,13 @@ impl Ready {
     /// Whether this message waits here and is not in memory.
     pub(super) fn is_absent(&self, position: u64) -> bool {
         let returned = self.returned.get(&position);
-        returned.is_some_and(Entry::is_absent) || self.absent.overlaps(&(position..=position))
+        let may_be = self.absent.overlaps(&(position..=position)) && !self.gone.contains(position);
+        returned.map_or(may_be, Entry::is_absent)
     }
 
     /// Whether some of these messages may wait here.
     pub(super) fn overlaps(&self, range: &RangeInclusive<u64>) -> bool {
-        self.returned.range(range.clone()).next().is_some()
+        self.have_returned(range)
             || self.front.overlaps(range)
             || self.absent.overlaps(range)
             || self.leaving.fifo.overlaps(range)
@@ -279,6 +255,7 @@ impl Ready {
                 settlements.note_range_without(keeper, run.positions, others);
             }
         }
+        self.gone.clear();
         self.look_behind();
     }
 

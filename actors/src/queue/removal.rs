@@ -8,27 +8,28 @@ use super::ready::TakenOut;
 use super::settlements::Settlements;
 
 impl Levels {
-    /// Takes out those of these messages of a level that still wait, in order, `most` in memory at most. Returns the first
-    /// position that is left for the next time.
+    /// Takes out those of these messages of a level that still wait, in order, until so many of them were in memory: `most`, and
+    /// one at least. Returns the position up to which all are taken.
     pub(super) fn take_out(
         &mut self,
         level: u8,
         range: &RangeInclusive<u64>,
         most: usize,
         taken: &mut TakenOut,
-    ) -> Option<u64> {
-        match self.arrived_mut() {
-            // What has just come stands behind all that is known of.
-            Some(arrived) if arrived.overlaps(range) => {
-                let before = taken.entries.len();
-                arrived.take_out(range.clone(), most, |position, entry| {
-                    taken.entries.push((position, entry));
-                });
-                let last = taken.entries.last().map(|&(position, _)| position);
-                last.filter(|last| taken.entries.len() - before == most && last < range.end())
-                    .map(|last| last + 1)
-            }
-            _ => self.level_mut(level).take_out(range, most, taken),
+    ) -> u64 {
+        let limit = taken.entries.len() + most.max(1);
+        let upto = self.level_mut(level).take_out(range, most, taken);
+        // What has just come stands behind all that is known of.
+        let Some(arrived) = self.arrived_mut().filter(|_| upto == *range.end()) else {
+            return upto;
+        };
+        let entries = &mut taken.entries;
+        arrived.take_out(range.clone(), limit - entries.len(), |position, entry| {
+            entries.push((position, entry));
+        });
+        match entries.last() {
+            Some(&(last, _)) if entries.len() == limit => last,
+            _ => upto,
         }
     }
 

@@ -36,6 +36,12 @@ impl Spans {
         }
         self.0.insert(first, last);
     }
+
+    /// Forgets the ranges that `stays` does not want to keep.
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(Positions) -> bool) {
+        self.0
+            .retain(|&first, &mut last| stays(Positions { first, last }));
+    }
 }
 
 impl FromIterator<u64> for Spans {

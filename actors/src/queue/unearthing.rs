@@ -1,6 +1,8 @@
 //! How the dead that are not in memory are read. On the disk they stand in the order of their positions and not of their deaths,
 //! so that many that follow each other are asked for at once. Pure.
 
+use std::sync::Arc;
+
 use super::dying::{Buried, Dead, Dying, Waiting};
 use super::fifo::Entry;
 use super::state::QueueState;
@@ -172,10 +174,20 @@ impl QueueState {
             });
             let (numbers, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();
             let mut numbers = numbers.into_iter();
-            let settings = self.settings;
+            let (settings, ready, attempts) = (self.settings, &self.ready, &self.returning.attempts);
             let kept = |page: &Page, offset| settings.keeps(page, offset);
+            let publications = Arc::clone(&page);
             self.pages.insert(page, &offsets, kept, |entry| {
-                found.extend(numbers.next().map(|position| (position, entry)));
+                let level = ready.level_of(&publications, entry.offset);
+                found.extend(numbers.next().map(|position| {
+                    let redelivered = ready.is_feared(position) || attempts.of(position).is_some();
+                    let entry = Entry {
+                        level,
+                        redelivered,
+                        ..entry
+                    };
+                    (position, entry)
+                }));
             });
         }
         found

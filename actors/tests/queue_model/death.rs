@@ -1,13 +1,14 @@
 //! How the model's messages die, and what becomes of them then.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::time::Duration;
 
 use leveret_actors::{
     id::ChannelId,
     publication::Page,
-    queue::{Outcome, Stamps, effective::Effective},
+    queue::{Fate, Outcome, Stamps, effective::Effective},
 };
 use proptest::sample::Index;
 
@@ -18,12 +19,20 @@ use crate::step::{Length, ttl};
 #[derive(Debug, Default)]
 pub(crate) struct Deaths {
     pub(crate) timed: bool,
+    /// So many neighbours may wait equally long.
+    pub(crate) alike: u64,
     pub(crate) dead_letters: bool,
+    /// Some were on their way back to where they died first.
+    pub(crate) redrives: bool,
+    /// Those that are.
+    pub(crate) redriven: BTreeSet<u64>,
     pub(crate) length: Length,
     pub(crate) now: u64,
     /// When the queue was last told to let messages expire.
     pub(crate) told: u64,
     pub(crate) forwarder: Option<ChannelId>,
+    /// What was published since the last restart has this number or a higher one.
+    pub(crate) began: u64,
     /// Those that wait for the forwarder.
     pub(crate) dead: BTreeMap<u64, Message>,
     /// Those that it has, by key.
@@ -44,12 +53,18 @@ impl Deaths {
 
     /// The deadline of a message that comes now.
     pub(crate) fn deadline(&self, number: u64) -> u64 {
-        ttl(number).filter(|_| self.timed).map_or(0, |ttl| self.now + ttl)
+        let ttl = ttl(number, self.alike.max(1)).filter(|_| self.timed);
+        ttl.map_or(0, |ttl| self.now + ttl)
     }
 
     /// Whether a message dies that comes back.
     pub(crate) fn is_over(&self, message: &Message) -> bool {
         !message.fleeting && (message.over || (message.deadline != 0 && message.deadline <= self.told))
+    }
+
+    /// Whether those who die are wanted somewhere.
+    pub(crate) fn are_wanted(&self) -> bool {
+        self.dead_letters || self.redrives
     }
 
     /// How many messages are dead and not settled.
@@ -66,6 +81,8 @@ impl Deaths {
     /// The broker is started again.
     pub(crate) fn restart(&mut self) -> BTreeMap<u64, Message> {
         self.forwarder = None;
+        self.redrives = false;
+        self.redriven.clear();
         self.told = 0;
         let mut all = std::mem::take(&mut self.dead);
         all.extend(std::mem::take(&mut self.forwarded).into_values());
@@ -86,15 +103,15 @@ impl Model {
         self.queue.stamp(first, page, offsets, &stamps, self.deaths.now);
     }
 
-    pub(crate) fn pass_time(&mut self, milliseconds: u64) {
+    pub(crate) fn pass_time(&mut self, milliseconds: u64, most: usize) {
         self.deaths.now += milliseconds;
-        self.expire();
+        self.expire(most);
     }
 
     /// What the queue does before it hands out anything.
-    fn expire(&mut self) {
+    fn expire(&mut self, most: usize) {
         let now = self.deaths.now;
-        while self.queue.expire(now, 3) {
+        while self.queue.expire(now, most) {
             // There will be no pass before the others die that are due.
             self.held_mut().for_each(|message| message.fleeting = false);
             self.ready
@@ -128,10 +145,74 @@ impl Model {
 
     /// One that does not wait is dead.
     pub(crate) fn bury(&mut self, number: u64, message: Message) {
-        if self.deaths.dead_letters {
+        if self.deaths.are_wanted() {
             self.deaths.dead.insert(number, message);
         } else {
             self.gone += 1;
+        }
+    }
+
+    /// Those are taken away that still wait. What rests since an earlier life may count as waiting, and so may what that life
+    /// has settled.
+    pub(crate) fn take_away(&mut self, picks: &[Index], fate: Fate) {
+        if self.queue.in_review() || self.unread_rest() {
+            return;
+        }
+        let waiting: Vec<Place> = self.ready.keys().copied().collect();
+        let mut places: Vec<Place> = Vec::new();
+        for pick in picks {
+            let all = self.published as usize + waiting.len();
+            match all.checked_sub(1).map(|_| pick.index(all)) {
+                Some(at) if at < waiting.len() => places.push(waiting[at]),
+                Some(at) => {
+                    let number = (at - waiting.len()) as u64;
+                    let known = self.lost == 0 && number >= self.deaths.began;
+                    places.extend(known.then(|| self.place(number)));
+                }
+                None => {}
+            }
+        }
+        let levels: Vec<(u64, u8)> = places
+            .iter()
+            .map(|&(Reverse(level), number)| (number, level))
+            .collect();
+        let taken = self.queue.take_away(&levels, fate);
+        self.deaths.redrives |= fate == Fate::Redriven;
+        let before = self.ready.len();
+        for place in places {
+            match fate {
+                Fate::Redriven if self.ready.contains_key(&place) => {
+                    self.deaths.redriven.insert(place.1);
+                    self.die(place);
+                }
+                Fate::Redriven => {}
+                Fate::Dropped => self.gone += self.ready.remove(&place).map_or(0, |_| 1),
+            }
+        }
+        assert_eq!(taken, before - self.ready.len());
+    }
+
+    pub(crate) fn resurrect(&mut self, picks: &[Index]) {
+        let Some(holder) = self.deaths.forwarder else {
+            return;
+        };
+        for pick in picks {
+            let Deaths {
+                forwarded, redriven, ..
+            } = &self.deaths;
+            let may_come_back = forwarded
+                .iter()
+                .filter(|(_, (number, _))| redriven.contains(number));
+            let keys: Vec<u32> = may_come_back.map(|(&key, _)| key).collect();
+            if keys.is_empty() {
+                return;
+            }
+            let key = keys[pick.index(keys.len())];
+            if let Some((number, message)) = self.deaths.forwarded.remove(&key) {
+                self.deaths.redriven.remove(&number);
+                assert_eq!(self.queue.settle(holder, Outcome::Requeue, &[key]), 1);
+                self.wait_again(number, message);
+            }
         }
     }
 

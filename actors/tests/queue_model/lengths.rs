@@ -141,7 +141,7 @@ impl Model {
 
     /// What is dead and still counts is read: a restart would bring it back, to die again.
     pub(crate) fn read_what_counts(&mut self) {
-        if self.queue.counted().is_none() || self.deaths.dead_letters {
+        if self.queue.counted().is_none() || self.deaths.are_wanted() {
             return;
         }
         for _ in 0..1_000 {
@@ -165,7 +165,7 @@ impl Model {
             assert_eq!(counted, bytes);
         } else if self.lost == 0 && !self.unread_rest() {
             let dead: u64 = self.deaths.messages().map(|message| message.size as u64).sum();
-            let dropped = self.deaths.dead_letters || self.queue.needs_reading();
+            let dropped = self.deaths.are_wanted() || self.queue.needs_reading();
             assert!(counted <= bytes + dead || dropped, "{counted} of {bytes}");
             assert!(
                 self.queue.is_counting() || counted >= bytes,

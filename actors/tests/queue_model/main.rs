@@ -26,13 +26,14 @@ proptest! {
         priorities in priorities(),
         effective in effective(),
         timed in any::<bool>(),
+        alike in prop_oneof![Just(3), Just(40)],
         dead_letters in any::<bool>(),
         length in prop_oneof![2 => Just(Length::default()), 1 => length()],
         steps in vec(step(), 1..150),
     ) {
         let deaths = match effective.counts_deliveries {
             true => Deaths::default(),
-            false => Deaths { timed, dead_letters, length, now: 1, ..Deaths::default() },
+            false => Deaths { timed, alike, dead_letters, length, now: 1, ..Deaths::default() },
         };
         let mut model = Model::new(single_active, journaled, priorities, effective, deaths);
         steps.into_iter().for_each(|step| model.run(step));

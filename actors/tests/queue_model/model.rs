@@ -59,7 +59,7 @@ pub(crate) struct Model {
     /// How often messages have come back, where that counts.
     attempts: BTreeMap<u64, u32>,
     /// Messages that are not handed out before they are due.
-    resting: BTreeMap<u64, (u64, Message)>,
+    pub(crate) resting: BTreeMap<u64, (u64, Message)>,
     channels: [ChannelId; CHANNELS],
     pub(crate) published: u64,
     pub(crate) ready: BTreeMap<Place, Message>,
@@ -121,6 +121,7 @@ impl Model {
         match step {
             Step::Enqueue(sizes) => self.enqueue(&sizes),
             Step::Settle(outcome, channel, picks) => self.settle(outcome, channel, &picks),
+            Step::TakeAway(picks, fate) => self.take_away(&picks, fate),
             Step::GiveBack(channel, picks) => self.give_back(channel, &picks),
             Step::Detach(channel) => self.detach(channel),
             Step::Subscribe(channel, subscription) => self.subscribe(channel, subscription),
@@ -136,13 +137,14 @@ impl Model {
             Step::Scratched => self.disk.scratched(&mut self.queue),
             Step::Load => self.disk.load(&mut self.queue),
             Step::Answer(most, unreadable) => self.answer(most, unreadable),
-            Step::Pass(milliseconds) => {
+            Step::Pass(milliseconds, most) => {
                 self.now += milliseconds;
-                self.pass_time(milliseconds);
+                self.pass_time(milliseconds, most);
             }
             Step::DropExcess => self.drop_excess(),
             Step::Amend(length) => self.amend(length),
             Step::Forward => self.forward(),
+            Step::Resurrect(picks) => self.resurrect(&picks),
             Step::SettleDead(picks) => self.settle_dead(&picks),
             Step::LoseForwarder => self.lose_forwarder(),
             Step::Restart(in_order) => self.restart(in_order),
@@ -188,8 +190,8 @@ impl Model {
             .delivery_limit
             .is_some_and(|limit| *attempts > limit)
         {
-            self.gone += 1;
-            return;
+            self.attempts.remove(&number);
+            return self.bury(number, message);
         }
         let retry = self.effective.retry.filter(|retry| match retry.kind {
             RetryKind::All => true,
@@ -240,6 +242,7 @@ impl Model {
         let held: Vec<(u64, Message)> = held.collect();
         let all = before.into_iter().map(|((_, number), message)| (number, message));
         let dead = self.deaths.restart();
+        self.deaths.began = self.published;
         for (number, mut message) in all.chain(held).chain(dead) {
             if self.disk.journal.contains_key(&number) {
                 (message.fleeting, message.over) = (false, false);
@@ -320,7 +323,7 @@ impl Model {
         }
     }
 
-    fn wait_again(&mut self, number: u64, message: Message) {
+    pub(crate) fn wait_again(&mut self, number: u64, message: Message) {
         if self.deaths.is_over(&message) {
             self.bury(number, message);
         } else {

@@ -2,12 +2,13 @@
 //! many of them have left memory.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::time::Duration;
 
 use leveret_actors::{
     id::ChannelId,
     publication::PageBuilder,
-    queue::{Outcome, QueueSettings, QueueState, Stamps, effective::Effective},
+    queue::{Fate, Outcome, QueueSettings, QueueState, Stamps, effective::Effective},
 };
 use leveret_protocol::Body;
 use proptest::{collection::vec, prelude::*};
@@ -26,6 +27,10 @@ enum Step {
     Reject(usize),
     /// So many of the first come back.
     Requeue(usize),
+    /// From this one on so many go back to where they first died.
+    Redrive(u64, u64),
+    /// Of what the forwarder has, it gives so many back.
+    Resurrect(usize),
     Pass(u64),
     /// So many may stay.
     Limit(u64),
@@ -45,6 +50,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1..700_u64, prop_oneof![Just(1), Just(3), Just(1_000)]).prop_map(|(count, transient)| Step::Enqueue(count, transient)),
         2 => (1..300_usize).prop_map(Step::Reject),
         1 => (1..30_usize).prop_map(Step::Requeue),
+        2 => (0..3_000_u64, prop_oneof![Just(1), 1..100_u64]).prop_map(|(first, count)| Step::Redrive(first, count)),
+        2 => (1..200_usize).prop_map(Step::Resurrect),
         3 => prop_oneof![Just(0), 0..60_u64, Just(110)].prop_map(Step::Pass),
         1 => (0..1_500_u64).prop_map(Step::Limit),
         4 => prop_oneof![Just(0), 0..60_000_u64].prop_map(Step::Evict),
@@ -69,6 +76,8 @@ struct Graveyard {
     now: u64,
     /// The deadlines of those that wait, by number.
     ready: BTreeMap<u64, u64>,
+    /// The deadlines of those that were taken away to where they first died, by number.
+    redriven: BTreeMap<u64, u64>,
     /// Those that wait for the forwarder, in the order of their deaths.
     dead: VecDeque<u64>,
     /// The forwarder, and what it has: its keys, in the order in which it came.
@@ -99,6 +108,7 @@ impl Graveyard {
             published: 0,
             now: 1_000,
             ready: BTreeMap::new(),
+            redriven: BTreeMap::new(),
             dead: VecDeque::new(),
             forwarder: None,
             held: VecDeque::new(),
@@ -112,6 +122,8 @@ impl Graveyard {
             Step::Enqueue(count, transient) => self.enqueue(count, transient),
             Step::Reject(most) => self.settle(Outcome::Reject, most),
             Step::Requeue(most) => self.settle(Outcome::Requeue, most),
+            Step::Redrive(first, count) => self.redrive(first..first + count),
+            Step::Resurrect(most) => self.resurrect(most),
             Step::Pass(milliseconds) => self.pass(milliseconds),
             Step::Limit(most) => self.limit(Some(most)),
             Step::Evict(keep) => self.disk.evict(&mut self.queue, keep, true),
@@ -173,6 +185,39 @@ impl Graveyard {
         }
     }
 
+    fn redrive(&mut self, numbers: Range<u64>) {
+        let places: Vec<(u64, u8)> = numbers.clone().map(|number| (number, 0)).collect();
+        let waiting: Vec<u64> = self.ready.range(numbers).map(|(&number, _)| number).collect();
+        assert_eq!(self.queue.take_away(&places, Fate::Redriven), waiting.len());
+        for &number in &waiting {
+            self.redriven.extend(self.ready.remove_entry(&number));
+        }
+        self.dead.extend(waiting);
+    }
+
+    /// Those wait again that were redriven, unless their time was over meanwhile.
+    fn resurrect(&mut self, most: usize) {
+        let Some(holder) = self.forwarder else { return };
+        let redriven = &mut self.redriven;
+        let mut back = Vec::new();
+        self.held.retain(|&(key, number)| {
+            let comes_back = back.len() < most && redriven.contains_key(&number);
+            back.extend(comes_back.then_some((key, number)));
+            !comes_back
+        });
+        let keys: Vec<u32> = back.iter().map(|&(key, _)| key).collect();
+        assert_eq!(self.queue.settle(holder, Outcome::Requeue, &keys), keys.len());
+        for (_, number) in back {
+            let deadline = self.redriven.remove(&number).unwrap_or_default();
+            if deadline != 0 && deadline <= self.now {
+                self.dead.push_back(number);
+            } else {
+                self.ready.insert(number, deadline);
+            }
+        }
+    }
+
+    /// Time passes, and few messages die at once.
     fn pass(&mut self, milliseconds: u64) {
         self.now += milliseconds;
         while self.queue.expire(self.now, 50) {}
@@ -314,6 +359,43 @@ fn those_on_disk_die_before_those_behind_them_in_memory() {
         Step::Forward,
     ];
     steps.into_iter().for_each(|step| graveyard.run(step));
+    graveyard.finish();
+}
+
+/// All of a queue expire together, the first of which were given back after they had left memory.
+#[test]
+fn what_came_back_expires_once_and_with_all_that_stands_around_it() {
+    let mut graveyard = Graveyard::new(true);
+    let steps = [
+        Step::Enqueue(600, 1_000),
+        Step::Synced,
+        Step::Evict(0),
+        Step::Scratched,
+        Step::Redrive(100, 60),
+        Step::Load,
+        Step::Answer(500),
+        Step::Forward,
+        Step::Resurrect(60),
+        Step::Enqueue(20, 1_000),
+        Step::Pass(TTL.0 + TTL.1),
+    ];
+    steps.into_iter().for_each(|step| graveyard.run(step));
+    assert_eq!(graveyard.dead.len(), 620);
+    graveyard.finish();
+}
+
+#[test]
+fn what_comes_back_after_its_time_dies() {
+    let mut graveyard = Graveyard::new(true);
+    let steps = [
+        Step::Enqueue(5, 1_000),
+        Step::Redrive(0, 5),
+        Step::Pass(TTL.0 + TTL.1),
+        Step::Forward,
+        Step::Resurrect(5),
+    ];
+    steps.into_iter().for_each(|step| graveyard.run(step));
+    assert_eq!((graveyard.ready.len(), graveyard.dead.len()), (0, 5));
     graveyard.finish();
 }
 

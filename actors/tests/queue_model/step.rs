@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leveret_actors::queue::effective::{Effective, Retry};
 use leveret_actors::queue::terms::{Overflow, RetryKind};
-use leveret_actors::queue::{Grant, Outcome, Priorities, Subscription};
+use leveret_actors::queue::{Fate, Grant, Outcome, Priorities, Subscription};
 use leveret_protocol::properties::OwnedProperties;
 use proptest::{collection::vec, prelude::*, sample::Index};
 
@@ -18,6 +18,8 @@ pub(crate) const BODY_SIZES: [usize; 5] = [8, 16, 300, 9_000, 40_000];
 pub(crate) enum Step {
     Enqueue(Vec<usize>),
     Settle(Outcome, usize, Vec<Index>),
+    /// Messages are taken away, most of which wait.
+    TakeAway(Vec<Index>, Fate),
     GiveBack(usize, Vec<Index>),
     Detach(usize),
     Subscribe(usize, Subscription),
@@ -44,12 +46,14 @@ pub(crate) enum Step {
     Forward,
     /// It is done with some.
     SettleDead(Vec<Index>),
+    /// It gives some back.
+    Resurrect(Vec<Index>),
     /// It is lost.
     LoseForwarder,
     /// The broker is started again, after an end in order or another.
     Restart(bool),
-    /// So many milliseconds pass.
-    Pass(u64),
+    /// So many milliseconds pass, and of those whose time is over so many die at once.
+    Pass(u64, usize),
     /// A policy changes how long the queue may get.
     Amend(Length),
 }
@@ -118,8 +122,8 @@ pub(crate) fn priority(number: u64) -> Option<u8> {
     }
 }
 
-/// How long a message may wait.
-pub(crate) fn ttl(number: u64) -> Option<u64> {
+/// How long a message may wait, when so many neighbours may wait equally long.
+pub(crate) fn ttl(number: u64, alike: u64) -> Option<u64> {
     [
         None,
         Some(100),
@@ -129,7 +133,7 @@ pub(crate) fn ttl(number: u64) -> Option<u64> {
         Some(1_000),
         Some(7),
         Some(0),
-    ][number as usize / 3 % 8]
+    ][(number / alike % 8) as usize]
 }
 
 /// The properties of a message.
@@ -182,9 +186,11 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::DropExcess),
         2 => Just(Step::Forward),
         2 => picks().prop_map(Step::SettleDead),
+        2 => picks().prop_map(Step::Resurrect),
+        2 => (picks(), prop_oneof![4 => Just(Fate::Redriven), 1 => Just(Fate::Dropped)]).prop_map(|(picks, fate)| Step::TakeAway(picks, fate)),
         1 => Just(Step::LoseForwarder),
         1 => prop::bool::weighted(0.5).prop_map(Step::Restart),
-        3 => prop_oneof![0..80_u64, 0..600_u64].prop_map(Step::Pass),
+        3 => (prop_oneof![0..80_u64, 0..600_u64], 1..6_usize).prop_map(|(milliseconds, most)| Step::Pass(milliseconds, most)),
         1 => length().prop_map(Step::Amend),
     ]
 }
