@@ -58,6 +58,9 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// Worker threads, 1 to 1024; connections and queues are spread over them.
     pub workers: usize,
+    /// Connections that share a worker thread before the next thread gets any, at least 1: with 1 each goes where there are
+    /// fewest. What it weighs is told at [`Settings::connections_together`](leveret_actors::node::Settings::connections_together).
+    pub connections_together: usize,
     /// The type of a queue whose declaration has no `x-queue-type`, if it can be of that type: durable, shared, lasting and
     /// named, for a quorum queue. A virtual host may say otherwise.
     pub default_queue_type: QueueKind,
@@ -91,6 +94,9 @@ impl Config {
     pub fn check(&self) -> Result<(), InvalidConfig> {
         if !(1..=MOST_WORKERS).contains(&self.workers) {
             return Err(InvalidConfig::Workers(self.workers));
+        }
+        if self.connections_together == 0 {
+            return Err(InvalidConfig::ConnectionsTogether);
         }
         if matches!(self.memory_limit, Amount::Bytes(0) | Amount::Percent(0 | 101..)) {
             return Err(InvalidConfig::MemoryLimit(self.memory_limit));
@@ -138,6 +144,7 @@ impl Default for Config {
             workers: thread::available_parallelism()
                 .map_or(1, usize::from)
                 .min(MOST_WORKERS),
+            connections_together: 4,
             default_queue_type: QueueKind::Classic,
             product: "Leveret".to_owned(),
             product_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -155,6 +162,9 @@ pub enum InvalidConfig {
     /// The number of worker threads.
     #[error("workers is {0}: it must be from 1 to {MOST_WORKERS}")]
     Workers(usize),
+    /// The number of connections that share a worker.
+    #[error("connections-together is 0: it must be 1, for each connection where there are fewest, or more")]
+    ConnectionsTogether,
     /// The limit of memory.
     #[error("memory-limit is {0}: it must be more than nothing, and at most 100%")]
     MemoryLimit(Amount),
@@ -222,6 +232,16 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(config.check(), Err(InvalidConfig::Workers(0)));
+    }
+
+    #[test]
+    fn a_worker_carries_at_least_one_connection_before_the_next_does() {
+        let config = |connections_together| Config {
+            connections_together,
+            ..Config::default()
+        };
+        assert_eq!(config(0).check(), Err(InvalidConfig::ConnectionsTogether));
+        assert_eq!(config(1).check(), Ok(()));
     }
 
     #[test]

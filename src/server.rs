@@ -242,6 +242,7 @@ fn settings(config: &Config) -> Result<Settings, DataDirError> {
         handshake_timeout: config.handshake_timeout,
         default_queue_type: config.default_queue_type,
         workers: config.workers,
+        connections_together: config.connections_together,
         memory_limit: config.memory_limit.of(machine::memory().unwrap_or(u64::MAX)),
         free_space: free_space(config)?,
         ..Settings::default()

@@ -244,6 +244,18 @@ fn a_large_shared_body_goes_out_by_reference() {
 }
 
 #[test]
+fn frames_written_before_go_out_as_they_are() {
+    let mut chunk = Chunk::new();
+    chunk.heartbeat();
+    let frames = chunk.into_bytes();
+    let mut again = Chunk::from(frames.clone());
+    again.heartbeat();
+    assert_eq!(again.len(), 2 * frames.len());
+    assert_eq!(again.into_bytes(), [&frames[..], &frames[..]].concat());
+    assert!(Chunk::from(Bytes::new()).into_parts().is_empty());
+}
+
+#[test]
 fn appended_chunks_keep_their_order() {
     let large = Bytes::from(vec![7; REFERENCE_FROM]);
     let chunk = |tag: u64, body: &Bytes| {

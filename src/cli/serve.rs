@@ -60,6 +60,15 @@ pub(super) struct Options {
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
     workers: Option<usize>,
+    /// Connections that share a worker thread before the next thread gets any; 1 spreads them evenly, for a few that are to
+    /// carry as much as the machine can
+    #[arg(
+        long,
+        value_name = "N",
+        env = "LEVERET_CONNECTIONS_TOGETHER",
+        default_value_t = 4
+    )]
+    connections_together: usize,
     /// Type of the queues whose declaration asks for none: classic or quorum; only a durable, shared, lasting and named
     /// queue can be a quorum queue
     #[arg(long, value_name = "TYPE", env = "LEVERET_DEFAULT_QUEUE_TYPE", default_value = "classic", value_parser = queue_type)]
@@ -120,6 +129,7 @@ impl Options {
             disk_free_limit: self.disk_free_limit,
             handshake_timeout: Duration::from_secs(self.handshake_timeout.into()),
             workers: self.workers.unwrap_or(default.workers),
+            connections_together: self.connections_together,
             default_queue_type: self.default_queue_type,
             product: self.product.unwrap_or(default.product),
             product_version: self.product_version.unwrap_or(default.product_version),

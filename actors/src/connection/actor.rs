@@ -21,7 +21,7 @@ use crate::channel::session::Session;
 use crate::id::{ChannelId, ConnectionId};
 use crate::lease::{Gone, Lease};
 use crate::listener::messages::{Accepted, Socket};
-use crate::node::{Node, Seat};
+use crate::node::{Node, Seat, expect_more};
 use crate::traffic::Traffic;
 use crate::window::Permit;
 use crate::writer::actor::Writer;
@@ -107,6 +107,7 @@ impl Connection {
         );
         self.writer = Some(writer);
         self.outbox = Some(outbox);
+        expect_more();
         ctx.add_stream(Reader::new(
             reading,
             self.node.settings.initial_frame_max,
@@ -209,6 +210,7 @@ impl StreamHandler<Result<Received, DecodeError>> for Connection {
     }
 
     fn finished(&mut self, ctx: &mut Context<Self>) {
+        expect_more();
         self.disconnected(ctx);
     }
 }

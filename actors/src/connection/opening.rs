@@ -54,16 +54,7 @@ impl Connection {
 
     pub(super) fn step(&mut self, step: Result<Step, Refused>, ctx: &mut Context<Self>) {
         match step {
-            Ok(Step::Start) => self.send(
-                0,
-                &connection::Start {
-                    version_major: 0,
-                    version_minor: 9,
-                    server_properties: self.node.server_properties(),
-                    mechanisms: sasl::OFFERED.as_bytes(),
-                    locales: b"en_US",
-                },
-            ),
+            Ok(Step::Start) => self.greet(),
             Ok(Step::Tune) => self.send(0, &Tuning::proposal(&self.node.settings)),
             Ok(Step::Tuned(tuning)) => self.tuned(tuning, ctx),
             Ok(Step::Open { vhost }) => {
@@ -72,6 +63,24 @@ impl Connection {
                 }
             }
             Err(refused) => self.refuse(refused, ctx),
+        }
+    }
+
+    fn greet(&self) {
+        let greeting = self.node.greeting.get_or_init(|| {
+            let mut chunk = Chunk::new();
+            let start = connection::Start {
+                version_major: 0,
+                version_minor: 9,
+                server_properties: self.node.server_properties(),
+                mechanisms: sasl::OFFERED.as_bytes(),
+                locales: b"en_US",
+            };
+            chunk.method(0, &start);
+            chunk.into_bytes()
+        });
+        if let Some(outbox) = &self.outbox {
+            outbox.own(|chunk| chunk.append(Chunk::from(greeting.clone())));
         }
     }
 

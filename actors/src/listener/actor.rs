@@ -58,8 +58,9 @@ impl Handler<Listen> for Listener {
 
     fn handle(&mut self, Listen { socket }: Listen, ctx: &mut Context<Self>) -> io::Result<()> {
         socket.set_nonblocking(true)?;
-        let socket = TcpListener::from_std(socket)?;
-        ctx.spawn(actix::fut::wrap_future(self.entrance.clone().accept(socket)));
+        let (local, socket) = (socket.local_addr()?, TcpListener::from_std(socket)?);
+        let accepting = self.entrance.clone().accept(local, socket);
+        ctx.spawn(actix::fut::wrap_future(accepting));
         Ok(())
     }
 }
@@ -81,13 +82,15 @@ struct Entrance {
 }
 
 impl Entrance {
-    async fn accept(self, socket: TcpListener) {
+    async fn accept(self, local: SocketAddr, socket: TcpListener) {
         loop {
             match socket.accept().await {
                 Ok((stream, peer)) => {
-                    if let Err(error) = self.let_in(stream, peer) {
+                    if let Err(error) = self.let_in(stream, peer, local) {
                         debug!(%peer, %error, "a connection ended while it was accepted");
                     }
+                    // It is answered before another is looked for.
+                    tokio::task::yield_now().await;
                 }
                 Err(error)
                     if matches!(
@@ -106,12 +109,12 @@ impl Entrance {
     }
 
     /// Gives a connection a seat, and lets the reception there begin it.
-    fn let_in(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    fn let_in(&self, stream: TcpStream, peer: SocketAddr, local: SocketAddr) -> io::Result<()> {
         stream.set_nodelay(true)?;
         if peer.ip().to_canonical().is_loopback() {
             rustix::net::sockopt::set_socket_recv_buffer_size(&stream, UNREAD_OF_THIS_HOST)?;
         }
-        let (local, seat) = (stream.local_addr()?, self.seats.take_near(self.home));
+        let seat = self.seats.take_near(self.home);
         let socket = match seat.worker == self.home {
             true => Socket::Registered(stream),
             false => Socket::Plain(stream.into_std()?),

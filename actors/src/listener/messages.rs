@@ -26,6 +26,7 @@ pub(crate) struct StopListening;
 pub(crate) struct Accepted {
     pub(crate) socket: Socket,
     pub(crate) peer: SocketAddr,
+    /// Where it was accepted.
     pub(crate) local: SocketAddr,
     pub(crate) seat: Seat,
 }

@@ -8,9 +8,10 @@ mod spin;
 mod worker;
 mod workers;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use leveret_protocol::types::FieldTable;
 
 use crate::journal::store::Journals;
@@ -21,7 +22,7 @@ pub use alarms::{Alarm, Alarms, Observer, Raised};
 pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
 pub use seats::{Seat, Seats};
 pub use settings::{FreeSpace, Settings};
-pub(crate) use spin::moved;
+pub(crate) use spin::{expect_more, moved};
 pub use worker::Worker;
 pub use workers::{WorkerId, Workers};
 
@@ -35,6 +36,8 @@ pub struct Node {
     pub journals: Option<Journals>,
     /// What runs low.
     pub alarms: Alarms,
+    /// connection.start, the same for every client, once it was written for the first.
+    pub(crate) greeting: OnceLock<Bytes>,
     vhosts: ArcSwap<imbl::HashMap<Name, Arc<VhostHandle>>>,
 }
 
@@ -45,6 +48,7 @@ impl Node {
             workers,
             journals,
             alarms: Alarms::default(),
+            greeting: OnceLock::new(),
             vhosts: ArcSwap::default(),
         }
     }

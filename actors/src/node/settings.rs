@@ -56,6 +56,10 @@ pub struct Settings {
     /// Connections that live on one worker before the next one gets any. A program mostly has one to publish, one to consume
     /// and perhaps one to look after things: what they tell each other wakes no other thread then, and who floods does so
     /// away from others. With 1 each goes where there are fewest.
+    ///
+    /// It does not depend on the number of processors: a wake-up of another thread costs the same on each machine, and so
+    /// does latency. More processors only mean that a lone pair of connections could use more of them, up to twice as
+    /// many messages; but where there are many there are also more connections than four, and these are spread either way.
     pub connections_together: usize,
     /// Bytes of memory the process is to get by with: messages take half of it, the rest of a backlog is on the disk.
     /// Publishers are held back while it uses more.

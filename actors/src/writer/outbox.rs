@@ -15,6 +15,7 @@ use super::actor::Writer;
 use super::backlog::Backlog;
 use super::messages::Post;
 use crate::consumer::messages::Receipt;
+use crate::node::expect_more;
 
 /// Bytes from which on a new batch is begun: one does not grow without bound, nor wait for all of a long one to be written.
 const FULL: usize = 256 * 1024;
@@ -80,11 +81,13 @@ impl Outbox {
     /// Adds frames of the connection itself.
     pub(crate) fn own(&self, encode: impl FnOnce(&mut Chunk)) {
         self.put(&mut self.waiting.borrow_mut(), None, encode);
+        expect_more();
     }
 
     /// Adds a method by which a channel answers the client.
     pub(crate) fn method(&self, channel: u16, method: &impl EncodeMethod) {
         self.answer(|chunk| chunk.method(channel, method));
+        expect_more();
     }
 
     /// Adds content by which a channel answers the client.

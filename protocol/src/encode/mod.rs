@@ -16,6 +16,9 @@ pub const REFERENCE_FROM: usize = 16 * 1024;
 /// Chunks smaller than this are copied when appended to another.
 const COPY_BELOW: usize = 4 * 1024;
 
+/// Bytes that most method frames fit in: room for one is made once.
+const MOST_METHODS: usize = 64;
+
 /// A body to write.
 #[derive(Debug, Clone, Copy)]
 pub enum BodyRef<'a> {
@@ -85,6 +88,17 @@ pub struct Chunk {
     tail: BytesMut,
 }
 
+/// Whole frames that were written before.
+impl From<Bytes> for Chunk {
+    fn from(frames: Bytes) -> Self {
+        let mut chunk = Chunk::new();
+        if !frames.is_empty() {
+            chunk.reference(frames);
+        }
+        chunk
+    }
+}
+
 impl Chunk {
     /// An empty chunk; allocates nothing.
     pub fn new() -> Self {
@@ -126,6 +140,7 @@ impl Chunk {
 
     /// Appends a method frame.
     pub fn method(&mut self, channel: u16, method: &impl EncodeMethod) {
+        self.tail.reserve(MOST_METHODS);
         let at = self.tail.len();
         self.tail
             .extend_from_slice(&frame_header(FrameKind::Method, channel, 0));
