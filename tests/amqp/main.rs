@@ -49,3 +49,4 @@ mod retry;
 mod routing;
 mod settings;
 mod tx;
+mod vhost_limits;

@@ -26,6 +26,7 @@ use tracing::error;
 
 pub use crate::queue::options::QueueKind;
 pub use crate::queue::{Browsed, Reason, Waiting};
+pub use crate::vhost::limits::{UnknownLimit, VhostLimits};
 pub use actor::{Failure, Stopped};
 pub use browsing::{BrowseError, Redrive};
 pub use policies::PolicyError;

@@ -7,7 +7,9 @@ use crate::name::Name;
 use crate::queue::options::QueueKind;
 use crate::vhost::VhostHandle;
 use crate::vhost::definitions::NotRecorded;
-use crate::vhost::messages::SetDefaultQueueType;
+use crate::vhost::limits::VhostLimits;
+use crate::vhost::messages::SetVhost;
+use crate::vhost::settings::VhostSetting;
 
 /// Why nothing was set for a virtual host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,9 +40,7 @@ impl Broker {
         vhost: &str,
         kind: Option<QueueKind>,
     ) -> Result<(), VhostError> {
-        let vhost = self.vhost_of_that_name(vhost)?;
-        let set = vhost.addr.send(SetDefaultQueueType(kind)).await;
-        Ok(set.map_err(|_| VhostError::Stopped)??)
+        self.set_vhost(vhost, VhostSetting::DefaultQueueType(kind)).await
     }
 
     /// The type of a queue of this virtual host whose declaration has no `x-queue-type`.
@@ -50,6 +50,32 @@ impl Broker {
     /// When the virtual host does not exist.
     pub fn default_queue_type(&self, vhost: &str) -> Result<QueueKind, VhostError> {
         Ok(self.vhost_of_that_name(vhost)?.directory.default_queue_type())
+    }
+
+    /// Sets how many connections may be open in a virtual host, and how many queues may be there. It is kept in the data
+    /// directory. Connections and queues that exceed a limit already stay; to open another connection is refused with 530 then,
+    /// to declare another queue with 406.
+    ///
+    /// # Errors
+    ///
+    /// When the virtual host does not exist, or it can't be recorded.
+    pub async fn set_vhost_limits(&self, vhost: &str, limits: VhostLimits) -> Result<(), VhostError> {
+        self.set_vhost(vhost, VhostSetting::Limits(limits)).await
+    }
+
+    /// How many connections may be open in a virtual host, and how many queues may be there.
+    ///
+    /// # Errors
+    ///
+    /// When the virtual host does not exist.
+    pub fn vhost_limits(&self, vhost: &str) -> Result<VhostLimits, VhostError> {
+        Ok(self.vhost_of_that_name(vhost)?.directory.limits())
+    }
+
+    async fn set_vhost(&self, vhost: &str, setting: VhostSetting) -> Result<(), VhostError> {
+        let vhost = self.vhost_of_that_name(vhost)?;
+        let set = vhost.addr.send(SetVhost(setting)).await;
+        Ok(set.map_err(|_| VhostError::Stopped)??)
     }
 
     fn vhost_of_that_name(&self, name: &str) -> Result<Arc<VhostHandle>, VhostError> {

@@ -23,6 +23,7 @@ use crate::lease::{Gone, Lease};
 use crate::listener::messages::{Accepted, Socket};
 use crate::node::{Node, Seat, expect_more};
 use crate::traffic::Traffic;
+use crate::vhost::limits::Presence;
 use crate::window::Permit;
 use crate::writer::actor::Writer;
 use crate::writer::backlog::Backlog;
@@ -40,6 +41,8 @@ pub(crate) struct Connection {
     pub(super) handshake: Handshake,
     pub(super) tuning: Tuning,
     pub(super) session: Option<Rc<Session>>,
+    /// While it is open in a virtual host.
+    pub(super) presence: Option<Presence>,
     pub(crate) channels: Channels,
     pub(crate) writer: Option<Addr<Writer>>,
     pub(super) outbox: Option<Outbox>,
@@ -77,6 +80,7 @@ impl Connection {
                 heartbeat: 0,
             },
             session: None,
+            presence: None,
             channels: Channels::default(),
             writer: None,
             outbox: None,

@@ -131,6 +131,8 @@ impl Connection {
     }
 
     fn left(&mut self, ctx: &mut Context<Self>) {
+        // Who is told that it is closed may open the next one.
+        self.presence = None;
         match self.phase {
             Phase::Leaving { answer: true } => {
                 self.send(0, &connection::CloseOk {});

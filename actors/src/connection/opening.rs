@@ -124,6 +124,12 @@ impl Connection {
         let Some(found) = self.node.vhost(vhost) else {
             return refused(format!("vhost {vhost} not found"));
         };
+        let entered = found.directory.enter().map_err(|most| {
+            let text = format!(
+                "access to vhost '{vhost}' refused for user '{user}': connection limit ({most}) is reached"
+            );
+            Exception::new(ReplyCode::NotAllowed, text)
+        })?;
         if !self.node.settings.authority.may_open(&user, vhost) {
             return refused(format!("access to vhost '{vhost}' refused for user '{user}'"));
         }
@@ -147,6 +153,7 @@ impl Connection {
             qos_by_channel: self.handshake.client_is("py-amqp"),
             ending: AtomicBool::default(),
         }));
+        self.presence = Some(entered);
         self.phase = Phase::Running;
         debug!(peer = %self.peer, local = %self.local, user = %self.handshake.user, vhost, "connection opened");
         self.send(0, &connection::OpenOk {});

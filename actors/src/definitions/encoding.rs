@@ -3,6 +3,8 @@
 //! Each value begins with the version of its encoding. Arguments are AMQP field tables, as a client would send them, and the
 //! attributes that follow from arguments are read from them again, by the same code that reads a declaration.
 
+mod vhost;
+
 use bytes::{BufMut, BytesMut};
 use leveret_protocol::method::{exchange, queue};
 use leveret_protocol::{Exception, FieldTable};
@@ -11,7 +13,9 @@ use crate::exchange::options::ExchangeOptions;
 use crate::id::StoreId;
 use crate::name::Name;
 use crate::policy::{ApplyTo, InvalidPolicy, Policy};
-use crate::queue::options::{QueueKind, QueueOptions};
+use crate::queue::options::QueueOptions;
+
+pub(super) use vhost::{decode_vhost, encode_vhost};
 
 /// The version of the encoding that is written, and the latest that is read.
 pub(super) const VERSION: u8 = 1;
@@ -130,23 +134,6 @@ pub(super) fn decode_policy(name: &str, raw: &[u8]) -> Result<Policy, Unreadable
     })
 }
 
-/// What is set for a virtual host: its default type of queue, empty for the broker's.
-pub(super) fn encode_vhost(kind: Option<QueueKind>) -> BytesMut {
-    let mut out = BytesMut::new();
-    out.put_u8(VERSION);
-    let name = kind.map_or("", QueueKind::name);
-    out.put_u8(u8::try_from(name.len()).unwrap_or_default());
-    out.put_slice(name.as_bytes());
-    out
-}
-
-pub(super) fn decode_vhost(raw: &[u8]) -> Result<Option<QueueKind>, Unreadable> {
-    match Input::begin(raw)?.text()? {
-        "" => Ok(None),
-        name => QueueKind::parse(name).map(Some).ok_or(Unreadable::Malformed),
-    }
-}
-
 /// What is kept of a binding besides its key.
 pub(super) fn encode_arguments(arguments: &FieldTable) -> BytesMut {
     let mut out = BytesMut::new();
@@ -171,10 +158,15 @@ struct Input<'i>(&'i [u8]);
 
 impl<'i> Input<'i> {
     fn begin(raw: &'i [u8]) -> Result<Self, Unreadable> {
+        Ok(Self::begin_upto(raw, VERSION)?.0)
+    }
+
+    /// What has any version up to this one, and which.
+    fn begin_upto(raw: &'i [u8], latest: u8) -> Result<(Self, u8), Unreadable> {
         let mut input = Input(raw);
         match input.octet()? {
-            VERSION => Ok(input),
             0 => Err(Unreadable::Malformed),
+            version if version <= latest => Ok((input, version)),
             newer => Err(Unreadable::Newer(newer)),
         }
     }

@@ -98,10 +98,10 @@ impl Loading<'_> {
         for entry in table.iter().map_err(|error| failed(error.into()))? {
             let (vhost, raw) = entry.map_err(|error| failed(error.into()))?;
             let vhost = vhost.value();
-            let kind = encoding::decode_vhost(raw.value())
+            let settings = encoding::decode_vhost(raw.value())
                 .map_err(|why| StoreError::entry(self.path, &format!("vhost '{vhost}'"), why))?;
             let host = self.contents.vhosts.entry(Name::from(vhost)).or_default();
-            host.default_queue_type = kind;
+            host.settings = settings;
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ impl Group {
 }
 
 /// What has to be removed after a change was not recorded. A declaration was refused then, but a sync that failed may
-/// have left it on the disk. Bindings, policies and defaults need more: the same one may have been recorded before, for somebody else.
+/// have left it on the disk. Bindings, policies and settings need more: the same one may have been recorded before, for somebody else.
 fn removal((vhost, change): (Name, Change)) -> Option<(Name, Change)> {
     let removal = match change {
         Change::QueueDeclared { name, .. } => Change::QueueDeleted {
@@ -118,7 +118,7 @@ fn removal((vhost, change): (Name, Change)) -> Option<(Name, Change)> {
         Change::Bound { .. }
         | Change::PolicySet { .. }
         | Change::PolicyCleared { .. }
-        | Change::DefaultQueueType(_) => return None,
+        | Change::VhostSet(_) => return None,
         removal => removal,
     };
     Some((vhost, removal))

@@ -78,7 +78,7 @@ pub(super) fn upgraded(database: &Database) -> Result<ReadTransaction, redb::Err
 }
 
 /// Applies changes in order and syncs them: all of them or none. `undo` gets what takes back the bindings that were not there
-/// before, those that nobody has who is not told of this, and what policies and defaults were.
+/// before, those that nobody has who is not told of this, and what policies and settings were.
 pub(super) fn apply<'c>(
     database: &Database,
     changes: impl Iterator<Item = &'c (Name, Change)>,
@@ -118,7 +118,7 @@ impl<'t> Tables<'t> {
         })
     }
 
-    /// Gives what takes a new binding or a change of policies and defaults back.
+    /// Gives what takes a new binding or a change of policies and settings back.
     fn apply(&mut self, vhost: &str, change: &Change) -> Result<Option<Change>, redb::Error> {
         match change {
             Change::ExchangeDeclared { id, name, options } => {
@@ -170,11 +170,11 @@ impl<'t> Tables<'t> {
                 let before = self.policies.remove((vhost, number_of(*class), name.as_str()))?;
                 return Ok(Some(undone(*class, name, before.as_ref().map(|raw| raw.value()))));
             }
-            Change::DefaultQueueType(kind) => {
-                let value = encoding::encode_vhost(*kind);
+            Change::VhostSet(settings) => {
+                let value = encoding::encode_vhost(settings);
                 let before = self.vhosts.insert(vhost, &value[..])?;
-                let before = before.and_then(|raw| encoding::decode_vhost(raw.value()).ok()?);
-                return Ok(Some(Change::DefaultQueueType(before)));
+                let before = before.and_then(|raw| encoding::decode_vhost(raw.value()).ok());
+                return Ok(Some(Change::VhostSet(before.unwrap_or_default())));
             }
         }
         Ok(None)

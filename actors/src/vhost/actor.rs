@@ -14,6 +14,7 @@ use super::directory::Directory;
 use super::forgetting::{Forgetting, Sources};
 use super::messages::*;
 use super::placement::Placement;
+use super::settings::VhostSettings;
 use super::under_way::UnderWay;
 use crate::exchange::bindings::Destination;
 use crate::id::{ConnectionId, QueueId};
@@ -33,8 +34,9 @@ pub struct VirtualHost {
     pub(super) under_way: UnderWay<Destination>,
     /// Policies that are being recorded.
     pub(super) policies_under_way: UnderWay<(PolicyClass, Name)>,
-    /// Whether a default type of queue is being recorded.
-    pub(super) default_under_way: UnderWay<()>,
+    pub(super) settings: VhostSettings,
+    /// Whether settings are being recorded.
+    pub(super) settings_under_way: UnderWay<()>,
     pub(super) names_of: FxHashMap<QueueId, Name>,
     pub(super) placement: Placement,
     pub(super) exclusive: FxHashMap<ConnectionId, Vec<QueueId>>,
@@ -65,7 +67,8 @@ impl VirtualHost {
             recovered,
             under_way: UnderWay::default(),
             policies_under_way: UnderWay::default(),
-            default_under_way: UnderWay::default(),
+            settings: VhostSettings::default(),
+            settings_under_way: UnderWay::default(),
             names_of: FxHashMap::default(),
             exclusive: FxHashMap::default(),
             sources_of: FxHashMap::default(),

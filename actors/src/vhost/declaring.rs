@@ -53,6 +53,10 @@ impl VirtualHost {
 
     fn declare_new_queue(&mut self, mail: DeclareQueue, ctx: &mut Context<Self>) -> Answer<Declared> {
         let (name, options) = (mail.name, Arc::new(mail.options));
+        if let Some(limit) = self.queue_limit_reached() {
+            let refused = names::queue_limit_reached(&name, &self.directory.vhost, limit);
+            return Box::pin(fut::ready(Err(refused)));
+        }
         if options.exclusive {
             let queue = self.create_queue(name, options, Some(mail.connection), None, mail.worker, ctx);
             return Box::pin(fut::ready(Ok(Declared { queue, new: true })));

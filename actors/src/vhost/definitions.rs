@@ -1,7 +1,7 @@
 //! Where durable definitions are kept.
 //!
 //! What is durable exists for clients only once it is recorded: a declaration or a binding is recorded first and takes
-//! effect then; a deletion takes effect first and is answered when it is recorded. Policies and defaults are recorded first either way. What stands behind the interface
+//! effect then; a deletion takes effect first and is answered when it is recorded. Policies and settings are recorded first either way. What stands behind the interface
 //! (memory, a store on disk, a replicated one) is not the virtual host's concern.
 
 use std::fmt::Display;
@@ -12,12 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use leveret_protocol::{Exception, ReplyCode, Scope};
 
+use super::settings::VhostSettings;
 use crate::exchange::bindings::Binding;
 use crate::exchange::options::ExchangeOptions;
 use crate::id::StoreId;
 use crate::name::Name;
 use crate::policy::{Policies, Policy, PolicyClass};
-use crate::queue::options::{QueueKind, QueueOptions};
+use crate::queue::options::QueueOptions;
 
 /// A change of something durable in one virtual host.
 #[derive(Debug, Clone)]
@@ -79,8 +80,8 @@ pub enum Change {
         /// Its name.
         name: Name,
     },
-    /// Another type of queue is what a declaration gets that asks for none; `None` for the broker's.
-    DefaultQueueType(Option<QueueKind>),
+    /// The virtual host itself was set so.
+    VhostSet(VhostSettings),
     /// A binding was removed.
     Unbound {
         /// The exchange that routed.
@@ -130,8 +131,8 @@ pub struct Recovered {
     pub bindings: Vec<(Name, Binding)>,
     /// Policies.
     pub policies: Policies,
-    /// The type of a queue whose declaration asks for none, if that is not the broker's.
-    pub default_queue_type: Option<QueueKind>,
+    /// What is set for the virtual host itself.
+    pub settings: VhostSettings,
 }
 
 /// Keeps nothing: definitions live and end with the process.

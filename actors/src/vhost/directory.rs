@@ -12,6 +12,7 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::limits::{Presence, VhostLimits, Visitors};
 use crate::exchange::actor::Exchange;
 use crate::exchange::bindings::{Bindings, Destination};
 use crate::exchange::options::ExchangeOptions;
@@ -108,6 +109,8 @@ pub struct Directory {
     replies: ArcSwap<imbl::HashMap<Name, Recipient<DirectReply>>>,
     policies: ArcSwap<Policies>,
     default_queue_type: ArcSwap<QueueKind>,
+    limits: ArcSwap<VhostLimits>,
+    visitors: Visitors,
     whole: watch::Sender<bool>,
 }
 
@@ -121,6 +124,8 @@ impl Directory {
             replies: ArcSwap::default(),
             policies: ArcSwap::default(),
             default_queue_type: ArcSwap::default(),
+            limits: ArcSwap::default(),
+            visitors: Visitors::default(),
             whole: watch::Sender::new(false),
         }
     }
@@ -170,6 +175,26 @@ impl Directory {
         self.default_queue_type.store(Arc::new(kind));
     }
 
+    /// How much there may be in the virtual host.
+    pub fn limits(&self) -> VhostLimits {
+        **self.limits.load()
+    }
+
+    pub(crate) fn put_limits(&self, limits: VhostLimits) {
+        self.limits.store(Arc::new(limits));
+    }
+
+    /// Counts a connection in.
+    ///
+    /// # Errors
+    ///
+    /// The limit, when there are as many.
+    pub(crate) fn enter(&self) -> Result<Presence, u32> {
+        let most = self.limits().max_connections;
+        let presence = self.visitors.enter(most);
+        presence.ok_or(most.unwrap_or_default())
+    }
+
     /// The policies of the virtual host, as of now.
     pub fn policies(&self) -> Arc<Policies> {
         self.policies.load_full()
@@ -190,6 +215,18 @@ impl Directory {
     /// The channel that waits for direct replies under that name.
     pub(crate) fn reply_address(&self, name: &str) -> Option<Recipient<DirectReply>> {
         self.replies.load().get(name).cloned()
+    }
+
+    /// How many queues there are at most: those of the broker's own use are counted with them.
+    pub(crate) fn queues_at_most(&self) -> usize {
+        self.queues.load().len()
+    }
+
+    /// How many queues there are that clients know.
+    pub(crate) fn queue_count(&self) -> usize {
+        let queues = self.queues.load();
+        let known = |queue: &&Arc<QueueHandle>| queue.options.waiting_room_of.is_none();
+        queues.values().filter(known).count()
     }
 
     /// All queues, in no order.

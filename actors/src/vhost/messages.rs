@@ -11,9 +11,10 @@ use crate::id::{ConnectionId, QueueId};
 use crate::name::Name;
 use crate::node::WorkerId;
 use crate::policy::{CheckedPolicy, PolicyClass};
-use crate::queue::options::{QueueKind, QueueOptions};
+use crate::queue::options::QueueOptions;
 use crate::vhost::definitions::NotRecorded;
 use crate::vhost::directory::QueueHandle;
+use crate::vhost::settings::VhostSetting;
 
 /// exchange.declare: there is an exchange of that name with those options afterwards.
 #[derive(Debug, Message)]
@@ -118,10 +119,10 @@ pub struct ClearPolicy {
     pub name: Name,
 }
 
-/// Sets the type of a queue whose declaration asks for none, `None` for the broker's: answered when it is recorded and holds.
+/// Sets something for the virtual host itself: answered when it is recorded and holds.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), NotRecorded>")]
-pub struct SetDefaultQueueType(pub Option<QueueKind>);
+pub struct SetVhost(pub VhostSetting);
 
 /// A connection ends: its exclusive queues go before this is answered.
 #[derive(Debug, Message)]

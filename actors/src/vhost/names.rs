@@ -214,7 +214,7 @@ pub fn exchange_in_use(name: &str, vhost: &str) -> Exception {
 
 /// 406: the virtual host has as many queues as it may have.
 #[must_use]
-pub fn queue_limit_reached(name: &str, vhost: &str, limit: usize) -> Exception {
+pub fn queue_limit_reached(name: &str, vhost: &str, limit: u32) -> Exception {
     unmet(format!(
         "cannot declare queue '{name}': queue limit in vhost '{vhost}' ({limit}) is reached"
     ))

@@ -26,7 +26,7 @@ impl VirtualHost {
         let (exchanges, queues) = (recovered.exchanges.len(), recovered.queues.len());
         let bindings = recovered.bindings.len();
         self.directory.put_policies(recovered.policies);
-        self.put_default_queue_type(recovered.default_queue_type);
+        self.put_settings(recovered.settings);
         for (id, name, options) in recovered.queues {
             let worker = self.placement.near(self.node.workers.by_name(&name));
             self.create_queue(name, Arc::new(options), None, Some(id), worker, ctx);

@@ -20,6 +20,11 @@ impl<K: Eq + Hash> UnderWay<K> {
         self.0.insert(what, Vec::new());
     }
 
+    /// All that is being recorded.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &K> {
+        self.0.keys()
+    }
+
     /// Those who wait are told by the drop of what they wait for.
     pub(super) fn end(&mut self, what: &K) {
         self.0.remove(what);
