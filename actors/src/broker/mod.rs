@@ -9,6 +9,7 @@
 pub(crate) mod actor;
 mod browsing;
 mod disk;
+mod freed;
 mod gauges;
 mod policies;
 mod resources;
@@ -29,6 +30,7 @@ pub use crate::queue::{Browsed, Reason, Waiting};
 pub use crate::vhost::limits::{UnknownLimit, VhostLimits};
 pub use actor::{Failure, Stopped};
 pub use browsing::{BrowseError, Redrive};
+pub use freed::give_freed_memory_back_by;
 pub use policies::PolicyError;
 pub use vhosts::VhostError;
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Broker;
+use super::freed::give_back;
 use super::gauges::{ProcessMemory, free_space};
 use super::watermark::{Change, Limit, Watermark};
 use crate::node::{Alarm, FreeSpace, Observer};
@@ -82,13 +83,15 @@ impl Watch {
         let Some((memory, watermark)) = &mut self.memory else {
             return;
         };
-        let Ok(used) = memory.read() else { return };
-        let (used_mib, clears_at_mib) = (used >> 20, watermark.limit().clears_at() >> 20);
         let limit = self.broker.node.settings.memory_limit;
-        others_exceed(
-            used.saturating_sub(pages_in_memory())
-                .saturating_sub(limit / 8 * OTHERS),
-        );
+        let excess = |used: u64| used.saturating_sub(pages_in_memory() + limit / 8 * OTHERS);
+        let Ok(mut used) = memory.read() else { return };
+        if excess(used) > 0 {
+            give_back();
+            used = memory.read().unwrap_or(used);
+        }
+        others_exceed(excess(used));
+        let (used_mib, clears_at_mib) = (used >> 20, watermark.limit().clears_at() >> 20);
         let limit_mib = limit >> 20;
         match watermark.read(used) {
             Some(Change::Low) => warn!(
