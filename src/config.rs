@@ -64,6 +64,11 @@ pub struct Config {
     /// The type of a queue whose declaration has no `x-queue-type`, if it can be of that type: durable, shared, lasting and
     /// named, for a quorum queue. A virtual host may say otherwise.
     pub default_queue_type: QueueKind,
+    /// Whether a quorum queue may be declared again as a queue of another type, by programs that can't be changed yet.
+    pub relaxed_quorum_redeclaration: bool,
+    /// How long a consumer may keep a message unsettled, where neither it nor its queue nor a policy says; `None` for as long as
+    /// it likes.
+    pub consumer_timeout: Option<Duration>,
     /// The product named in the server properties; some clients choose their dialect by it.
     pub product: String,
     /// The version named in the server properties.
@@ -146,6 +151,8 @@ impl Default for Config {
                 .min(MOST_WORKERS),
             connections_together: 4,
             default_queue_type: QueueKind::Classic,
+            relaxed_quorum_redeclaration: false,
+            consumer_timeout: None,
             product: "Leveret".to_owned(),
             product_version: env!("CARGO_PKG_VERSION").to_owned(),
             heartbeat: 60,

@@ -241,6 +241,8 @@ fn settings(config: &Config) -> Result<Settings, DataDirError> {
         max_message_size: config.max_message_size,
         handshake_timeout: config.handshake_timeout,
         default_queue_type: config.default_queue_type,
+        relaxed_quorum_redeclaration: config.relaxed_quorum_redeclaration,
+        consumer_timeout: config.consumer_timeout,
         workers: config.workers,
         connections_together: config.connections_together,
         memory_limit: config.memory_limit.of(machine::memory().unwrap_or(u64::MAX)),

@@ -73,6 +73,18 @@ pub(super) struct Options {
     /// queue can be a quorum queue
     #[arg(long, value_name = "TYPE", env = "LEVERET_DEFAULT_QUEUE_TYPE", default_value = "classic", value_parser = queue_type)]
     default_queue_type: QueueKind,
+    /// Let a quorum queue be declared again as one of another type, by programs that can't be changed yet
+    #[arg(long, env = "LEVERET_RELAXED_QUORUM_REDECLARATION")]
+    relaxed_quorum_redeclaration: bool,
+    /// How long a consumer may keep a message unsettled, in seconds, where neither it nor its queue nor a policy says; 0 for as
+    /// long as it likes
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "LEVERET_CONSUMER_TIMEOUT",
+        default_value_t = 0
+    )]
+    consumer_timeout: u32,
     /// What to log: off, error, warn, info, debug, trace, or TARGET=LEVEL,...
     #[arg(long, value_name = "FILTER", env = "LEVERET_LOG", default_value = "info", value_parser = LogFilter::parse)]
     log: LogFilter,
@@ -131,6 +143,9 @@ impl Options {
             workers: self.workers.unwrap_or(default.workers),
             connections_together: self.connections_together,
             default_queue_type: self.default_queue_type,
+            relaxed_quorum_redeclaration: self.relaxed_quorum_redeclaration,
+            consumer_timeout: (self.consumer_timeout > 0)
+                .then(|| Duration::from_secs(self.consumer_timeout.into())),
             product: self.product.unwrap_or(default.product),
             product_version: self.product_version.unwrap_or(default.product_version),
             heartbeat: self.heartbeat.unwrap_or(default.heartbeat),

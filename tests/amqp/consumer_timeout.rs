@@ -1,5 +1,8 @@
 //! `x-consumer-timeout`: how long a delivery may be unsettled.
 
+use std::time::Duration;
+
+use leveret::Config;
 use leveret_protocol::method::basic;
 use leveret_protocol::method::queue::{Declare, DeclareOk};
 use leveret_protocol::{FieldTable, FieldValue};
@@ -69,6 +72,38 @@ fn a_consumer_may_have_a_limit_of_its_own() {
     let again = patient.delivery();
     assert_eq!((again.body, again.redelivered), (lost.body, true));
     assert_eq!(patient.consumers("q"), 1);
+}
+
+#[test]
+fn the_broker_s_limit_holds_where_nobody_says_another() {
+    let broker = Broker::with(Config {
+        consumer_timeout: Some(Duration::from_millis(300)),
+        ..Config::local()
+    });
+    let connection = broker.connect();
+    let (plain, lifted, patient) = (connection.channel(), connection.channel(), connection.channel());
+    plain.declare("plain");
+    lifted.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([("x-consumer-timeout", 0)]),
+        ..queue("lifted")
+    });
+    patient.declare("patient");
+    lifted.consume("lifted");
+    patient.consume_as(basic::Consume {
+        queue: "patient",
+        ..with_timeout(0.into())
+    });
+    let tag = plain.consume("plain");
+    for (channel, name) in [(&lifted, "lifted"), (&patient, "patient"), (&plain, "plain")] {
+        channel.publish("", name, name);
+        assert_eq!(channel.delivery().body, name.as_bytes());
+    }
+    assert_eq!(plain.expect::<basic::Cancel<'_>>().consumer_tag, tag);
+    // These were handed out before.
+    for (channel, name) in [(&lifted, "lifted"), (&patient, "patient")] {
+        assert_eq!((channel.ready(name), channel.consumers(name)), (0, 1), "{name}");
+    }
+    assert_eq!(plain.ready("plain"), 1);
 }
 
 #[test]

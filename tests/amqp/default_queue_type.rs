@@ -126,3 +126,40 @@ fn a_virtual_host_has_its_own_default_also_after_a_restart() {
         Err(VhostError::NoVhost("missing".into()))
     );
 }
+
+#[test]
+fn where_that_is_allowed_a_quorum_queue_is_declared_again_as_a_classic_one() {
+    let relaxed = Broker::with(Config {
+        relaxed_quorum_redeclaration: true,
+        ..Config::local()
+    });
+    let connection = relaxed.connect();
+    let channel = connection.channel();
+    declare(&channel, of_type("quorum", durable("q")));
+    declare(&channel, of_type("classic", durable("q")));
+    declare(&channel, durable("q"));
+    assert_eq!(kind_of(&relaxed, "q").0, QueueKind::Quorum);
+    let limited = Declare {
+        arguments: FieldTable::from_iter([("x-max-length", 5)]),
+        ..durable("q")
+    };
+    connection.channel().fails(
+        limited,
+        406,
+        "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': \
+         received the value '5' of type 'signedint' but current is none",
+    );
+    connection.channel().fails(
+        queue("q"),
+        406,
+        "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': \
+         received 'false' but current is 'true'",
+    );
+    declare(&channel, durable("classic"));
+    connection.channel().fails(
+        of_type("quorum", durable("classic")),
+        406,
+        "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'classic' in vhost '/': \
+         received the value 'quorum' of type 'longstr' but current is none",
+    );
+}

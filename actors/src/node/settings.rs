@@ -68,6 +68,11 @@ pub struct Settings {
     pub free_space: Option<FreeSpace>,
     /// The type of a queue whose declaration asks for none, unless its virtual host says otherwise.
     pub default_queue_type: QueueKind,
+    /// Whether a quorum queue may be declared again as a queue of another type: the types are not compared then.
+    pub relaxed_quorum_redeclaration: bool,
+    /// How long a consumer may keep a message unsettled, where neither it nor its queue nor a policy says. `None`, and zero, is
+    /// as long as it likes.
+    pub consumer_timeout: Option<Duration>,
     /// Virtual hosts that exist from the start.
     pub vhosts: Vec<String>,
     /// Who may do what.
@@ -98,6 +103,8 @@ impl Default for Settings {
             memory_limit: u64::MAX,
             free_space: None,
             default_queue_type: QueueKind::Classic,
+            relaxed_quorum_redeclaration: false,
+            consumer_timeout: None,
             vhosts: vec!["/".into()],
             authority: Arc::new(Users::default()),
         }

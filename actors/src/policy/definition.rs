@@ -78,9 +78,6 @@ impl Meaning {
                 return Err(InvalidPolicy::new(format!("{value} is not a valid {what}")));
             }
         }
-        // Zero is no limit.
-        let timeout = &mut meaning.terms.consumer_timeout;
-        timeout.take_if(|timeout| timeout.is_zero());
         Ok(meaning)
     }
 

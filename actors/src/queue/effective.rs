@@ -34,7 +34,7 @@ pub struct Effective {
     pub delivery_limit: Option<u32>,
     /// Which returned messages wait before they are ready again, and how long.
     pub retry: Option<Retry>,
-    /// How long a consumer may keep a message unsettled; never zero.
+    /// How long a consumer may keep a message unsettled; zero for as long as it likes.
     pub consumer_timeout: Option<Duration>,
     /// Which messages are dropped because they were here before.
     pub deduplication: Option<Deduplication>,
@@ -95,6 +95,15 @@ impl Effective {
             consumer_timeout: terms.consumer_timeout,
             deduplication: options.deduplication.clone(),
             delays: false,
+        }
+    }
+
+    /// The same, with the broker's own limit where nobody says how long a consumer may keep a message.
+    #[must_use]
+    pub fn or_timeout(self, timeout: Option<Duration>) -> Self {
+        Effective {
+            consumer_timeout: self.consumer_timeout.or(timeout),
+            ..self
         }
     }
 }
@@ -188,6 +197,31 @@ mod tests {
         );
         let merged = Effective::of(&options, None, Some(&operator));
         assert_eq!(merged.max_length, Some(7));
+    }
+
+    #[test]
+    fn a_consumer_timeout_of_zero_lifts_the_broker_s_and_no_policy_s() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let held = |declared: Option<i32>, policy: Option<u64>| {
+            let arguments = declared.map(|ms| ("x-consumer-timeout", FieldValue::from(ms)));
+            let options = match arguments {
+                Some(argument) => self::declared([argument]),
+                None => self::declared([]),
+            };
+            let policy = policy.map(|seconds| Terms {
+                consumer_timeout: Some(Duration::from_secs(seconds)),
+                ..Terms::default()
+            });
+            let effective = Effective::of(&options, policy.as_ref(), None);
+            effective.or_timeout(seconds(9)).consumer_timeout
+        };
+        assert_eq!(held(None, None), seconds(9));
+        assert_eq!(held(Some(0), None), seconds(0));
+        assert_eq!(held(None, Some(0)), seconds(0));
+        assert_eq!(held(None, Some(60)), seconds(60));
+        assert_eq!(held(Some(0), Some(60)), seconds(60));
+        assert_eq!(held(Some(5_000), Some(0)), seconds(5));
+        assert_eq!(held(Some(5_000), Some(60)), seconds(5));
     }
 
     #[test]

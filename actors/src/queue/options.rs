@@ -181,9 +181,7 @@ fn terms(arguments: &Arguments<'_>) -> Result<Terms, Exception> {
         )?,
         retry_min: arguments.time("x-delayed-retry-min")?,
         retry_max: arguments.time("x-delayed-retry-max")?,
-        consumer_timeout: arguments
-            .time("x-consumer-timeout")?
-            .filter(|time| !time.is_zero()),
+        consumer_timeout: arguments.time("x-consumer-timeout")?,
     })
 }
 

@@ -52,7 +52,8 @@ pub(super) type Overdue = BTreeMap<(ChannelId, u64), Vec<u32>>;
 impl QueueState {
     /// This is how long a delivery may be unsettled from now on, if its consumer does not say otherwise.
     pub fn amend_overtime(&mut self, effective: &Effective) {
-        self.overtime.timeout = effective.consumer_timeout;
+        let timeout = effective.consumer_timeout;
+        self.overtime.timeout = timeout.filter(|timeout| !timeout.is_zero());
         if self.overtime.timeout.is_none() {
             self.overtime.notes.remove(&None);
             self.overtime.got.clear();

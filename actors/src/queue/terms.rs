@@ -32,7 +32,7 @@ pub struct Terms {
     pub retry_min: Option<Duration>,
     /// The longest a message waits after a return.
     pub retry_max: Option<Duration>,
-    /// How long a consumer may keep a message unsettled; never zero.
+    /// How long a consumer may keep a message unsettled; zero for as long as it likes.
     pub consumer_timeout: Option<Duration>,
 }
 
@@ -93,7 +93,7 @@ impl Terms {
             retry: self.retry.or(other.retry),
             retry_min: smaller(self.retry_min, other.retry_min),
             retry_max: smaller(self.retry_max, other.retry_max),
-            consumer_timeout: smaller(self.consumer_timeout, other.consumer_timeout),
+            consumer_timeout: shorter(self.consumer_timeout, other.consumer_timeout),
         }
     }
 }
@@ -162,6 +162,16 @@ fn smaller<T: Ord>(one: Option<T>, two: Option<T>) -> Option<T> {
     match (one, two) {
         (Some(one), Some(two)) => Some(one.min(two)),
         (one, two) => one.or(two),
+    }
+}
+
+/// As [`smaller`], where zero is longer than any time.
+fn shorter(one: Option<Duration>, two: Option<Duration>) -> Option<Duration> {
+    let endless = |time: &Option<Duration>| time.is_some_and(|time| time.is_zero());
+    match (endless(&one), endless(&two)) {
+        (true, false) => two.or(one),
+        (false, true) => one.or(two),
+        _ => smaller(one, two),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::exchange::bindings::Destination;
 use crate::exchange::messages as exchange;
 use crate::exchange::options::ExchangeOptions;
 use crate::name::Name;
-use crate::queue::options::{self, QueueOptions};
+use crate::queue::options::{self, QueueKind, QueueOptions};
 
 /// The argument with which a client chooses how the name it gets begins.
 fn name_prefix(options: &QueueOptions) -> Option<&str> {
@@ -44,11 +44,25 @@ impl VirtualHost {
         if existing.is_locked_for(mail.connection) || existing.options.exclusive != mail.options.exclusive {
             return Some(Err(options::locked(name, vhost)));
         }
-        let same = existing.options.check_equivalent(&mail.options, name, vhost);
+        let same = match self.overlooks_type_of(&existing.options) {
+            false => existing.options.check_equivalent(&mail.options, name, vhost),
+            true => {
+                let wanted = QueueOptions {
+                    kind: existing.options.kind,
+                    ..mail.options.clone()
+                };
+                existing.options.check_equivalent(&wanted, name, vhost)
+            }
+        };
         Some(same.map(|()| Declared {
             queue: existing,
             new: false,
         }))
+    }
+
+    /// Whether any type of queue may be asked for where there is this one.
+    fn overlooks_type_of(&self, existing: &QueueOptions) -> bool {
+        self.node.settings.relaxed_quorum_redeclaration && existing.kind == QueueKind::Quorum
     }
 
     fn declare_new_queue(&mut self, mail: DeclareQueue, ctx: &mut Context<Self>) -> Answer<Declared> {

@@ -12,7 +12,9 @@ use super::messages::{ClearPolicy, SetPolicy};
 use crate::exchange::options::ExchangeOptions;
 use crate::name::Name;
 use crate::policy::{Policies, PolicyClass};
+use crate::queue::effective::Effective;
 use crate::queue::messages::Amend;
+use crate::queue::options::QueueOptions;
 
 type Answer<T> = ResponseActFuture<VirtualHost, Result<T, NotRecorded>>;
 
@@ -44,12 +46,18 @@ impl VirtualHost {
         )
     }
 
+    /// What holds for a queue under these policies, and what the broker says where they don't.
+    pub(super) fn effective(&self, policies: &Policies, name: &str, options: &QueueOptions) -> Effective {
+        let effective = policies.effective(name, options);
+        effective.or_timeout(self.node.settings.consumer_timeout)
+    }
+
     fn put_policies(&mut self, policies: Policies) {
         let before = self.directory.policies();
         self.directory.put_policies(policies.clone());
         for queue in self.directory.queues() {
-            let effective = policies.effective(&queue.name, &queue.options);
-            if effective != before.effective(&queue.name, &queue.options) {
+            let effective = self.effective(&policies, &queue.name, &queue.options);
+            if effective != self.effective(&before, &queue.name, &queue.options) {
                 queue.addr.do_send(Amend(Arc::new(effective)));
             }
         }

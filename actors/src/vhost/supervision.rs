@@ -126,7 +126,7 @@ impl VirtualHost {
         let seed = QueueSeed {
             id,
             name: name.clone(),
-            effective: Arc::new(self.directory.policies().effective(&name, &options)),
+            effective: Arc::new(self.effective(&self.directory.policies(), &name, &options)),
             options: Arc::clone(&options),
             store_id,
             journal: self.journal(options.durable, store_id),
