@@ -67,6 +67,7 @@ pub mod publication;
 pub mod queue;
 pub mod return_address;
 pub mod traffic;
+mod trust;
 mod turn;
 pub mod vhost;
 pub mod window;

@@ -14,7 +14,7 @@
 //! - `active`, `spare`: the file that is written to, and one that is kept for the next
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
 //! - [`recovery`], `recovered_queue`, [`checkpoint`]: what was there before
-//! - [`writer`], `reader`: the threads of the log
+//! - [`writer`], `patience`, `reader`: the threads of the log
 //! - [`inspect`]: what a journal holds that no broker uses
 //! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
 
@@ -40,6 +40,7 @@ pub mod log;
 mod notes;
 mod op;
 mod opening;
+mod patience;
 mod pieces;
 mod place;
 mod reader;

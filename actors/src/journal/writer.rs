@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::log::{Log, Op};
+use super::patience::Patience;
 use super::reader::{Load, Question, Reader};
 use super::record::Positions;
 use super::{Keeper, Kept, Notice, Told};
@@ -102,6 +103,7 @@ impl Writer {
             ended: false,
             failing: false,
             clean_after: None,
+            patience: Patience::new(),
             health: Box::new(health),
         };
         let handle = spawn(keeper.writer(), move || {
@@ -198,6 +200,7 @@ struct WriterThread {
     failing: bool,
     /// No copies are made before.
     clean_after: Option<Instant>,
+    patience: Patience,
     health: Box<dyn Fn(Health) + Send>,
 }
 
@@ -231,7 +234,8 @@ impl WriterThread {
         let first = if busy {
             self.inbox.try_recv().ok()
         } else {
-            match self.wait() {
+            let soon = self.patience.look_again(&self.inbox);
+            match soon.map_or_else(|| self.wait(), Ok) {
                 Ok(mail) => Some(mail),
                 Err(RecvTimeoutError::Timeout) => {
                     let _ = self.log.flush();
@@ -307,6 +311,9 @@ impl WriterThread {
         let mut safe: FxHashMap<StoreId, u64> = FxHashMap::default();
         for (store, ticket) in self.log.take_safe() {
             safe.insert(store, ticket);
+        }
+        if !safe.is_empty() {
+            self.patience.told(self.log.sink.gather.len());
         }
         for (store, upto) in safe {
             if let Some(queue) = self.queues.get(&store) {

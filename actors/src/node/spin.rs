@@ -11,12 +11,10 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The score of a worker for which looking again has always paid.
-const BEST: u8 = 8;
+use crate::trust::Trust;
+
 /// Bytes from which on a turn is work in bulk: the more has come by the next turn, the less each message costs.
 const BULK: usize = 4096;
-/// How often a worker for which it does not pay sleeps at once before it tries again.
-const REST: u8 = 32;
 
 thread_local! {
     static DONE: Cell<Done> = const { Cell::new(Done::NOTHING) };
@@ -154,41 +152,10 @@ impl Spin {
     }
 }
 
-/// Whether a hope was fulfilled so far.
-#[derive(Debug)]
-struct Trust {
-    score: u8,
-    /// Times the worker slept at once since it last tried.
-    rested: u8,
-}
-
-impl Trust {
-    const fn new() -> Self {
-        Trust {
-            score: BEST,
-            rested: 0,
-        }
-    }
-
-    fn paid(&mut self) {
-        self.score = BEST.min(self.score + 1);
-    }
-
-    fn failed(&mut self) {
-        self.score = self.score.saturating_sub(1);
-    }
-
-    /// Whether to try once more; now and then though it does not pay.
-    fn tries(&mut self) -> bool {
-        let tries = self.score > 0 || self.rested >= REST;
-        self.rested = if tries { 0 } else { self.rested + 1 };
-        tries
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::{BEST, REST};
 
     const MOVED: Done = Done {
         moved: 1,
