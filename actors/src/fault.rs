@@ -20,7 +20,8 @@ use crate::exchange::actor::Exchange;
 use crate::id::ChannelId;
 use crate::listener::actor::Listener;
 use crate::listener::reception::Reception;
-use crate::publication::{Handout, Publication};
+use crate::publication::Publication;
+use crate::queue::Convoy;
 use crate::queue::actor::Queue;
 use crate::queue::forwarding::Forward;
 use crate::vhost::actor::VirtualHost;
@@ -240,8 +241,7 @@ impl Handler<Inject> for Queue {
             (Fault::Forwarder(..), Some((holder, forwarder))) => {
                 DOOMED.store(holder.0, Ordering::Relaxed);
                 forwarder.do_send(Forward {
-                    handout: Handout::default(),
-                    reasons: Vec::new(),
+                    convoy: Convoy::default(),
                     effective: Arc::clone(&self.effective),
                 });
             }

@@ -512,10 +512,10 @@ fn the_dead_leave_memory_beyond_what_the_forwarder_can_have_soon() {
     assert!(queue.bytes() < before / 4, "{} of {before} bytes", queue.bytes());
 
     let forwarder = ChannelId::next();
-    let (handout, _) = queue.next_dead(forwarder).unwrap();
-    let keys = Vec::from_iter(handout.deliveries.iter().map(|delivery| delivery.key));
+    let convoy = queue.next_dead(forwarder).unwrap();
+    assert_eq!(convoy.len(), 4_096);
     assert_eq!(queue.load(1 << 20), None, "the forwarder has enough");
-    queue.settle(forwarder, Outcome::Ack, &keys);
+    assert_eq!(queue.settle_dead(forwarder, 0..=4_095), 4_096);
     let load = queue.load(1 << 20).unwrap();
     assert_eq!(
         load.positions,

@@ -15,7 +15,6 @@ use slab::Slab;
 
 use super::mailbag::Mailbag;
 use crate::id::{ChannelId, QueueId};
-use crate::publication::Page;
 use crate::queue::Outcome;
 use crate::queue::actor::Queue;
 use crate::queue::messages::{Attach, Detach, QueueNotice, Settle};
@@ -176,11 +175,6 @@ impl Attachments {
             self.settled.push(key);
         }
         attachment.settle(outcome, delivery);
-    }
-
-    /// Posts the publications gathered, which are all in `page`.
-    pub(crate) fn post_publications(&mut self, page: Arc<Page>) {
-        self.mailbag.post_page(page);
     }
 
     /// Whether settlements were gathered.

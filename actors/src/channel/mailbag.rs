@@ -183,11 +183,6 @@ impl Mailbag {
     pub(super) fn post(&self) {
         self.0.borrow_mut().post();
     }
-
-    /// Posts the parcels, whose offsets are in a page made elsewhere.
-    pub(super) fn post_page(&self, page: Arc<Page>) {
-        self.0.borrow_mut().post_page(page, None);
-    }
 }
 
 impl Contents {

@@ -43,15 +43,6 @@ impl Courses {
     pub(super) fn clear(&mut self) {
         self.known.clear();
     }
-
-    /// How many bytes longer the last message became.
-    pub(super) fn growth(&self) -> usize {
-        let last = self.known.last();
-        last.map_or(0, |last| {
-            let (is, was) = (last.outgoing.properties.len(), last.was.properties.len());
-            is.saturating_sub(was)
-        })
-    }
 }
 
 /// The way of a message, and of all like it.

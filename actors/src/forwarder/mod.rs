@@ -5,8 +5,10 @@
 //! messages and settles them. A message leaves its queue only when every target has it safely.
 
 pub(crate) mod actor;
+mod carrying;
 mod course;
 mod death;
 mod errand;
 mod gathered;
 mod ledger;
+mod underway;

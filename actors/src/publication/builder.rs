@@ -1,5 +1,8 @@
 //! The making of pages.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,17 +10,21 @@ use leveret_protocol::Body;
 use leveret_protocol::properties::flags;
 
 use super::memory::Room;
-use super::page::{FLAG, HEADER, Header, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, route_lengths};
+use super::page::{
+    FLAG, HEADER, Header, PLACE, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, route_lengths,
+};
 
 /// Bodies above this many bytes are shared by reference instead of copied.
 const LARGE: usize = 32 * 1024;
+/// Properties of so many bytes are written once for all publications in a row that have them.
+const LONG: usize = 32;
 /// A block of up to so many bytes stays with its builder, which may be idle for long.
 const KEPT: usize = 16 * 1024;
 
 /// Writes a page.
 ///
 /// Bounds: the part of a page that is not large bodies must stay below 2 GiB, properties and body of one
-/// publication below 1 GiB each. A batch is far smaller than that.
+/// publication below 512 MiB each. A batch is far smaller than that.
 #[derive(Debug, Default)]
 pub struct PageBuilder {
     records: Vec<u8>,
@@ -27,8 +34,18 @@ pub struct PageBuilder {
     flags: u16,
     /// Where the last route is.
     route: Option<u32>,
+    /// Where the last long properties are, and how many bytes.
+    properties: (u32, u32),
     /// Size of the page before, and likely of this one.
     expected: usize,
+}
+
+/// What a record is but for its body.
+struct Stem<'p> {
+    header: Header,
+    properties: &'p [u8],
+    /// Where the same properties are already.
+    place: [u8; PLACE],
 }
 
 impl PageBuilder {
@@ -67,9 +84,24 @@ impl PageBuilder {
         self.write(publication)
     }
 
-    /// Makes room for so many bytes more, so that what is about to be written is not moved meanwhile.
-    pub fn reserve(&mut self, bytes: usize) {
-        self.records.reserve(bytes);
+    /// Adds publications that are like this one and have other bodies: those of the publications at `offsets` of a page. `copied`
+    /// gets their offsets here, in order.
+    pub fn copy_all(
+        &mut self,
+        like: &Publication<'_>,
+        page: &Page,
+        offsets: &[u32],
+        mut copied: impl FnMut(u32),
+    ) {
+        let Some((&first, others)) = offsets.split_first() else {
+            return;
+        };
+        let stem = self.stem(like);
+        copied(self.add(&stem, page.body(first)));
+        let stem = self.stem(like);
+        for &offset in others {
+            copied(self.add(&stem, page.body(offset)));
+        }
     }
 
     /// Bytes written so far, large bodies included.
@@ -88,6 +120,7 @@ impl PageBuilder {
         let large = std::mem::take(&mut self.large);
         self.large_bytes = 0;
         self.route = None;
+        self.properties = (0, 0);
         Arc::new(Page {
             records: self.take_records(),
             large,
@@ -134,24 +167,53 @@ impl PageBuilder {
 
     #[inline(always)]
     fn write(&mut self, publication: Publication<'_>) -> u32 {
-        let Publication { properties, body, .. } = publication;
+        let stem = self.stem(&publication);
+        self.add(&stem, publication.body)
+    }
+
+    /// What the record of a publication begins with if it is the next. So do those that follow and differ in their bodies alone,
+    /// if this is the second of them or later.
+    #[inline(always)]
+    fn stem<'p>(&mut self, publication: &Publication<'p>) -> Stem<'p> {
+        let properties = publication.properties;
         let route = self.write_route(short(publication.exchange), short(publication.routing_key));
-        let offset = self.here();
-        let bytes = body.as_slice();
-        let large = bytes.len() > LARGE;
-        let inside = if large { size_of::<u32>() } else { bytes.len() };
-        self.make_room(HEADER + properties.len() + inside);
+        let repeated = properties.len() >= LONG && self.repeats(properties);
+        self.flags |= flags(properties);
         let header = Header {
             route,
             dead_lettered: publication.dead_lettered,
             properties_len: properties.len() as u32 & PROPERTIES_LEN,
+            repeated,
             persistent: publication.persistent,
             blind: publication.blind,
+            body_len: 0,
+            large: false,
+        };
+        let place = self.properties.0.to_le_bytes();
+        Stem {
+            header,
+            properties,
+            place,
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, stem: &Stem<'_>, body: Body<'_>) -> u32 {
+        let offset = self.here();
+        let bytes = body.as_slice();
+        let large = bytes.len() > LARGE;
+        let properties = match stem.header.repeated {
+            true => stem.place.as_slice(),
+            false => stem.properties,
+        };
+        let inside = if large { PLACE } else { bytes.len() };
+        self.make_room(HEADER + properties.len() + inside);
+        let header = Header {
             body_len: bytes.len() as u32 & !FLAG,
             large,
+            ..stem.header
         };
         header.write(&mut self.records);
-        self.flags |= flags(properties);
         self.records.extend_from_slice(properties);
         if large {
             self.push_large(own(body));
@@ -159,6 +221,18 @@ impl PageBuilder {
             self.records.extend_from_slice(bytes);
         }
         offset
+    }
+
+    /// Whether these properties are those before. If not, they are now, and are about to be written.
+    #[inline]
+    fn repeats(&mut self, properties: &[u8]) -> bool {
+        let (at, len) = self.properties;
+        let before = self.records.get(at as usize..).unwrap_or_default();
+        if len as usize == properties.len() && before.starts_with(properties) {
+            return true;
+        }
+        self.properties = (self.here() + HEADER as u32, properties.len() as u32);
+        false
     }
 
     fn push_large(&mut self, body: Bytes) {
@@ -215,162 +289,4 @@ fn own(body: Body<'_>) -> Bytes {
 
 fn short(bytes: &[u8]) -> &[u8] {
     bytes.get(..255).unwrap_or(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use leveret_protocol::OwnedProperties;
-
-    use super::*;
-
-    fn small(body: &[u8]) -> Body<'_> {
-        Body::Slice(body)
-    }
-
-    #[test]
-    fn a_publication_reads_back_as_it_was_written() {
-        let mut builder = PageBuilder::new();
-        let first = builder.push("orders", "eu.new", &[0x10, 0, 2], true, small(b"hello"));
-        let second = builder.push("", "q", &[0, 0], false, small(b""));
-        let page = builder.finish();
-        let publication = page.get(first);
-        assert_eq!(publication.exchange, b"orders");
-        assert_eq!(publication.routing_key, b"eu.new");
-        assert_eq!(publication.properties, [0x10, 0, 2]);
-        assert!(publication.persistent);
-        assert_eq!(publication.body, Body::Slice(b"hello"));
-        assert_eq!(publication.body_len, 5);
-        let publication = page.get(second);
-        assert_eq!(
-            (publication.exchange, publication.routing_key),
-            (&b""[..], &b"q"[..])
-        );
-        assert!(!publication.persistent);
-        assert_eq!(publication.body_len, 0);
-    }
-
-    #[test]
-    fn a_page_knows_whether_something_in_it_expires() {
-        let mut builder = PageBuilder::new();
-        builder.push("", "q", &[0, 0], true, small(b""));
-        assert!(!builder.finish().timed());
-        let properties = OwnedProperties::new().with_expiration("1").encode();
-        builder.push("", "q", &properties, true, small(b""));
-        builder.push("", "q", &[0, 0], true, small(b""));
-        assert!(builder.finish().timed());
-        builder.push("", "q", &[0, 0], true, small(b""));
-        assert!(!builder.finish().timed(), "that was the page before");
-    }
-
-    #[test]
-    fn a_page_knows_whether_something_in_it_has_a_priority() {
-        let mut builder = PageBuilder::new();
-        let plain = builder.push("", "q", &[0, 0], true, small(b""));
-        assert!(!builder.finish().has_priorities());
-        builder.push("", "q", &[0, 0], true, small(b""));
-        let properties = OwnedProperties::new().with_priority(7).encode();
-        let urgent = builder.push("", "q", &properties, true, small(b""));
-        let page = builder.finish();
-        assert!(page.has_priorities());
-        assert_eq!((page.priority(plain), page.priority(urgent)), (None, Some(7)));
-    }
-
-    #[test]
-    fn a_copy_is_dead_lettered_if_its_original_is() {
-        let mut builder = PageBuilder::new();
-        let plain = builder.push("x", "k", &[0, 0], true, small(b"plain"));
-        let page = builder.finish();
-        let dead = builder.copy(Publication {
-            dead_lettered: true,
-            ..page.get(plain)
-        });
-        let page = builder.finish();
-        let original = page.get(dead);
-        assert!(original.dead_lettered && original.persistent);
-        let copy = builder.copy(original.clone());
-        let (page, cost) = (builder.finish(), page.cost(dead));
-        assert_eq!((page.get(copy), page.cost(copy)), (original, cost));
-    }
-
-    #[test]
-    fn a_run_of_equal_routes_is_written_once() {
-        let mut builder = PageBuilder::new();
-        builder.push("exchange", "key", &[0, 0], false, small(b"body"));
-        let one = builder.len();
-        builder.push("exchange", "key", &[0, 0], false, small(b"body"));
-        let two = builder.len();
-        builder.push("exchangek", "ey", &[0, 0], false, small(b"body"));
-        let three = builder.len();
-        assert_eq!(two - one, HEADER as u64 + 2 + 4);
-        assert_eq!(three - two, one);
-    }
-
-    #[test]
-    fn a_large_body_is_shared_by_reference() {
-        let body = Bytes::from(vec![7; LARGE + 1]);
-        let mut builder = PageBuilder::new();
-        let offset = builder.push("", "q", &[0, 0], false, Body::Shared(body.clone()));
-        let page = builder.finish();
-        let Body::Shared(shared) = page.get(offset).body else {
-            panic!("copied")
-        };
-        assert_eq!(shared.as_ptr(), body.as_ptr());
-        assert_eq!(page.bytes(), u64::from(page.cost(offset)));
-    }
-
-    #[test]
-    fn a_small_shared_body_is_copied_so_that_it_pins_nothing() {
-        let mut builder = PageBuilder::new();
-        let offset = builder.push("", "q", &[0, 0], false, Body::Shared(Bytes::from_static(b"abc")));
-        assert_eq!(builder.finish().get(offset).body, Body::Slice(b"abc"));
-    }
-
-    #[test]
-    fn costs_add_up_to_the_page() {
-        let mut builder = PageBuilder::new();
-        let big = vec![1; LARGE * 2];
-        let mut offsets = Vec::new();
-        for key in ["a", "a", "b", "a", "a", "a"] {
-            offsets.push(builder.push("x", key, &[0, 0], false, small(b"12345")));
-        }
-        offsets.push(builder.push("x", "a", &[0, 0], false, small(&big)));
-        let page = builder.finish();
-        let costs: u64 = offsets.iter().map(|&offset| u64::from(page.cost(offset))).sum();
-        assert_eq!(costs, page.bytes());
-    }
-
-    #[test]
-    fn a_finished_builder_starts_over() {
-        let mut builder = PageBuilder::new();
-        builder.push("x", "k", &[0, 0], false, small(b"first"));
-        builder.finish();
-        assert!(builder.is_empty());
-        let offset = builder.push("x", "k", &[0, 0], false, small(b"second"));
-        let page = builder.finish();
-        assert_eq!(page.get(offset).exchange, b"x");
-        assert_eq!(page.get(offset).body, Body::Slice(b"second"));
-    }
-
-    #[test]
-    fn a_page_carries_little_spare_room() {
-        let mut builder = PageBuilder::new();
-        for _ in 0..1_000 {
-            builder.push("", "q", &[0, 0], false, small(&[0; 100]));
-        }
-        builder.finish();
-        builder.push("", "q", &[0, 0], false, small(&[0; 16]));
-        let page = builder.finish();
-        assert!(page.records.capacity() <= page.records.len() * 5 / 4);
-    }
-
-    #[test]
-    fn a_foreign_offset_does_no_harm() {
-        let mut builder = PageBuilder::new();
-        builder.push("", "q", &[0, 0], false, small(b"abc"));
-        let page = builder.finish();
-        for offset in [1, 5, 17, 4_000, u32::MAX] {
-            page.get(offset);
-            page.cost(offset);
-        }
-    }
 }

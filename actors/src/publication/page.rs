@@ -8,10 +8,12 @@
 //! record   route offset u32       | properties length u32 | body length u32 | properties | body
 //!          top bit: dead-lettered   top bit: persistent     top bit: large
 //!                                   next bit: blind
+//!                                   next bit: those of an earlier record
 //! ```
 //!
-//! A route is written once per run of records that share it, just before the first of them. A large body
-//! stays outside the block: its record holds the index (u32) into the page's large bodies.
+//! A route is written once per run of records that share it, just before the first of them. So are long properties: the records
+//! that follow hold the place (u32) of those of the first instead. A large body stays outside the block: its record holds the
+//! index (u32) into the page's large bodies.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,8 +28,12 @@ use super::memory::Room;
 pub(super) const FLAG: u32 = 1 << 31;
 /// The bit below it in the length of the properties: blind.
 const BLIND: u32 = 1 << 30;
+/// The bit below that: its properties are those of an earlier record.
+const REPEATED: u32 = 1 << 29;
 /// The length of properties without what else is said there.
-pub(super) const PROPERTIES_LEN: u32 = !(FLAG | BLIND);
+pub(super) const PROPERTIES_LEN: u32 = !(FLAG | BLIND | REPEATED);
+/// Bytes of the place of properties, where they are not themselves.
+pub(super) const PLACE: usize = size_of::<u32>();
 /// Bytes of a record before its properties.
 pub(super) const HEADER: usize = 12;
 /// Bytes of a route before its exchange.
@@ -93,26 +99,41 @@ impl Page {
     pub fn get(&self, offset: u32) -> Publication<'_> {
         let header = self.header(offset);
         let (exchange, routing_key) = self.route(header.route);
-        let properties_at = offset as usize + HEADER;
-        let body_at = properties_at + header.properties_len as usize;
-        let body = match header.large {
-            false => Body::Slice(self.slice(body_at, header.body_len as usize)),
-            true => Body::Shared(
-                self.large
-                    .get(self.large_index(body_at))
-                    .cloned()
-                    .unwrap_or_default(),
-            ),
-        };
+        let (properties, body_at) = self.properties_of(offset, &header);
         Publication {
             exchange,
             routing_key,
-            properties: self.slice(properties_at, header.properties_len as usize),
-            body,
+            properties,
+            body: self.body_at(body_at, &header),
             persistent: header.persistent,
             dead_lettered: header.dead_lettered,
             blind: header.blind,
             body_len: header.body_len,
+        }
+    }
+
+    /// The body of the publication at `offset`.
+    #[inline]
+    pub fn body(&self, offset: u32) -> Body<'_> {
+        let header = self.header(offset);
+        let (_, at) = self.properties_of(offset, &header);
+        self.body_at(at, &header)
+    }
+
+    /// Whether the publications at two offsets differ in nothing but their bodies. Some that do are not recognized.
+    #[inline]
+    pub fn are_alike(&self, one: u32, other: u32) -> bool {
+        let (first, second) = (self.header(one), self.header(other));
+        let alike = Header {
+            body_len: second.body_len,
+            large: second.large,
+            repeated: second.repeated,
+            ..first
+        };
+        alike == second && {
+            let (before, _) = self.properties_of(one, &first);
+            let (after, _) = self.properties_of(other, &second);
+            std::ptr::eq(before, after) || before == after
         }
     }
 
@@ -140,8 +161,7 @@ impl Page {
     /// The properties of the publication at `offset`, as they came: flags and values.
     #[inline]
     pub fn properties(&self, offset: u32) -> &[u8] {
-        let len = self.header(offset).properties_len;
-        self.slice(offset as usize + HEADER, len as usize)
+        self.properties_of(offset, &self.header(offset)).0
     }
 
     /// Length of the body of the publication at `offset`, in bytes.
@@ -156,8 +176,9 @@ impl Page {
         self.header(offset).persistent
     }
 
-    /// What the publication at `offset` costs: its record with its body, and its route when it is the first of a run.
-    /// The costs of all publications of a page add up to its [`bytes`](Self::bytes).
+    /// What the publication at `offset` costs: its record with its properties and its body, and its route when it is the first
+    /// of a run. The costs of all publications of a page add up to its [`bytes`](Self::bytes), or to more where properties
+    /// repeat themselves: each is sent with its own.
     #[inline]
     pub fn cost(&self, offset: u32) -> u32 {
         let header = self.header(offset);
@@ -168,7 +189,7 @@ impl Page {
         } else {
             0
         };
-        let index = if header.large { size_of::<u32>() } else { 0 };
+        let index = if header.large { PLACE } else { 0 };
         let inside = HEADER + own_route + index;
         (inside as u32)
             .saturating_add(header.properties_len)
@@ -210,14 +231,38 @@ impl Page {
         route_lengths(&self.records, offset)
     }
 
-    fn large_index(&self, at: usize) -> usize {
-        let bytes = self.records.get(at..).and_then(|rest| rest.first_chunk::<4>());
+    /// The properties of the record at `offset`, and where what follows them is.
+    #[inline]
+    fn properties_of(&self, offset: u32, header: &Header) -> (&[u8], usize) {
+        let (at, len) = (offset as usize + HEADER, header.properties_len as usize);
+        match header.repeated {
+            false => (self.slice(at, len), at + len),
+            true => (self.slice(self.number(at), len), at + PLACE),
+        }
+    }
+
+    #[inline]
+    fn body_at(&self, at: usize, header: &Header) -> Body<'_> {
+        match header.large {
+            false => Body::Slice(self.slice(at, header.body_len as usize)),
+            true => Body::Shared(self.large.get(self.number(at)).cloned().unwrap_or_default()),
+        }
+    }
+
+    /// The index or the place that is written at `at`.
+    #[inline]
+    fn number(&self, at: usize) -> usize {
+        let bytes = self
+            .records
+            .get(at..)
+            .and_then(|rest| rest.first_chunk::<PLACE>());
         bytes.map_or(usize::MAX, |bytes| u32::from_le_bytes(*bytes) as usize)
     }
 
     #[inline]
     fn slice(&self, at: usize, len: usize) -> &[u8] {
-        self.records.get(at..at + len).unwrap_or_default()
+        let end = at.saturating_add(len);
+        self.records.get(at..end).unwrap_or_default()
     }
 }
 
@@ -231,11 +276,12 @@ impl fmt::Debug for Page {
 }
 
 /// The fixed part of a record.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) route: u32,
     pub(super) dead_lettered: bool,
     pub(super) properties_len: u32,
+    pub(super) repeated: bool,
     pub(super) persistent: bool,
     pub(super) blind: bool,
     pub(super) body_len: u32,
@@ -253,6 +299,7 @@ impl Header {
             route: route & !FLAG,
             dead_lettered: route & FLAG != 0,
             properties_len: properties & PROPERTIES_LEN,
+            repeated: properties & REPEATED != 0,
             persistent: properties & FLAG != 0,
             blind: properties & BLIND != 0,
             body_len: body & !FLAG,
@@ -263,8 +310,13 @@ impl Header {
     #[inline]
     pub(super) fn write(self, to: &mut Vec<u8>) {
         let route = self.route | if self.dead_lettered { FLAG } else { 0 };
-        let blind = if self.blind { BLIND } else { 0 };
-        let properties = self.properties_len | blind | if self.persistent { FLAG } else { 0 };
+        let said = [
+            (self.persistent, FLAG),
+            (self.blind, BLIND),
+            (self.repeated, REPEATED),
+        ];
+        let said = said.into_iter().filter(|&(is, _)| is).map(|(_, bit)| bit);
+        let properties = said.fold(self.properties_len, |all, bit| all | bit);
         let body = self.body_len | if self.large { FLAG } else { 0 };
         let mut bytes = [0; HEADER];
         for (field, value) in bytes.chunks_exact_mut(4).zip([route, properties, body]) {

@@ -258,7 +258,6 @@ impl Handler<Settle> for Queue {
         for (outcome, keys) in runs {
             weight += self.state.settle(channel, outcome, &keys);
         }
-        self.carried(channel, weight);
         self.absorbed(weight, ctx);
     }
 }

@@ -37,7 +37,9 @@ impl Handler<Attach> for Queue {
             });
             return;
         }
-        self.state.attach(channel);
+        if !self.is_forwarder(channel) {
+            self.state.attach(channel);
+        }
         let (stored, told) = (0, 0);
         self.peers.insert(channel, Peer { notice, stored, told });
     }
@@ -49,7 +51,7 @@ impl Handler<Detach> for Queue {
     fn handle(&mut self, Detach { channel }: Detach, ctx: &mut Context<Self>) {
         self.peers.remove(&channel);
         if self.is_forwarder(channel) {
-            return self.lost_forwarder(channel, ctx);
+            return self.lost_forwarder(ctx);
         }
         if self.deleted {
             return;

@@ -1,11 +1,11 @@
 //! Looking at what waits, and taking it away, from outside: neither touches the order nor marks anything as redelivered. Pure.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::absent::{Stretch, positions};
-use super::dying::Buried;
+use super::dying::{Buried, Dead};
 use super::fifo::Entry;
-use super::holders::Held;
 use super::reading::Load;
 use super::ready::TakenOut;
 use super::reason::Reason;
@@ -181,15 +181,18 @@ impl QueueState {
         count
     }
 
-    /// The forwarder gives messages back: they wait again at their places.
-    pub(super) fn resurrect(&mut self, forwarder: ChannelId, keys: &[u32]) -> usize {
-        let mut back = Vec::with_capacity(keys.len());
-        let given = self.holders.release(forwarder, keys, |held| back.push(held));
-        for Held { position, entry } in back {
-            self.dying.release(position);
+    /// The forwarder that is known as `holder` gives messages back, by their numbers: they wait again at their places. Returns how
+    /// many those are.
+    pub fn resurrect(&mut self, holder: ChannelId, numbers: RangeInclusive<u64>) -> usize {
+        let mut back = Vec::new();
+        if self.dying.is_holder(holder) {
+            self.dying.release(numbers, |run| back.extend_from_slice(run));
+        }
+        for &Dead { position, entry, .. } in &back {
             self.put_back(position, entry);
         }
-        given
+        self.compact_pages();
+        back.len()
     }
 
     fn drop_taken(&mut self, TakenOut { entries, absent }: TakenOut) {

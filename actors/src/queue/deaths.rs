@@ -2,9 +2,11 @@
 //!
 //! With nowhere to go it is gone at once. Else it is [dying](super::dying) until the forwarder has settled it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::absent::Stretch;
+use super::convoy::Convoy;
 use super::dying::{Buried, Dead};
 use super::effective::Effective;
 use super::fifo::Entry;
@@ -14,7 +16,7 @@ use super::reason::Reason;
 use super::state::QueueState;
 use crate::id::ChannelId;
 use crate::journal::Keeper;
-use crate::publication::{Delivery, Handout, Page};
+use crate::publication::Page;
 
 /// Dead messages that wait for the forwarder while those that are refused are still taken to them.
 const MOST_REFUSED: usize = 4_096;
@@ -51,41 +53,20 @@ impl QueueState {
         self.dying.is_wanted() && !self.dying.is_empty() && self.dying.has_room()
     }
 
-    /// The next dead messages for the forwarder, which is known as `holder`, in the order of their deaths, and why each died.
-    /// `None` when there are none in memory, or it has enough.
-    pub fn next_dead(&mut self, holder: ChannelId) -> Option<(Handout, Vec<Reason>)> {
+    /// The next dead messages for the forwarder, which is known as `holder`. `None` when there are none in memory, or it has
+    /// enough.
+    pub fn next_dead(&mut self, holder: ChannelId) -> Option<Convoy> {
         self.dying.set_holder(holder);
-        let slot = self.holders.attach(holder);
-        let (mut handout, mut reasons) = (Handout::default(), Vec::new());
-        let mut last_page = None;
-        while self.dying.has_room()
-            && let Some(dead) = self.dying.pop()
-        {
-            let Dead {
-                position,
-                entry,
-                reason,
-            } = dead;
-            let Some(page) = self.pages.get(&entry) else {
-                continue;
+        let (pages, mut convoy, mut last_page) = (&self.pages, Convoy::default(), None);
+        let first = self.dying.hand_over(|Dead { entry, reason, .. }| {
+            let Some(page) = pages.get(entry) else {
+                return false;
             };
-            if last_page.replace(entry.page) != Some(entry.page) {
-                handout.pages.push(Arc::clone(page));
-            }
-            let Some(key) = self.holders.hold(slot, Held { position, entry }) else {
-                break;
-            };
-            self.dying.hold(&dead);
-            handout.bytes += u64::from(entry.cost);
-            handout.deliveries.push(Delivery {
-                page: handout.pages.len() as u32 - 1,
-                offset: entry.offset,
-                key,
-                redelivered: entry.redelivered,
-            });
-            reasons.push(reason);
-        }
-        (!reasons.is_empty()).then_some((handout, reasons))
+            let near = last_page.replace(entry.page) == Some(entry.page);
+            convoy.push(page, near, entry.offset, *reason);
+            true
+        });
+        (!convoy.is_empty()).then(|| convoy.number(first))
     }
 
     /// Takes messages in that are refused, and dead at once: those at `offsets` of a page. They were never enqueued. With
@@ -171,24 +152,34 @@ impl QueueState {
 
     /// The forwarder is lost: what it had is here again. Answers the position of a message that is set aside now, for no
     /// forwarder can carry it.
-    pub fn take_dead_back(&mut self, holder: ChannelId) -> Option<u64> {
-        let held = self.holders.detach(holder).into_iter();
-        let had = held.map(|held| (held.position, held.entry));
-        let aside = self.dying.take_back(had.collect());
+    pub fn take_dead_back(&mut self) -> Option<u64> {
+        let aside = self.dying.take_back();
         if !self.dying.is_wanted() {
             self.give_up_dead();
         }
         aside
     }
 
-    /// The forwarder is done with messages.
-    pub(super) fn settle_dead(&mut self, holder: ChannelId, keys: &[u32]) -> usize {
+    /// The forwarder that is known as `holder` is done with messages, given by their numbers. Returns how many those are.
+    pub fn settle_dead(&mut self, holder: ChannelId, numbers: RangeInclusive<u64>) -> usize {
+        if !self.dying.is_holder(holder) {
+            return 0;
+        }
         let (dying, pages, settlements) = (&mut self.dying, &mut self.pages, &mut self.settlements);
-        self.holders.release(holder, keys, |held| {
-            dying.release(held.position);
-            settlements.note(held.position, &held.entry);
-            pages.release(&held.entry);
-        })
+        let settled = dying.release(numbers, |run| {
+            for together in run.chunk_by(|one, other| one.entry.page == other.entry.page) {
+                let mut cost = 0;
+                for Dead { position, entry, .. } in together {
+                    settlements.note(*position, entry);
+                    cost += u64::from(entry.cost);
+                }
+                let page = together.first().map(|dead| dead.entry.page);
+                page.into_iter()
+                    .for_each(|page| pages.release_some(page, together.len() as u32, cost));
+            }
+        });
+        self.compact_pages();
+        settled
     }
 
     fn give_up_dead(&mut self) {

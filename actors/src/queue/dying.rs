@@ -6,10 +6,10 @@
 //! it stays with its queue, and the others go on.
 
 use std::collections::VecDeque;
-
-use rustc_hash::FxHashMap;
+use std::ops::RangeInclusive;
 
 use super::absent::positions;
+use super::carried::Carried;
 use super::fifo::Entry;
 use super::reason::Reason;
 use super::spans::Spans;
@@ -78,9 +78,8 @@ pub(super) struct Dying {
     redrives: bool,
     /// Whom the forwarder is known as.
     holder: Option<ChannelId>,
-    /// What the forwarder has, by position, and what it costs.
-    held: FxHashMap<u64, (Reason, u32)>,
-    held_bytes: u64,
+    /// What the forwarder has.
+    carried: Carried,
     /// So many of the first were with a forwarder that is lost.
     suspects: usize,
     /// The message with which alone forwarders were lost last, and how many.
@@ -118,12 +117,12 @@ impl Dying {
     /// How many messages the forwarder has.
     #[inline]
     pub(super) fn held(&self) -> usize {
-        self.held.len()
+        self.carried.len()
     }
 
-    /// Whether the forwarder has this message.
-    pub(super) fn holds(&self, position: u64) -> bool {
-        self.held.contains_key(&position)
+    /// The positions of those.
+    pub(super) fn held_positions(&self) -> impl Iterator<Item = u64> {
+        self.carried.iter().map(|dead| dead.position)
     }
 
     /// Whether this is the forwarder.
@@ -164,8 +163,11 @@ impl Dying {
         }
     }
 
-    /// Lets those leave memory that the forwarder can't have soon, as far as `let_go` does.
+    /// Lets those leave memory that the forwarder has or can't have soon, as far as `let_go` does.
     pub(super) fn let_go(&mut self, mut let_go: impl FnMut(u64, &mut Entry)) {
+        for dead in self.carried.iter_mut() {
+            let_go(dead.position, &mut dead.entry);
+        }
         for mut waiting in self.waiting.split_off(self.soon()) {
             if let Waiting::One(mut dead) = waiting {
                 let_go(dead.position, &mut dead.entry);
@@ -197,22 +199,37 @@ impl Dying {
 
     /// Whether the forwarder may have more.
     pub(super) fn has_room(&self) -> bool {
+        let (messages, bytes) = self.room();
+        messages > 0 && bytes > 0
+    }
+
+    /// How many messages more the forwarder may have, as long as it has room for a byte more.
+    fn room(&self) -> (usize, u64) {
         match self.suspects {
-            0 => self.held.len() < MOST_HELD && self.held_bytes < MOST_BYTES,
-            _ => self.held.is_empty(),
+            0 => (
+                MOST_HELD.saturating_sub(self.carried.len()),
+                MOST_BYTES.saturating_sub(self.carried.bytes()),
+            ),
+            _ => (1_usize.saturating_sub(self.carried.len()), 1),
         }
     }
 
-    /// The next of the dead, if it is in memory.
-    pub(super) fn pop(&mut self) -> Option<Dead> {
-        match self.waiting.front()? {
-            Waiting::One(dead) => {
-                let dead = *dead;
-                self.waiting.pop_front();
-                Some(dead)
+    /// The forwarder gets the next of the dead, as far as it has room for them and they are in memory: those that `gets` says.
+    /// Answers the number of the first.
+    pub(super) fn hand_over(&mut self, mut gets: impl FnMut(&Dead) -> bool) -> u64 {
+        let (messages, mut bytes) = self.room();
+        let mut run = Vec::with_capacity(messages.min(self.waiting.len()));
+        while run.len() < messages
+            && bytes > 0
+            && let Some(Waiting::One(dead)) = self.waiting.front()
+        {
+            if gets(dead) {
+                bytes = bytes.saturating_sub(dead.entry.cost.into());
+                run.push(*dead);
             }
-            Waiting::Absent(_) => None,
+            self.waiting.pop_front();
         }
+        self.carried.add(run)
     }
 
     /// The next of the dead, if they are not in memory.
@@ -223,23 +240,11 @@ impl Dying {
         }
     }
 
-    /// The forwarder has one.
-    pub(super) fn hold(&mut self, dead: &Dead) {
-        self.held.insert(dead.position, (dead.reason, dead.entry.cost));
-        self.held_bytes += u64::from(dead.entry.cost);
-    }
-
-    /// The forwarder does not have it any more.
-    pub(super) fn release(&mut self, position: u64) -> Option<Reason> {
-        let (reason, cost) = self.held.remove(&position)?;
-        self.held_bytes -= u64::from(cost);
-        self.suspects = self.suspects.saturating_sub(1);
-        Some(reason)
-    }
-
-    /// The forwarder.
-    pub(super) fn holder(&self) -> Option<ChannelId> {
-        self.holder
+    /// The forwarder does not have those of these numbers any more; `sink` gets neighbours together. Returns how many.
+    pub(super) fn release(&mut self, numbers: RangeInclusive<u64>, sink: impl FnMut(&[Dead])) -> usize {
+        let released = self.carried.release(numbers, sink);
+        self.suspects = self.suspects.saturating_sub(released);
+        released
     }
 
     /// There is a new forwarder.
@@ -247,25 +252,15 @@ impl Dying {
         self.holder = Some(holder);
     }
 
-    /// The forwarder is lost: what it had, in order of position, comes first. Answers a message that is set aside now.
-    pub(super) fn take_back(&mut self, had: Vec<(u64, Entry)>) -> Option<u64> {
+    /// The forwarder is lost: what it had comes first. Answers a message that is set aside now.
+    pub(super) fn take_back(&mut self) -> Option<u64> {
         self.holder = None;
-        let suspects = self.suspects.max(had.len());
-        let alone = had
-            .first()
-            .filter(|_| had.len() == 1)
-            .map(|&(position, _)| position);
-        for (position, entry) in had.into_iter().rev() {
-            if let Some(reason) = self.release(position) {
-                let dead = Dead {
-                    position,
-                    entry,
-                    reason,
-                };
-                self.waiting.push_front(dead.waiting());
-            }
+        let had = self.carried.take_all();
+        self.suspects = self.suspects.max(had.len());
+        let alone = had.first().filter(|_| had.len() == 1).map(|dead| dead.position);
+        for dead in had.into_iter().rev() {
+            self.waiting.push_front(dead.waiting());
         }
-        self.suspects = suspects;
         self.accuse(alone?)
     }
 
@@ -305,20 +300,22 @@ impl Dying {
 
     /// Whether some may come back alive: they are on their way to where they died first.
     pub(super) fn may_come_back(&self) -> bool {
-        self.redrives && !(self.waiting.is_empty() && self.aside.is_empty())
+        self.redrives && !(self.waiting.is_empty() && self.aside.is_empty() && self.carried.len() == 0)
     }
 
-    /// Those that may, and that nobody has yet.
+    /// Those that may.
     pub(super) fn redriven(&self) -> impl Iterator<Item = Positions> {
         let all = self.aside.iter().chain(&self.waiting);
         let all = all.take(if self.redrives { usize::MAX } else { 0 });
-        all.filter_map(|waiting| {
+        let waiting = all.filter_map(|waiting| {
             let (reason, positions) = match waiting {
                 Waiting::One(dead) => (dead.reason, positions(dead.position, dead.position)),
                 Waiting::Absent(buried) => (buried.reason, buried.positions),
             };
             (reason == Reason::Redriven).then_some(positions)
-        })
+        });
+        let redriven = self.carried.iter().filter(|dead| dead.reason == Reason::Redriven);
+        waiting.chain(redriven.map(|dead| positions(dead.position, dead.position)))
     }
 
     /// Of these positions, those of the dead.
@@ -329,7 +326,9 @@ impl Dying {
             Waiting::One(dead) => positions(dead.position, dead.position),
             Waiting::Absent(buried) => buried.positions,
         });
-        let held = self.held.keys().map(|&position| positions(position, position));
+        let held = self
+            .held_positions()
+            .map(|position| positions(position, position));
         for Positions { first, last } in waiting.chain(held) {
             let (first, last) = (first.max(asked.first), last.min(asked.last));
             if first <= last {
@@ -339,21 +338,29 @@ impl Dying {
         among
     }
 
-    /// Those in memory.
+    /// Those in memory. After [`recount`](Self::recount), what is changed here counts.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        let all = self.aside.iter_mut().chain(&mut self.waiting);
-        all.filter_map(|waiting| match waiting {
-            Waiting::One(dead) => Some(&mut dead.entry),
+        let waiting = self.aside.iter_mut().chain(&mut self.waiting);
+        let waiting = waiting.filter_map(|waiting| match waiting {
+            Waiting::One(dead) => Some(dead),
             Waiting::Absent(_) => None,
-        })
+        });
+        let all = waiting.chain(self.carried.iter_mut());
+        all.map(|dead| &mut dead.entry)
+    }
+
+    /// Adds up what they cost after that changed.
+    pub(super) fn recount(&mut self) {
+        self.carried.recount();
     }
 
     /// Where they all stood.
     pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
-        let all = self.aside.iter().chain(&self.waiting);
-        all.flat_map(|waiting| match waiting {
+        let waiting = self.aside.iter().chain(&self.waiting);
+        let waiting = waiting.flat_map(|waiting| match waiting {
             Waiting::One(dead) => dead.position..=dead.position,
             Waiting::Absent(buried) => buried.positions.first..=buried.positions.last,
-        })
+        });
+        waiting.chain(self.held_positions())
     }
 }

@@ -159,7 +159,7 @@ impl QueueState {
     fn forget_settled(&mut self) {
         let away = self.holders.len()
             + if self.dying.may_come_back() {
-                self.dying.waiting()
+                self.dying.waiting() + self.dying.held()
             } else {
                 0
             };

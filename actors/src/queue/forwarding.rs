@@ -4,18 +4,18 @@
 //! A forwarder that is lost has crashed. The next one comes after a pause, so that one which crashes as soon as it is there
 //! does nothing but that seldom.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use tracing::error;
 
-use super::Reason;
+use super::Convoy;
 use super::actor::Queue;
 use super::effective::Effective;
 use crate::id::{ChannelId, QueueId};
 use crate::name::Name;
-use crate::publication::Handout;
 
 /// The pause after the first loss of a forwarder; it doubles with each that follows before something was carried away.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -44,12 +44,22 @@ impl Pause {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Forward {
-    /// The messages, held for the forwarder.
-    pub handout: Handout,
-    /// Why each of them died.
-    pub reasons: Vec<Reason>,
+    /// The messages.
+    pub convoy: Convoy,
     /// Where they are to go.
     pub effective: Arc<Effective>,
+}
+
+/// What became of dead messages, by their numbers.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Carried {
+    /// The [holder](Source::holder) that had them.
+    pub holder: ChannelId,
+    /// Their targets have them safely.
+    pub safe: Vec<RangeInclusive<u64>>,
+    /// Nobody takes them: they wait again at their places.
+    pub unwanted: Vec<RangeInclusive<u64>>,
 }
 
 /// The queue that a forwarder works for.
@@ -75,10 +85,9 @@ impl Queue {
             };
             let dead = self.state.next_dead(holder);
             let none = dead.is_none();
-            if let Some((handout, reasons)) = dead {
+            if let Some(convoy) = dead {
                 forwarder.do_send(Forward {
-                    handout,
-                    reasons,
+                    convoy,
                     effective: Arc::clone(&self.effective),
                 });
             }
@@ -96,19 +105,12 @@ impl Queue {
             .is_some_and(|(holder, _)| *holder == channel)
     }
 
-    /// A channel has settled so many messages.
-    pub(super) fn carried(&mut self, channel: ChannelId, messages: usize) {
-        if self.pause.lost > 0 && messages > 0 && self.is_forwarder(channel) {
-            self.pause.lost = 0;
-        }
-    }
-
     /// The forwarder has crashed.
-    pub(super) fn lost_forwarder(&mut self, holder: ChannelId, ctx: &mut Context<Self>) {
+    pub(super) fn lost_forwarder(&mut self, ctx: &mut Context<Self>) {
         self.forwarder = None;
         let pause = self.pause.begin();
         error!(queue = %self.name, ?pause, "what carries dead messages away crashed; it is started anew after a pause");
-        if let Some(position) = self.state.take_dead_back(holder) {
+        if let Some(position) = self.state.take_dead_back() {
             error!(
                 queue = %self.name, position,
                 "a dead message can't be carried away: what carries it crashes. It stays in the queue, neither ready nor \
@@ -133,9 +135,26 @@ impl Queue {
     }
 }
 
+impl Handler<Carried> for Queue {
+    type Result = ();
+
+    fn handle(&mut self, mail: Carried, ctx: &mut Context<Self>) {
+        let (state, holder, mut messages) = (&mut self.state, mail.holder, 0);
+        for numbers in mail.safe {
+            messages += state.settle_dead(holder, numbers);
+        }
+        for numbers in mail.unwanted {
+            messages += state.resurrect(holder, numbers);
+        }
+        if messages > 0 {
+            self.pause.lost = 0;
+        }
+        self.absorbed(messages, ctx);
+    }
+}
+
 /// Starts a forwarder for a queue, on the thread it is called on.
 ///
-/// The forwarder attaches to the queue as `holder`, settles what it is sent with [`Settle`](super::messages::Settle) and
-/// [`Outcome::Ack`](super::Outcome), and [detaches](super::messages::Detach) when it is lost: what it had not settled is
+/// The forwarder attaches to the queue as `holder`, settles what it is sent with [`Carried`], and [detaches](super::messages::Detach) when it is lost: what it had not settled is
 /// the queue's again. It ends with the queue.
 pub type StartForwarder = Box<dyn FnMut(Source) -> Recipient<Forward> + Send>;

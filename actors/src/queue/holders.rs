@@ -50,11 +50,10 @@ impl Holders {
         held
     }
 
-    /// Forgets all channels but one, and returns what they held.
-    pub(super) fn others(&mut self, but: Option<ChannelId>) -> Vec<Held> {
-        let others = self.slots.keys().copied().filter(|&channel| Some(channel) != but);
-        let others: Vec<ChannelId> = others.collect();
-        others
+    /// Forgets all channels, and returns what they held.
+    pub(super) fn detach_all(&mut self) -> Vec<Held> {
+        let channels: Vec<ChannelId> = self.slots.keys().copied().collect();
+        channels
             .into_iter()
             .flat_map(|channel| self.detach(channel))
             .collect()

@@ -20,6 +20,8 @@ mod backlog;
 mod bodies;
 mod browser;
 mod browsing;
+mod carried;
+mod convoy;
 mod credit;
 mod deadlines;
 mod deaths;
@@ -69,6 +71,7 @@ mod unsynced;
 
 pub use backlog::Spill;
 pub use browsing::{Browsed, Fate, Glance, Waiting};
+pub use convoy::{Convoy, Neighbours};
 pub use credit::Grant;
 pub use dispatch::Pass;
 pub use limits::Free;

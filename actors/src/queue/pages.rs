@@ -191,8 +191,9 @@ impl Pages {
     /// Points moved entries to their new page, and releases the old ones.
     fn settle_in(&mut self, page: Arc<Page>, moved: &mut Vec<(&mut Entry, u32)>) {
         let key = self.slots.vacant_key() as u32;
+        let costs = moved.iter().map(|&(_, offset)| u64::from(page.cost(offset)));
         self.add(Slot {
-            live: page.bytes(),
+            live: costs.sum(),
             count: moved.len() as u32,
             page: Arc::clone(&page),
         });

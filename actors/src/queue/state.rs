@@ -102,10 +102,6 @@ impl QueueState {
     /// A channel is gone: so are its consumers, which are returned, and what it held returns to its place, marked as
     /// redelivered.
     pub fn detach(&mut self, channel: ChannelId) -> Vec<ConsumerId> {
-        if self.dying.is_holder(channel) {
-            self.take_dead_back(channel);
-            return Vec::new();
-        }
         let gone = self.subscribers.remove_of(channel);
         let held = self.holders.detach(channel);
         self.take_back(held, Outcome::Fail);
@@ -168,8 +164,7 @@ impl QueueState {
 
     /// The last position of a message that was handed out and is not settled.
     pub fn last_handed_out(&self) -> Option<u64> {
-        let held = self.holders.iter().map(|held| held.position);
-        let held = held.filter(|&position| !self.dying.holds(position)).max();
+        let held = self.holders.iter().map(|held| held.position).max();
         let resting = self.returning.resting.positions().last();
         held.max(resting).max(self.ready.last_redelivered())
     }
@@ -178,8 +173,6 @@ impl QueueState {
     /// a key is used again once it is settled.
     pub fn settle(&mut self, channel: ChannelId, outcome: Outcome, keys: &[u32]) -> usize {
         let settled = match outcome {
-            Outcome::Requeue if self.dying.is_holder(channel) => self.resurrect(channel, keys),
-            _ if self.dying.is_holder(channel) => self.settle_dead(channel, keys),
             Outcome::Reject if self.dying.is_wanted() => self.reject(channel, keys),
             Outcome::Ack | Outcome::Reject => {
                 let (pages, settlements) = (&mut self.pages, &mut self.settlements);
@@ -295,7 +288,7 @@ impl QueueState {
     /// The queue is deleted: all goes but the dead, which are still to be carried away.
     pub fn leave_dead(&mut self) {
         self.purge();
-        let others = self.holders.others(self.dying.holder());
+        let others = self.holders.detach_all();
         let resting = self.returning.resting.take_out(&(0..=u64::MAX));
         for (position, entry) in others
             .into_iter()
@@ -329,7 +322,7 @@ impl QueueState {
 
     /// Messages handed out and not settled.
     pub fn unacked(&self) -> u32 {
-        count(self.holders.len() - self.dying.held())
+        count(self.holders.len())
     }
 
     /// Consumers.
@@ -380,6 +373,7 @@ impl QueueState {
             let entries = self.ready.iter_mut().chain(held).chain(resting);
             self.pages.compact(entries.chain(self.dying.iter_mut()));
             self.ready.recount();
+            self.dying.recount();
         }
     }
 }

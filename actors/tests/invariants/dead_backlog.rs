@@ -5,9 +5,9 @@ use std::sync::mpsc;
 use leveret_actors::id::{ChannelId, ConsumerId};
 use leveret_actors::journal::Volatile;
 use leveret_actors::publication::Handout;
-use leveret_actors::queue::forwarding::Forward;
-use leveret_actors::queue::messages::{Credit, Inspect, Settle, Subscribe, Supply, TakeAway};
-use leveret_actors::queue::{Fate, Grant, MemoryBudget, Outcome, Subscription};
+use leveret_actors::queue::forwarding::{Carried, Forward};
+use leveret_actors::queue::messages::{Credit, Inspect, Subscribe, Supply, TakeAway};
+use leveret_actors::queue::{Fate, Grant, MemoryBudget, Subscription};
 use leveret_actors::return_address::ReturnAddress;
 
 use super::shelf::Shelf;
@@ -95,15 +95,15 @@ fn what_its_forwarder_has_settled_is_not_read_again_for_a_consumer() {
     let backlog = Backlog::of(100);
     backlog.send_away(0..50);
     backlog.journal.answer_next(1_000);
-    let Forward { handout, .. } = backlog.forwarder.next();
-    assert_eq!(bodies(&handout), Vec::from_iter(0..50));
-    let channel = backlog.holders.recv_timeout(PATIENCE).unwrap();
-    let keys = handout.deliveries.iter().map(|delivery| delivery.key).collect();
+    let Forward { convoy, .. } = backlog.forwarder.next();
+    assert_eq!(convoy.len(), 50);
+    let holder = backlog.holders.recv_timeout(PATIENCE).unwrap();
     // Both come in one turn.
     let hold = backlog.stage.hold();
-    backlog.queue.addr.do_send(Settle {
-        channel,
-        runs: vec![(Outcome::Ack, keys)],
+    backlog.queue.addr.do_send(Carried {
+        holder,
+        safe: vec![0..=49],
+        unwanted: Vec::new(),
     });
     let supply = backlog.consume();
     drop(hold);

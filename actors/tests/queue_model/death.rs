@@ -8,7 +8,7 @@ use std::time::Duration;
 use leveret_actors::{
     id::ChannelId,
     publication::Page,
-    queue::{Fate, Outcome, Stamps, effective::Effective},
+    queue::{Convoy, Fate, Stamps, effective::Effective},
 };
 use proptest::sample::Index;
 
@@ -36,7 +36,7 @@ pub(crate) struct Deaths {
     /// Those that wait for the forwarder.
     pub(crate) dead: BTreeMap<u64, Message>,
     /// Those that it has, by key.
-    pub(crate) forwarded: BTreeMap<u32, (u64, Message)>,
+    pub(crate) forwarded: BTreeMap<u64, (u64, Message)>,
 }
 
 impl Deaths {
@@ -203,14 +203,14 @@ impl Model {
             let may_come_back = forwarded
                 .iter()
                 .filter(|(_, (number, _))| redriven.contains(number));
-            let keys: Vec<u32> = may_come_back.map(|(&key, _)| key).collect();
+            let keys: Vec<u64> = may_come_back.map(|(&key, _)| key).collect();
             if keys.is_empty() {
                 return;
             }
             let key = keys[pick.index(keys.len())];
             if let Some((number, message)) = self.deaths.forwarded.remove(&key) {
                 self.deaths.redriven.remove(&number);
-                assert_eq!(self.queue.settle(holder, Outcome::Requeue, &[key]), 1);
+                assert_eq!(self.queue.resurrect(holder, key..=key), 1);
                 self.wait_again(number, message);
             }
         }
@@ -218,15 +218,13 @@ impl Model {
 
     pub(crate) fn forward(&mut self) {
         let holder = *self.deaths.forwarder.get_or_insert_with(ChannelId::next);
-        while let Some((handout, reasons)) = self.queue.next_dead(holder) {
-            assert_eq!(handout.len(), reasons.len());
-            for (delivery, publication) in handout.publications() {
-                let body = publication.body.as_slice();
+        while let Some(convoy) = self.queue.next_dead(holder) {
+            for (key, body) in carried(&convoy) {
                 let number = u64::from_le_bytes(body[..8].try_into().unwrap_or_default());
                 let dead = self.deaths.dead.remove(&number);
                 let dead = dead.unwrap_or_else(|| panic!("{number} is not dead"));
                 assert_eq!(body.len(), dead.size);
-                self.deaths.forwarded.insert(delivery.key, (number, dead));
+                self.deaths.forwarded.insert(key, (number, dead));
             }
         }
         if self.queue.needs_reading() {
@@ -239,20 +237,20 @@ impl Model {
             return;
         };
         for pick in picks {
-            let keys: Vec<u32> = self.deaths.forwarded.keys().copied().collect();
+            let keys: Vec<u64> = self.deaths.forwarded.keys().copied().collect();
             if keys.is_empty() {
                 return;
             }
             let key = keys[pick.index(keys.len())];
-            assert_eq!(self.queue.settle(holder, Outcome::Ack, &[key]), 1);
+            assert_eq!(self.queue.settle_dead(holder, key..=key), 1);
             self.deaths.forwarded.remove(&key);
             self.gone += 1;
         }
     }
 
     pub(crate) fn lose_forwarder(&mut self) {
-        if let Some(holder) = self.deaths.forwarder.take() {
-            self.queue.detach(holder);
+        if self.deaths.forwarder.take().is_some() {
+            self.queue.take_dead_back();
             let had = std::mem::take(&mut self.deaths.forwarded);
             self.deaths.dead.extend(had.into_values());
         }
@@ -269,8 +267,8 @@ impl Model {
             if let Some(holder) = self.deaths.forwarder {
                 let forwarded = std::mem::take(&mut self.deaths.forwarded);
                 self.gone += forwarded.len() as u64;
-                let keys: Vec<u32> = forwarded.into_keys().collect();
-                self.queue.settle(holder, Outcome::Ack, &keys);
+                let settled = self.queue.settle_dead(holder, 0..=u64::MAX);
+                assert_eq!(settled, forwarded.len());
             }
             rounds += 1;
             assert!(rounds < 1_000, "{:?} are never forwarded", self.deaths.dead);
@@ -290,4 +288,18 @@ impl Model {
         }
         panic!("the review never ends");
     }
+}
+
+/// The messages of a convoy: their numbers and their bodies.
+pub(crate) fn carried(convoy: &Convoy) -> Vec<(u64, Vec<u8>)> {
+    let neighbours = convoy.neighbours().flat_map(|neighbours| {
+        let bodies = neighbours
+            .offsets
+            .iter()
+            .map(move |&offset| neighbours.page.body(offset));
+        (neighbours.first..).zip(bodies)
+    });
+    neighbours
+        .map(|(number, body)| (number, body.as_slice().to_vec()))
+        .collect()
 }

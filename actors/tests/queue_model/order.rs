@@ -13,6 +13,7 @@ use leveret_actors::{
 use leveret_protocol::Body;
 use proptest::{collection::vec, prelude::*};
 
+use crate::death::carried;
 use crate::disk::Disk;
 use crate::step::properties;
 
@@ -82,7 +83,7 @@ struct Graveyard {
     dead: VecDeque<u64>,
     /// The forwarder, and what it has: its keys, in the order in which it came.
     forwarder: Option<ChannelId>,
-    held: VecDeque<(u32, u64)>,
+    held: VecDeque<(u64, u64)>,
     /// Those with which alone forwarders were lost too often.
     aside: VecDeque<u64>,
     gone: u64,
@@ -205,9 +206,8 @@ impl Graveyard {
             back.extend(comes_back.then_some((key, number)));
             !comes_back
         });
-        let keys: Vec<u32> = back.iter().map(|&(key, _)| key).collect();
-        assert_eq!(self.queue.settle(holder, Outcome::Requeue, &keys), keys.len());
-        for (_, number) in back {
+        for (key, number) in back {
+            assert_eq!(self.queue.resurrect(holder, key..=key), 1);
             let deadline = self.redriven.remove(&number).unwrap_or_default();
             if deadline != 0 && deadline <= self.now {
                 self.dead.push_back(number);
@@ -281,30 +281,30 @@ impl Graveyard {
 
     fn forward(&mut self) {
         let holder = *self.forwarder.get_or_insert_with(ChannelId::next);
-        while let Some((handout, _)) = self.queue.next_dead(holder) {
-            for (delivery, publication) in handout.publications() {
-                let number = publication.body.as_slice().try_into().map(u64::from_le_bytes);
+        while let Some(convoy) = self.queue.next_dead(holder) {
+            for (key, body) in carried(&convoy) {
+                let number = body.as_slice().try_into().map(u64::from_le_bytes);
                 assert_eq!(number.ok(), self.dead.pop_front(), "the next of the dead");
-                self.held.extend(number.map(|number| (delivery.key, number)));
+                self.held.extend(number.map(|number| (key, number)));
             }
         }
     }
 
     fn settle_dead(&mut self, most: usize) {
         let Some(holder) = self.forwarder else { return };
-        let some: Vec<(u32, u64)> = self.held.drain(..most.min(self.held.len())).collect();
-        let keys: Vec<u32> = some.iter().map(|&(key, _)| key).collect();
-        assert_eq!(self.queue.settle(holder, Outcome::Ack, &keys), keys.len());
-        self.gone += keys.len() as u64;
+        let some: Vec<(u64, u64)> = self.held.drain(..most.min(self.held.len())).collect();
+        if let (Some((first, _)), Some((last, _))) = (some.first(), some.last()) {
+            assert_eq!(self.queue.settle_dead(holder, *first..=*last), some.len());
+            self.gone += some.len() as u64;
+        }
     }
 
-    /// What the forwarder had comes first, in the order in which it was published.
+    /// What the forwarder had comes first.
     fn lose_forwarder(&mut self) {
-        if let Some(holder) = self.forwarder.take() {
-            let aside = self.queue.take_dead_back(holder);
-            let mut had: Vec<u64> = self.held.drain(..).map(|(_, number)| number).collect();
+        if self.forwarder.take().is_some() {
+            let aside = self.queue.take_dead_back();
+            let had: Vec<u64> = self.held.drain(..).map(|(_, number)| number).collect();
             assert!(aside.is_none() || aside.as_slice() == had);
-            had.sort_unstable();
             had.into_iter()
                 .rev()
                 .for_each(|number| self.dead.push_front(number));

@@ -1,0 +1,84 @@
+//! Dead messages as the forwarder gets them: many at once, numbered. Pure.
+
+use std::sync::Arc;
+
+use super::reason::Reason;
+use crate::publication::Page;
+
+/// Dead messages for the forwarder, in the order of their deaths.
+#[derive(Debug, Default)]
+pub struct Convoy {
+    /// The number of the first message. Those of the others follow.
+    first: u64,
+    /// Neighbours of one page that died of one cause.
+    groups: Vec<Group>,
+    /// Where the messages are in their pages.
+    offsets: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Group {
+    page: Arc<Page>,
+    reason: Reason,
+    /// The place of the next group's first message.
+    end: usize,
+}
+
+/// Some messages of a [`Convoy`].
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbours<'a> {
+    /// The number of the first.
+    pub first: u64,
+    /// The page they are in.
+    pub page: &'a Page,
+    /// Where in the page they are.
+    pub offsets: &'a [u32],
+    /// Why they died.
+    pub reason: Reason,
+}
+
+impl Convoy {
+    /// How many messages.
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    /// All messages, in order.
+    pub fn neighbours(&self) -> impl Iterator<Item = Neighbours<'_>> {
+        let mut begin = 0;
+        self.groups.iter().map(move |group| {
+            let first = begin;
+            begin = group.end;
+            Neighbours {
+                first: self.first + first as u64,
+                page: &group.page,
+                offsets: self.offsets.get(first..group.end).unwrap_or_default(),
+                reason: group.reason,
+            }
+        })
+    }
+
+    /// Adds a message, which is in the page of the one before if `near`.
+    #[inline]
+    pub(super) fn push(&mut self, page: &Arc<Page>, near: bool, offset: u32, reason: Reason) {
+        self.offsets.push(offset);
+        match self.groups.last_mut() {
+            Some(group) if near && group.reason == reason => group.end += 1,
+            _ => self.groups.push(Group {
+                page: Arc::clone(page),
+                reason,
+                end: self.offsets.len(),
+            }),
+        }
+    }
+
+    /// The first message has this number.
+    pub(super) fn number(self, first: u64) -> Self {
+        Convoy { first, ..self }
+    }
+}
