@@ -99,6 +99,30 @@ mod topic {
                 prop_assert_eq!(routed(&bindings.routes(), key, None), expected, "key {:?}", key);
             }
         }
+
+        #[test]
+        fn a_reverse_topic_matches_the_other_way_round(
+            keys in vec(key(), 1..30),
+            gone in vec(any::<bool>(), 30),
+            patterns in vec(pattern(), 1..10),
+        ) {
+            let mut bindings = Bindings::new(ExchangeKind::ReverseTopic);
+            for (number, key) in keys.iter().enumerate() {
+                bindings.bind(binding(queue(number), key, FieldTable::new())).unwrap();
+            }
+            for (number, key) in keys.iter().enumerate().filter(|(number, _)| gone[*number]) {
+                prop_assert!(bindings.unbind(&binding(queue(number), key, FieldTable::new())));
+            }
+            for pattern in &patterns {
+                let expected: BTreeSet<Destination> = keys
+                    .iter()
+                    .enumerate()
+                    .filter(|(number, key)| !gone[*number] && matches(&words(pattern), &words(key)))
+                    .map(|(number, _)| queue(number))
+                    .collect();
+                prop_assert_eq!(routed(&bindings.routes(), pattern, None), expected, "pattern {:?}", pattern);
+            }
+        }
     }
 }
 

@@ -173,6 +173,32 @@ fn a_modulus_hash_exchange_keeps_a_key_together() {
 }
 
 #[test]
+fn a_reverse_topic_exchange_takes_the_routing_key_for_the_pattern() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.call::<DeclareOk>(with("x-rtopic", []));
+    let queues = [
+        ("a", "eu.web.info"),
+        ("b", "eu.web.error"),
+        ("c", "us.db.info"),
+        ("d", "eu.#"),
+    ];
+    bound(&channel, &queues);
+    channel.call::<queue::BindOk>(bind("a", "e", "eu.db.info"));
+    let reached = |pattern: &str| -> String {
+        channel.publish("e", pattern, "x");
+        let got = queues.iter().filter(|(name, _)| channel.drain(name) == ["x"]);
+        got.map(|(name, _)| *name).collect()
+    };
+    assert_eq!(reached("eu.web.info"), "a");
+    assert_eq!(reached("*.*.info"), "ac");
+    assert_eq!(reached("eu.#"), "abd");
+    assert_eq!(reached("#"), "abcd");
+    assert_eq!(reached("eu.*"), "d");
+    assert_eq!(reached("us"), "");
+}
+
+#[test]
 fn random_exchanges_choose_for_each_message() {
     for kind in ["x-random", "x-local-random"] {
         let broker = own();

@@ -34,6 +34,7 @@ fn durable_exchanges_of_every_type_come_back_and_choose_as_before() {
         ("modulus", "x-modulus-hash"),
         ("random", "x-random"),
         ("local", "x-local-random"),
+        ("reverse", "x-rtopic"),
     ];
     for (name, kind) in kinds {
         channel.call::<DeclareOk>(durable_exchange(name, kind));

@@ -13,6 +13,8 @@ pub enum ExchangeKind {
     Fanout,
     /// The routing key matches the binding key word by word.
     Topic,
+    /// The binding key matches the routing key word by word: that is the pattern.
+    ReverseTopic,
     /// The message's headers match the binding's arguments.
     Headers,
     /// One destination by a hash of the message; the binding key is its weight.
@@ -30,10 +32,11 @@ pub enum ExchangeKind {
 }
 
 /// Every type and the name clients declare it by.
-const NAMES: [(ExchangeKind, &str); 10] = [
+const NAMES: [(ExchangeKind, &str); 11] = [
     (ExchangeKind::Direct, "direct"),
     (ExchangeKind::Fanout, "fanout"),
     (ExchangeKind::Topic, "topic"),
+    (ExchangeKind::ReverseTopic, "x-rtopic"),
     (ExchangeKind::Headers, "headers"),
     (ExchangeKind::ConsistentHash, "x-consistent-hash"),
     (ExchangeKind::ModulusHash, "x-modulus-hash"),

@@ -10,6 +10,7 @@ mod criteria;
 mod direct;
 mod fanout;
 mod headers;
+mod reverse_topic;
 mod topic;
 mod weighted;
 
@@ -18,7 +19,8 @@ use std::{fmt, sync::Arc};
 use leveret_protocol::{Exception, FieldTable};
 
 use self::{
-    choice::Choice, direct::Direct, fanout::Fanout, headers::Headers, topic::Topic, weighted::Weighted,
+    choice::Choice, direct::Direct, fanout::Fanout, headers::Headers, reverse_topic::ReverseTopic,
+    topic::Topic, weighted::Weighted,
 };
 use crate::exchange::{
     binding::{Binding, Destination},
@@ -38,6 +40,7 @@ enum Table {
     Direct(Arc<Direct>),
     Fanout(Arc<Fanout>),
     Topic(Arc<Topic>),
+    ReverseTopic(Arc<ReverseTopic>),
     Headers(Arc<Headers>),
     Weighted(Arc<Weighted>),
     Choice(Arc<Choice>),
@@ -53,6 +56,7 @@ impl Routes {
                 Table::Fanout(Arc::default())
             }
             ExchangeKind::Topic => Table::Topic(Arc::default()),
+            ExchangeKind::ReverseTopic => Table::ReverseTopic(Arc::default()),
             ExchangeKind::Headers => Table::Headers(Arc::default()),
             ExchangeKind::ConsistentHash => Table::Weighted(Arc::default()),
             ExchangeKind::ModulusHash | ExchangeKind::Random | ExchangeKind::LocalRandom => {
@@ -74,7 +78,11 @@ impl Routes {
         match &self.table {
             Table::Weighted(routes) => routes.pick(number),
             Table::Choice(routes) => routes.pick(number),
-            Table::Direct(_) | Table::Fanout(_) | Table::Topic(_) | Table::Headers(_) => None,
+            Table::Direct(_)
+            | Table::Fanout(_)
+            | Table::Topic(_)
+            | Table::ReverseTopic(_)
+            | Table::Headers(_) => None,
         }
     }
 
@@ -85,13 +93,14 @@ impl Routes {
     }
 
     /// Reports every destination that a message with this key and these headers goes to, in no
-    /// particular order. Topic and headers exchanges may report one several times; those that [choose](Self::chooses) report
+    /// particular order. Topic, reverse topic and headers exchanges may report one several times; those that [choose](Self::chooses) report
     /// none.
     pub fn route(&self, key: &str, headers: Option<&FieldTable>, sink: &mut dyn FnMut(&Destination)) {
         match &self.table {
             Table::Direct(routes) => routes.route(key, sink),
             Table::Fanout(routes) => routes.route(sink),
             Table::Topic(routes) => routes.route(key, sink),
+            Table::ReverseTopic(routes) => routes.route(&[key], sink),
             Table::Headers(routes) => routes.route(headers, sink),
             Table::Weighted(_) | Table::Choice(_) => {}
         }
@@ -103,6 +112,7 @@ impl Routes {
             (_, [key]) => self.route(key, headers, sink),
             (Table::Direct(routes), _) => keys.iter().for_each(|key| routes.route(key, sink)),
             (Table::Topic(routes), _) => routes.route_all(keys, sink),
+            (Table::ReverseTopic(routes), _) => routes.route(keys, sink),
             (Table::Fanout(routes), _) => routes.route(sink),
             (Table::Headers(routes), _) => routes.route(headers, sink),
             (Table::Weighted(_) | Table::Choice(_), _) => {}
@@ -118,7 +128,10 @@ impl Routes {
     /// Whether the routing depends on the routing key.
     #[must_use]
     pub fn needs_key(&self) -> bool {
-        matches!(self.table, Table::Direct(_) | Table::Topic(_))
+        matches!(
+            self.table,
+            Table::Direct(_) | Table::Topic(_) | Table::ReverseTopic(_)
+        )
     }
 
     /// Whether [`route`](Self::route) reports no destination twice.
@@ -139,6 +152,7 @@ impl Routes {
             Table::Direct(routes) => Arc::make_mut(routes).add(routing_key, destination),
             Table::Fanout(routes) => Arc::make_mut(routes).add(destination),
             Table::Topic(routes) => Arc::make_mut(routes).add(routing_key, destination),
+            Table::ReverseTopic(routes) => Arc::make_mut(routes).add(routing_key, destination),
             Table::Headers(routes) => return Arc::make_mut(routes).add(arguments, destination),
             Table::Weighted(routes) => return Arc::make_mut(routes).add(routing_key, destination),
             Table::Choice(routes) if self.kind.leads_to(destination) => {
@@ -159,6 +173,7 @@ impl Routes {
             Table::Direct(routes) => Arc::make_mut(routes).remove(routing_key, destination),
             Table::Fanout(routes) => Arc::make_mut(routes).remove(destination),
             Table::Topic(routes) => Arc::make_mut(routes).remove(routing_key, destination),
+            Table::ReverseTopic(routes) => Arc::make_mut(routes).remove(routing_key, destination),
             Table::Headers(routes) => Arc::make_mut(routes).remove(arguments, destination),
             Table::Weighted(routes) => Arc::make_mut(routes).remove(routing_key, destination),
             Table::Choice(routes) => Arc::make_mut(routes).remove(destination),

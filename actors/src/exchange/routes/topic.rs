@@ -70,7 +70,7 @@ impl Topic {
 }
 
 /// The words of a routing key or a binding key.
-fn words(key: &str) -> impl Iterator<Item = &str> {
+pub(super) fn words(key: &str) -> impl Iterator<Item = &str> {
     let most = if key.is_empty() { 0 } else { usize::MAX };
     key.split('.').take(most)
 }
