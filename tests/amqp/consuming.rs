@@ -363,6 +363,35 @@ fn at_a_quorum_queue_a_higher_priority_takes_over_when_all_is_settled() {
 }
 
 #[test]
+fn at_a_quorum_queue_what_others_left_unsettled_on_its_channel_keeps_nobody_active() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let (both, high) = (connection.channel(), connection.channel());
+    both.call::<DeclareOk<'_>>(Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([
+            ("x-single-active-consumer", FieldValue::from(true)),
+            ("x-queue-type", "quorum".into()),
+        ]),
+        ..queue("q")
+    });
+    let first = both.consume("q");
+    both.publish("", "q", "left");
+    let left = both.delivery();
+    both.consume("q");
+    both.call::<CancelOk<'_>>(cancel(&first));
+    both.publish("", "q", "own");
+    let own = both.delivery();
+    high.consume_as(with_priority("q", FieldValue::from(10)));
+    both.publish("", "q", "next");
+    high.expect_nothing();
+    both.ack(own.tag);
+    assert_eq!(high.delivered(1), ["next"]);
+    both.requeue(left.tag);
+    assert_eq!(high.delivered(1), ["left"]);
+}
+
+#[test]
 fn no_get_at_a_quorum_queue_where_one_is_active_at_a_time() {
     let broker = Broker::start();
     let channel = broker.connect().channel();

@@ -61,6 +61,14 @@ impl QueueState {
             && self.holders.is_free(holder)
         {
             self.subscribers.promote();
+            self.welcome_successor();
+        }
+    }
+
+    /// What the channel of a consumer holds that has become the active one is nothing that it got.
+    pub(super) fn welcome_successor(&mut self) {
+        if let Some(holder) = self.subscribers.take_successor() {
+            self.holders.begin_anew(holder);
         }
     }
 

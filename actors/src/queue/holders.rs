@@ -1,6 +1,6 @@
 //! Messages handed out and not settled, by the channel that answers for them.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use slab::Slab;
 
 use super::fifo::Entry;
@@ -22,6 +22,8 @@ pub(super) struct Holders {
     slots: FxHashMap<ChannelId, u32>,
     unacked: Slab<Slab<Held>>,
     len: usize,
+    /// Where one consumer at a time is served: the slot of its channel, and the keys of what that holds since before.
+    before: Option<(u32, FxHashSet<u32>)>,
 }
 
 impl Holders {
@@ -67,9 +69,19 @@ impl Holders {
         Some(key as u32)
     }
 
-    /// Whether the channel in `slot` holds nothing.
+    /// What the channel in `slot` holds does not count for [`is_free`](Self::is_free): others got it.
+    pub(super) fn begin_anew(&mut self, slot: u32) {
+        let held = self.unacked.get(slot as usize).into_iter().flatten();
+        self.before = Some((slot, held.map(|(key, _)| key as u32).collect()));
+    }
+
+    /// Whether the channel in `slot` holds nothing, or only what it held before it [began anew](Self::begin_anew).
     pub(super) fn is_free(&self, slot: u32) -> bool {
-        self.unacked.get(slot as usize).is_none_or(Slab::is_empty)
+        let before = self.before.as_ref().filter(|(began, _)| *began == slot);
+        let before = before.map_or(0, |(_, keys)| keys.len());
+        self.unacked
+            .get(slot as usize)
+            .is_none_or(|unacked| unacked.len() == before)
     }
 
     /// Holds messages that stand side by side from a position on; `held` hears of each, with its key.
@@ -104,15 +116,22 @@ impl Holders {
 
     /// Releases the messages with these keys to `sink` and returns how many there were; unknown keys are skipped.
     pub(super) fn release(&mut self, channel: ChannelId, keys: &[u32], mut sink: impl FnMut(Held)) -> usize {
-        let slot = self.slots.get(&channel);
-        let Some(unacked) = slot.and_then(|&slot| self.unacked.get_mut(slot as usize)) else {
+        let Some(&slot) = self.slots.get(&channel) else {
             return 0;
         };
-        let before = unacked.len();
+        let Some(unacked) = self.unacked.get_mut(slot as usize) else {
+            return 0;
+        };
+        let had = unacked.len();
         keys.iter()
             .filter_map(|&key| unacked.try_remove(key as usize))
             .for_each(&mut sink);
-        let released = before - unacked.len();
+        let released = had - unacked.len();
+        if let Some((_, before)) = self.before.as_mut().filter(|(began, _)| *began == slot) {
+            keys.iter().for_each(|key| {
+                before.remove(key);
+            });
+        }
         if unacked.is_empty() && unacked.capacity() > KEPT {
             *unacked = Slab::new();
         }
@@ -183,6 +202,24 @@ mod tests {
             .collect();
         holders.release(channel, &keys, drop);
         assert!(holders.unacked[slot as usize].capacity() <= KEPT);
+    }
+
+    #[test]
+    fn what_a_channel_held_before_does_not_keep_it_from_being_free() {
+        let mut holders = Holders::default();
+        let channel = ChannelId::next();
+        let slot = holders.attach(channel);
+        let early = [holders.hold(slot, held(0)), holders.hold(slot, held(1))].map(Option::unwrap);
+        assert!(!holders.is_free(slot));
+        holders.begin_anew(slot);
+        assert!(holders.is_free(slot));
+        holders.release(channel, &early[..1], drop);
+        assert!(holders.is_free(slot));
+        let again = holders.hold(slot, held(0)).unwrap();
+        assert_eq!(again, early[0], "the key of the one before");
+        assert!(!holders.is_free(slot));
+        holders.release(channel, &[again], drop);
+        assert!(holders.is_free(slot));
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl QueueState {
     pub fn detach(&mut self, channel: ChannelId) -> Vec<ConsumerId> {
         let gone = self.subscribers.remove_of(channel);
         let held = self.holders.detach(channel);
+        self.welcome_successor();
         self.take_back(held, Outcome::Fail);
         self.compact_pages();
         gone
@@ -219,12 +220,16 @@ impl QueueState {
             self.note_own_limit(timeout);
         }
         let holder = self.holders.attach(channel);
-        self.subscribers.add(consumer, channel, holder, subscription)
+        self.subscribers.add(consumer, channel, holder, subscription)?;
+        self.welcome_successor();
+        Ok(())
     }
 
     /// A consumer leaves. What it got stays with its channel. `false` when there is no such consumer.
     pub fn unsubscribe(&mut self, consumer: ConsumerId) -> bool {
-        self.subscribers.remove(consumer)
+        let was_there = self.subscribers.remove(consumer);
+        self.welcome_successor();
+        was_there
     }
 
     /// Moves a consumer to or from being served on offer. The next pass reports what credit this took back.

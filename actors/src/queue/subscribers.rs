@@ -77,6 +77,8 @@ pub(super) struct Subscribers {
     active: Option<u32>,
     /// It gets nothing more: a higher priority waits until it has settled what it got.
     yielding: bool,
+    /// The active one may be another than when this was asked last.
+    changed: bool,
     /// How many there ever were.
     ever: u64,
 }
@@ -151,6 +153,7 @@ impl Subscribers {
         }
         if self.single_active && self.active.is_none() {
             self.active = Some(slot);
+            self.changed = true;
         }
         self.look_for_successor();
         Ok(())

@@ -36,6 +36,7 @@ impl Model {
                 deadline: 0,
                 fleeting: false,
                 over: false,
+                during: None,
             };
             self.bury(self.published, message);
             self.published += 1;
@@ -75,6 +76,7 @@ impl Model {
             deadline,
             fleeting: deadline != 0 && deadline == self.deaths.now,
             over: false,
+            during: None,
         };
         self.ready.insert(self.place(number), message);
         self.published += 1;

@@ -30,6 +30,8 @@ pub(crate) struct Message {
     pub(crate) fleeting: bool,
     /// That was over while it was held.
     pub(crate) over: bool,
+    /// Who was the single active consumer when it was handed out last.
+    pub(crate) during: Option<ConsumerId>,
 }
 
 #[derive(Clone, Debug)]
@@ -388,7 +390,11 @@ impl Model {
 
     /// Messages are handed out: one that yields and holds nothing is succeeded before.
     fn succeed(&mut self) {
-        let yielded = |active: &Consumer| self.yields(active) && self.held[active.channel].is_empty();
+        let settled = |active: &Consumer| {
+            let mut held = self.held[active.channel].values();
+            held.all(|(_, message)| message.during != self.active)
+        };
+        let yielded = |active: &Consumer| self.yields(active) && settled(active);
         if self.active_one().is_some_and(yielded) {
             self.choose_active();
         }
@@ -501,6 +507,10 @@ impl Model {
             if no_ack {
                 self.gone += 1;
             } else {
+                let message = Message {
+                    during: self.active,
+                    ..message
+                };
                 let taken = self.held[channel].insert(delivery.key, (number, message));
                 assert!(taken.is_none(), "a key stands for one message");
             }

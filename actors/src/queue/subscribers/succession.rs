@@ -1,6 +1,7 @@
 //! Where one consumer at a time is served: which one, and who is next.
 
 use std::cmp::Reverse;
+use std::mem;
 
 use super::{Subscriber, Subscribers};
 use crate::id::ConsumerId;
@@ -12,7 +13,7 @@ impl Subscribers {
     }
 
     /// The holder slot of the active consumer's channel, if that consumer gets nothing more and is to be
-    /// [succeeded](Self::promote) once nothing is held there.
+    /// [succeeded](Self::promote) once nothing is held there of what it got.
     #[inline]
     pub(in crate::queue) fn yielding(&self) -> Option<u32> {
         if !self.yielding {
@@ -26,10 +27,19 @@ impl Subscribers {
         let rank = |subscriber: &Subscriber| (Reverse(subscriber.subscription.priority), subscriber.order);
         let first = self.slots.iter().min_by_key(|(_, subscriber)| rank(subscriber));
         self.active = first.map(|(slot, _)| slot as u32);
+        self.changed = true;
         self.yielding = false;
         if let Some(slot) = self.active {
             self.join(slot);
         }
+    }
+
+    /// The holder slot of a consumer that has become the active one since this was asked last, if it may have to yield.
+    pub(in crate::queue) fn take_successor(&mut self) -> Option<u32> {
+        if !mem::take(&mut self.changed) || !self.yields {
+            return None;
+        }
+        Some(self.slots.get(self.active? as usize)?.holder)
     }
 
     /// Others came or went: looks whether the active consumer is to yield to one of them.
