@@ -78,6 +78,12 @@ impl Deaths {
             .chain(self.forwarded.values().map(|(_, message)| message))
     }
 
+    pub(crate) fn messages_mut(&mut self) -> impl Iterator<Item = &mut Message> {
+        self.dead
+            .values_mut()
+            .chain(self.forwarded.values_mut().map(|(_, message)| message))
+    }
+
     /// The broker is started again.
     pub(crate) fn restart(&mut self) -> BTreeMap<u64, Message> {
         self.forwarder = None;
@@ -113,7 +119,7 @@ impl Model {
         let now = self.deaths.now;
         while self.queue.expire(now, most) {
             // There will be no pass before the others die that are due.
-            self.held_mut().for_each(|message| message.fleeting = false);
+            self.away_mut().for_each(|message| message.fleeting = false);
             self.ready
                 .values_mut()
                 .for_each(|message| message.fleeting = false);
@@ -131,7 +137,7 @@ impl Model {
         let fleeting = |(place, message): (&Place, &Message)| message.fleeting.then_some(*place);
         let over: Vec<Place> = self.ready.iter().filter_map(fleeting).collect();
         over.into_iter().for_each(|place| self.die(place));
-        for message in self.held_mut().filter(|message| message.fleeting) {
+        for message in self.away_mut().filter(|message| message.fleeting) {
             (message.fleeting, message.over) = (false, true);
         }
     }

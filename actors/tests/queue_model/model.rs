@@ -273,9 +273,10 @@ impl Model {
         }
     }
 
-    pub(crate) fn held_mut(&mut self) -> impl Iterator<Item = &mut Message> {
+    /// Those that don't wait and may wait again.
+    pub(crate) fn away_mut(&mut self) -> impl Iterator<Item = &mut Message> {
         let held = self.held.iter_mut().flat_map(BTreeMap::values_mut);
-        held.map(|(_, message)| message)
+        held.map(|(_, message)| message).chain(self.deaths.messages_mut())
     }
 
     /// What rests and was not read since a restart counts as waiting.
