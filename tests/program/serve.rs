@@ -86,6 +86,18 @@ fn a_setting_out_of_bounds_is_told_in_one_line() {
 }
 
 #[test]
+fn a_memory_limit_below_what_the_broker_takes_by_itself_is_told_at_the_start() {
+    let told = |limit| {
+        let broker = Process::start(["--listen", "127.0.0.1:0", "--memory-limit", limit]);
+        broker.addresses();
+        broker.signal("TERM");
+        let outcome = broker.outcome();
+        outcome.err.matches("--memory-limit is too small").count()
+    };
+    assert_eq!((told("1MiB"), told("1GiB")), (1, 0));
+}
+
+#[test]
 fn the_version_is_told_on_standard_output() {
     let outcome = Process::run(["--version"]);
     assert_eq!(outcome.code, Some(0));

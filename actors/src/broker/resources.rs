@@ -137,12 +137,38 @@ fn memory(limit: u64) -> Option<(ProcessMemory, Watermark)> {
         return None;
     }
     match ProcessMemory::open() {
-        Ok(memory) => Some((memory, Watermark::new(Limit::Most(limit)))),
+        Ok(memory) => {
+            memory
+                .read()
+                .into_iter()
+                .for_each(|used| warn_if_too_small(limit, used));
+            Some((memory, Watermark::new(Limit::Most(limit))))
+        }
         Err(error) => {
             warn!(%error, "the system does not tell how much memory is used: there is no memory alarm");
             None
         }
     }
+}
+
+/// Tells of a limit below which the process hardly gets by with what it takes before it has done anything, `used`.
+fn warn_if_too_small(limit: u64, used: u64) {
+    let Some(wanted) = enough_for(limit, used) else {
+        return;
+    };
+    let (used_mib, limit_mib, wanted_mib) = (used >> 20, limit >> 20, wanted.div_ceil(1 << 20));
+    warn!(
+        used_mib,
+        limit_mib,
+        wanted_mib,
+        "--memory-limit is too small: the process uses used_mib before the first message, so that the memory alarm holds publishers \
+         back for long, or for ever; set it to wanted_mib or more"
+    );
+}
+
+/// The limit that leaves messages their part when all else takes `used`, if this one does not by far: their half is not there.
+fn enough_for(limit: u64, used: u64) -> Option<u64> {
+    (used > limit / 2).then_some(used.saturating_mul(8) / OTHERS)
 }
 
 impl Disk {
@@ -196,5 +222,22 @@ impl Disk {
             ),
             Change::Enough => info!(%directory, free_mib, limit_mib, "the alarm for disk space is over"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_enough_when_messages_get_their_half_of_it() {
+        const MIB: u64 = 1 << 20;
+        assert_eq!(enough_for(64 * MIB, 30 * MIB), None);
+        for limit in [1, 24, 32, 59] {
+            let wanted = enough_for(limit * MIB, 30 * MIB).unwrap();
+            assert_eq!(wanted, 80 * MIB);
+            assert_eq!(enough_for(wanted, 30 * MIB), None);
+        }
+        assert_eq!(enough_for(0, u64::MAX), Some(u64::MAX / OTHERS));
     }
 }
