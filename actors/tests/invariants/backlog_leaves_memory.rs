@@ -120,6 +120,21 @@ fn one_question_is_open_at_a_time_and_none_without_a_taker() {
 }
 
 #[test]
+fn what_was_read_and_has_to_leave_memory_again_is_not_lost() {
+    let stage = Stage::new();
+    let (queue, scratch, channel) = spilled(&stage, 20);
+    let first = subscribe(&queue, &channel, &stage, 5);
+    scratch.answer_next(20);
+    assert_eq!(delivered(&first), numbers(0..5));
+    let counts = inspect(&queue);
+    assert_eq!((counts.ready, counts.absent), (15, 15), "the rest has left again");
+    assert_eq!(scratch.len(), 15);
+    let second = subscribe(&queue, &channel, &stage, 1_000);
+    scratch.answer_next(1_000);
+    assert_eq!(delivered(&second), numbers(5..20));
+}
+
+#[test]
 fn a_message_that_can_not_be_read_costs_itself_alone() {
     let stage = Stage::new();
     let (queue, scratch, channel) = spilled(&stage, 20);
