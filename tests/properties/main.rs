@@ -22,5 +22,6 @@ mod many_connections;
 mod no_loss;
 mod no_stale_names;
 mod ordering;
+mod policies_in_flow;
 mod requeue_keeps_place;
 mod slow_consumer;
