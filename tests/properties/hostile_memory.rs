@@ -11,7 +11,7 @@ use crate::support::content::{NONE, header};
 use crate::support::methods::{get, passive};
 use crate::support::process::BrokerProcess;
 use crate::support::wire::{BODY, Frame, HEADER, METHOD};
-use crate::support::{BRIEFLY, Broker, Channel, Connection, eventually};
+use crate::support::{BRIEFLY, Broker, Channel, Connection, PATIENCE, eventually_within};
 
 const MIB: usize = 1 << 20;
 
@@ -124,7 +124,8 @@ fn who_never_reads_its_answers_is_given_up() {
     connection.call::<OpenOk>(connection::Open { vhost: "/" });
     let channel = connection.channel();
     ask_for_answers(&channel, 2_000);
-    eventually("the socket is closed", || {
+    // The broker writes for as long as the socket takes it, waits for three seconds, and for three more when it closes.
+    eventually_within(3 * PATIENCE, "the socket is closed", || {
         channel.write(&Frame::new(8, 0, []).bytes());
         broker.sockets() == before
     });

@@ -75,10 +75,16 @@ impl BrokerProcess {
             * 1024
     }
 
-    /// How many files, sockets among them, it has open.
+    /// How many sockets it has open.
     pub(crate) fn sockets(&self) -> usize {
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.program.id()));
-        files.expect("it runs").count()
+        let names = files
+            .expect("it runs")
+            .flatten()
+            .flat_map(|file| file.path().read_link());
+        names
+            .filter(|name| name.to_string_lossy().starts_with("socket:"))
+            .count()
     }
 
     /// Its process number.
