@@ -120,7 +120,7 @@ impl Assembler {
             .as_mut()
             .is_some_and(|repeated| repeated.is(payload));
         if is_repeated && let Some(content) = frames.whole_content(basic::Publish::IDS.0, max_size) {
-            let method = self.repeated.as_ref()?.method();
+            let method = self.repeated.as_ref()?.last()?;
             return Some(Ok(Command {
                 method,
                 content: Some(content),

@@ -158,7 +158,8 @@ impl FrameBatch {
 
     /// Whether all frames are for the same channel.
     pub fn is_of_one_channel(&self) -> bool {
-        self.runs().nth(1).is_none()
+        let first = self.frames.first().map(|frame| frame.channel);
+        self.frames.iter().all(|frame| Some(frame.channel) == first)
     }
 
     /// Hands out one batch a channel, channels in the order of their first frames.
@@ -171,35 +172,82 @@ impl FrameBatch {
             }
             return;
         }
-        let mut runs: Vec<&[Frame]> = self.runs().collect();
-        runs.sort_by_key(|run| channel(run));
-        let sorted = Frames::from(runs.concat());
-        let mut at = 0;
-        let mut groups: Vec<(u32, u16, Range<usize>)> = Vec::with_capacity(runs.len());
-        for group in sorted.chunk_by(same_channel) {
-            let first = group.first().map_or(0, |frame| frame.start);
-            groups.push((first, channel(group), at..at + group.len()));
-            at += group.len();
-        }
-        groups.sort_by_key(|&(first, ..)| first);
-        for (_, channel, range) in groups {
-            let (bytes, frames) = (self.bytes.clone(), sorted.part(range));
+        let mut groups = Groups::of(&self.frames);
+        let sorted = Frames::from(groups.sort(&self.frames));
+        for Group { channel, len, end } in groups.groups {
+            let frames = sorted.part(end - len..end);
+            let bytes = self.bytes.clone();
             each(channel, FrameBatch { bytes, frames });
         }
     }
+}
 
-    /// Neighbours that are for the same channel.
-    fn runs(&self) -> impl Iterator<Item = &[Frame]> {
-        self.frames.chunk_by(same_channel)
+/// The frames of one channel among those of a batch.
+struct Group {
+    channel: u16,
+    /// How many.
+    len: usize,
+    /// Where they end when frames are sorted by group.
+    end: usize,
+}
+
+/// The channels of a batch, in the order of their first frames.
+struct Groups {
+    groups: Vec<Group>,
+    /// The group of each channel, by its number.
+    of_channel: Vec<u32>,
+}
+
+/// No frame of that channel was met.
+const UNMET: u32 = u32::MAX;
+
+impl Groups {
+    fn of(frames: &[Frame]) -> Self {
+        let most = frames.iter().map(|frame| frame.channel).max().unwrap_or(0);
+        let mut groups = Groups {
+            groups: Vec::new(),
+            of_channel: vec![UNMET; usize::from(most) + 1],
+        };
+        frames.iter().for_each(|frame| groups.count(frame.channel));
+        groups
     }
-}
 
-fn same_channel(one: &Frame, other: &Frame) -> bool {
-    one.channel == other.channel
-}
+    fn count(&mut self, channel: u16) {
+        let Some(group) = self.of_channel.get_mut(usize::from(channel)) else {
+            return;
+        };
+        match self.groups.get_mut(*group as usize) {
+            Some(group) => group.len += 1,
+            None => {
+                *group = self.groups.len() as u32;
+                self.groups.push(Group {
+                    channel,
+                    len: 1,
+                    end: 0,
+                });
+            }
+        }
+    }
 
-fn channel(run: &[Frame]) -> u16 {
-    run.first().map_or(0, |frame| frame.channel)
+    /// The frames, those of a group side by side and in their order.
+    fn sort(&mut self, frames: &[Frame]) -> Vec<Frame> {
+        let mut begin = 0;
+        for group in &mut self.groups {
+            group.end = begin;
+            begin += group.len;
+        }
+        let mut sorted = frames.to_vec();
+        for frame in frames {
+            let group = self.of_channel.get(usize::from(frame.channel));
+            if let Some(group) = group.and_then(|&group| self.groups.get_mut(group as usize))
+                && let Some(place) = sorted.get_mut(group.end)
+            {
+                *place = *frame;
+                group.end += 1;
+            }
+        }
+        sorted
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use super::routes::RouteMemo;
 use super::session::Session;
 use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
-use super::unacked::Unacked;
+use super::unacked::{Outstanding, Unacked};
 use super::unfinished::Share;
 use crate::consumer::messages::FromConsumer;
 use crate::id::ChannelId;
@@ -71,6 +71,8 @@ pub(crate) struct Channel {
     pub(super) waited: u8,
     pub(super) transaction: Option<Transaction>,
     pub(super) unacked: Unacked,
+    /// Empty room for what is taken off that ledger.
+    pub(super) taken: Vec<Outstanding>,
     pub(super) next_tag: u64,
     /// Deliveries to consumers that were settled since the budget was told.
     pub(super) settled_deliveries: u32,
@@ -118,6 +120,7 @@ impl Channel {
             waited: 0,
             transaction: None,
             unacked: Unacked::default(),
+            taken: Vec::new(),
             next_tag: 1,
             settled_deliveries: 0,
             committing: false,

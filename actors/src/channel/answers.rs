@@ -24,6 +24,7 @@ pub struct Answer {
 /// No run crosses the limit, which is itself open or answered differently.
 pub(super) fn answer(nack: bool, runs: &mut Vec<(u64, u64)>, limit: u64, sink: &mut impl FnMut(Answer)) {
     answer_below(nack, runs, limit, sink);
+    runs.sort_unstable();
     for (first, last) in runs.drain(..) {
         (first..=last).for_each(|tag| {
             sink(Answer {
@@ -35,21 +36,21 @@ pub(super) fn answer(nack: bool, runs: &mut Vec<(u64, u64)>, limit: u64, sink: &
     }
 }
 
-/// Answers for runs of publications below `limit`, with one method. The others are left, in order.
+/// Answers for runs of publications below `limit`, with one method. The others are left.
 pub(super) fn answer_below(
     nack: bool,
     runs: &mut Vec<(u64, u64)>,
     limit: u64,
     sink: &mut impl FnMut(Answer),
 ) {
-    runs.sort_unstable();
-    let below = runs.partition_point(|&(first, _)| first < limit);
-    let mut covered = 0;
-    let mut tag = 0;
-    for (first, last) in runs.drain(..below) {
-        covered += last - first + 1;
-        tag = last;
-    }
+    let (mut covered, mut tag) = (0, 0);
+    runs.retain(|&(first, last)| {
+        if first < limit {
+            covered += last - first + 1;
+            tag = tag.max(last);
+        }
+        first >= limit
+    });
     if covered > 0 {
         sink(Answer {
             nack,

@@ -21,6 +21,9 @@ use crate::queue::messages::{Attach, Detach, QueueNotice, Settle};
 use crate::return_address::ReturnAddress;
 use crate::vhost::directory::QueueHandle;
 
+/// Room for so many settlements is made at once.
+const MOST_EXPECTED: usize = 256;
+
 /// One queue a channel deals with.
 pub(crate) struct Attachment {
     pub(crate) queue: Arc<QueueHandle>,
@@ -30,6 +33,8 @@ pub(crate) struct Attachment {
     parcel: u32,
     /// Settlements gathered for it.
     runs: Vec<(Outcome, Vec<u32>)>,
+    /// How many the last run posted had, and so likely the next.
+    expected: usize,
     /// Deliveries from it that the channel has not settled.
     outstanding: u32,
     /// Consumers of it and gets under way: more may be delivered from it.
@@ -41,8 +46,18 @@ impl Attachment {
     fn settle(&mut self, outcome: Outcome, key: u32) {
         match self.runs.last_mut() {
             Some((last, keys)) if *last == outcome => keys.push(key),
-            _ => self.runs.push((outcome, vec![key])),
+            _ => {
+                let mut keys = Vec::with_capacity(self.expected);
+                keys.push(key);
+                self.runs.push((outcome, keys));
+            }
         }
+    }
+
+    fn take_runs(&mut self) -> Vec<(Outcome, Vec<u32>)> {
+        let last = self.runs.last().map_or(0, |(_, keys)| keys.len());
+        self.expected = last.min(MOST_EXPECTED);
+        std::mem::take(&mut self.runs)
     }
 }
 
@@ -106,6 +121,7 @@ impl Attachments {
             channel: self.channel,
             mailbag: self.mailbag.clone(),
             runs: Vec::new(),
+            expected: 1,
             outstanding: 0,
             users: 0,
             gone: false,
@@ -188,7 +204,7 @@ impl Attachments {
             let Some(attachment) = self.attached.get_mut(key as usize) else {
                 continue;
             };
-            let runs = std::mem::take(&mut attachment.runs);
+            let runs = attachment.take_runs();
             if runs.is_empty() {
                 continue;
             }

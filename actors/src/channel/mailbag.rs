@@ -26,8 +26,8 @@ use crate::window::Permit;
 
 /// Room for so many offsets is kept for each queue from one page to the next.
 const MOST_KEPT: usize = 256;
-/// A page has publications of so many reads at most.
-const MOST_READS: usize = 16;
+/// A page has publications of so many reads at most: more than a window has, unless they are small.
+const MOST_READS: usize = 64;
 
 /// What is gathered for one queue.
 struct Parcel {
@@ -65,6 +65,8 @@ struct Contents {
     page: PageBuilder,
     /// Cover what is on the page.
     permits: Vec<Permit>,
+    /// The place of the one that was met last.
+    permit: usize,
     parcels: Slab<Parcel>,
     by_queue: FxHashMap<QueueId, u32>,
     /// Parcels with something in them.
@@ -130,7 +132,10 @@ impl Mailbag {
     pub(super) fn write(&self, permit: Option<&Permit>, write: impl FnOnce(&mut PageBuilder) -> u32) -> u32 {
         let contents = &mut *self.0.borrow_mut();
         if let Some(permit) = permit
-            && !contents.permits.last().is_some_and(|kept| kept.is(permit))
+            && !contents
+                .permits
+                .get(contents.permit)
+                .is_some_and(|kept| kept.is(permit))
         {
             contents.keep(permit);
         }
@@ -186,15 +191,21 @@ impl Mailbag {
 }
 
 impl Contents {
-    /// Keeps what covers the page, once each.
+    /// Keeps what covers the page, once each. Every channel has publications of the same reads, in their order.
     fn keep(&mut self, permit: &Permit) {
-        if self.permits.iter().any(|kept| kept.is(permit)) {
-            return;
+        let is_same = |kept: &Permit| kept.is(permit);
+        let next = self.permit + 1;
+        if self.permits.get(next).is_some_and(is_same) {
+            self.permit = next;
+        } else if let Some(place) = self.permits.iter().position(is_same) {
+            self.permit = place;
+        } else {
+            if self.permits.len() == MOST_READS {
+                self.post();
+            }
+            self.permit = self.permits.len();
+            self.permits.push(permit.clone());
         }
-        if self.permits.len() == MOST_READS {
-            self.post();
-        }
-        self.permits.push(permit.clone());
     }
 
     fn post(&mut self) {

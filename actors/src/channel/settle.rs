@@ -9,24 +9,27 @@ use super::confirms::{Answer, Verdict};
 use super::unacked::{NO_CONSUMER, Outstanding};
 use crate::queue::Outcome;
 
+/// Room for so many settlements is kept for the next.
+const MOST_KEPT: usize = 256;
+
 /// How many acts a confirm waits at most to be answered together with those before it.
 const PATIENCE: u8 = 4;
 
 impl Channel {
     /// basic.ack, nack or reject: takes the deliveries off the ledger and gathers what their queues must hear.
     pub(super) fn settle(&mut self, outcome: Outcome, tag: u64, multiple: bool) -> Result<(), Exception> {
-        let mut taken = Vec::new();
+        let mut taken = std::mem::take(&mut self.taken);
         self.unacked
             .take(tag, multiple, |delivery| taken.push(delivery))
             .map_err(|unknown| Exception::new(ReplyCode::PreconditionFailed, unknown.to_string()))?;
-        match &mut self.transaction {
-            Some(transaction) => taken
-                .into_iter()
-                .for_each(|delivery| transaction.settle(outcome, delivery)),
-            None => taken
-                .into_iter()
-                .for_each(|delivery| self.settle_one(outcome, delivery)),
+        for delivery in taken.drain(..) {
+            match &mut self.transaction {
+                Some(transaction) => transaction.settle(outcome, delivery),
+                None => self.settle_one(outcome, delivery),
+            }
         }
+        taken.shrink_to(MOST_KEPT);
+        self.taken = taken;
         Ok(())
     }
 

@@ -125,6 +125,7 @@ impl Connection {
         let ended = ctx.address().recipient();
         let addr = Channel::new(id, number, Rc::clone(session), ended, lease).start();
         self.channels.insert(number, id, addr.clone());
+        self.gate.set_channels(self.channels.len());
         Ok(addr)
     }
 

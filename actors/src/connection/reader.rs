@@ -39,6 +39,9 @@ const GONE_IN_AN_ALARM: u32 = 1;
 /// The same while the queues are late to take what it sent: they may yet take the rest.
 const GONE_BEFORE_THE_QUEUES: u32 = 4;
 
+/// The window has room for so many reads at least.
+const READS: usize = 4;
+
 /// By what the system tells that a peer has hung up, even behind bytes that we have not read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const HUNG_UP: PollFlags = PollFlags::RDHUP;
@@ -49,6 +52,7 @@ const HUNG_UP: PollFlags = PollFlags::HUP;
 #[derive(Debug)]
 pub(crate) struct Gate {
     frame_max: AtomicU32,
+    channels: AtomicU32,
     held_back: AtomicBool,
     ending: AtomicBool,
     reading: AtomicBool,
@@ -59,6 +63,7 @@ impl Gate {
     pub(crate) fn new(initial_frame_max: u32) -> Self {
         Gate {
             frame_max: AtomicU32::new(initial_frame_max),
+            channels: AtomicU32::new(0),
             held_back: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             reading: AtomicBool::new(true),
@@ -69,6 +74,12 @@ impl Gate {
     /// The negotiated limit: it holds from the next read on.
     pub(crate) fn set_frame_max(&self, frame_max: u32) {
         self.frame_max.store(frame_max, Ordering::Relaxed);
+    }
+
+    /// How many channels are open, which what may be under way depends on.
+    pub(crate) fn set_channels(&self, channels: usize) {
+        let channels = u32::try_from(channels).unwrap_or(u32::MAX);
+        self.channels.store(channels, Ordering::Relaxed);
     }
 
     /// Stops reading, or goes on.
@@ -161,6 +172,9 @@ impl Reader {
         if frame_max != self.frame_max {
             self.frame_max = frame_max;
             self.frames.decoder_mut().set_frame_max(frame_max);
+        }
+        if self.window.widen_for(self.gate.channels.load(Ordering::Relaxed)) {
+            self.frames.decoder_mut().set_most_read(self.window.width() / READS);
         }
         self.gate.reading.store(true, Ordering::Relaxed);
         match ready!(self.poll_frames(cx)) {

@@ -249,6 +249,7 @@ impl PageBuilder {
         {
             return route;
         }
+        self.make_room(ROUTE_HEADER + exchange.len() + routing_key.len());
         let route = self.here();
         self.records
             .extend_from_slice(&[exchange.len() as u8, routing_key.len() as u8]);

@@ -110,7 +110,8 @@ impl QueueState {
         gone
     }
 
-    /// Takes the messages at `offsets` of a page, in that order.
+    /// Takes the messages at `offsets` of a page, in that order. They are not copied out of a page that is not worth to be kept for
+    /// them before consumers had a chance to take them.
     pub fn enqueue(&mut self, page: Arc<Page>, offsets: &[u32]) {
         self.count_arrived(&page, offsets);
         let ready = &mut self.ready;
@@ -139,7 +140,9 @@ impl QueueState {
                 ready.push_to_level(Entry { level, ..entry });
             });
         }
-        self.compact_pages();
+        if !self.consumers_take_more() {
+            self.compact_pages();
+        }
     }
 
     /// The position that the next message gets.

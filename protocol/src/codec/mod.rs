@@ -37,7 +37,7 @@ pub enum DecodeError {
 /// Cuts what a socket yields into batches of complete frames.
 ///
 /// The codec also sizes the buffer that [`FramedRead`](tokio_util::codec::FramedRead) reads into: it follows
-/// the size of recent reads between 2 and 128 KiB, and is 1 KiB after a small read, so that a connection
+/// the size of recent reads between 2 and 128 KiB, or more if it may, and is 1 KiB after a small read, so that a connection
 /// at rest holds little. The end of a large frame is read by itself, since what follows would be copied. A batch never shares its memory with bytes that come later.
 #[derive(Debug)]
 pub struct FrameCodec {
@@ -76,6 +76,11 @@ impl FrameCodec {
     /// Changes the largest frame accepted, in bytes; 0 sets no limit. Holds from the next `decode` on.
     pub fn set_frame_max(&mut self, frame_max: u32) {
         self.frame_max = frame_max;
+    }
+
+    /// Lets reads be as large as that, in bytes, instead of 128 KiB.
+    pub fn set_most_read(&mut self, most: usize) {
+        self.reads.set_most(most);
     }
 
     /// The room in bytes that the next read deserves, for a reader that gives its empty buffer back between reads.

@@ -9,12 +9,14 @@ use bytes::BytesMut;
 pub(super) const IDLE_READ: usize = 1024;
 /// The least room learned, in bytes.
 const LEAST_READ: usize = 2 * 1024;
-/// The most room learned, in bytes.
+/// The most room learned, in bytes, where nothing else is said.
 pub(super) const MOST_READ: usize = 128 * 1024;
 
 /// Learns how much room a read deserves.
 #[derive(Debug)]
 pub(super) struct ReadSize {
+    /// The most room that may be learned.
+    most: usize,
     /// Doubled by a read that filled its room, halved by one that used less than a quarter.
     learned: usize,
     /// The last read was so small that the next may well be too.
@@ -26,6 +28,7 @@ pub(super) struct ReadSize {
 impl Default for ReadSize {
     fn default() -> Self {
         ReadSize {
+            most: MOST_READ,
             learned: LEAST_READ,
             idle: true,
             left: 0,
@@ -34,6 +37,11 @@ impl Default for ReadSize {
 }
 
 impl ReadSize {
+    /// Bounds the room that is learned from here on.
+    pub(super) fn set_most(&mut self, most: usize) {
+        self.most = most.max(LEAST_READ);
+    }
+
     /// The room the next read should have, in bytes.
     pub(super) fn next(&self) -> usize {
         if self.idle { IDLE_READ } else { self.learned }
@@ -47,7 +55,7 @@ impl ReadSize {
         }
         if src.len() == src.capacity() {
             if read >= self.learned {
-                self.learned = (self.learned * 2).min(MOST_READ);
+                self.learned = (self.learned * 2).min(self.most);
             }
             self.idle = false;
         } else {
