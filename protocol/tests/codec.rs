@@ -237,3 +237,13 @@ fn heartbeats_are_frames_of_the_batch() {
     let batch = reader.batch().unwrap();
     assert_eq!(batch.frames[0].kind, FrameKind::Heartbeat);
 }
+
+#[test]
+fn reads_may_grow_further_where_that_is_said() {
+    let mut reader = Reader::new(FrameCodec::client(FRAME_MAX));
+    reader.codec.set_most_read(512 * 1024);
+    let (frames, rooms) = reader.read_all(&ack().repeat(200_000));
+    assert_eq!(frames, 200_000);
+    assert!(rooms.iter().any(|&room| room >= 512 * 1024), "{rooms:?}");
+    assert!(rooms.iter().all(|&room| room <= 2 * 512 * 1024), "{rooms:?}");
+}

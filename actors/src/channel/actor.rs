@@ -24,6 +24,7 @@ use super::subscriptions::Subscriptions;
 use super::transaction::Transaction;
 use super::unacked::{Outstanding, Unacked};
 use super::unfinished::Share;
+use crate::consumer::desk::Tags;
 use crate::consumer::messages::FromConsumer;
 use crate::id::ChannelId;
 use crate::lease::{Gone, Lease};
@@ -73,7 +74,7 @@ pub(crate) struct Channel {
     pub(super) unacked: Unacked,
     /// Empty room for what is taken off that ledger.
     pub(super) taken: Vec<Outstanding>,
-    pub(super) next_tag: u64,
+    pub(super) tags: Tags,
     /// Deliveries to consumers that were settled since the budget was told.
     pub(super) settled_deliveries: u32,
     /// tx.commit waits for the queues.
@@ -121,7 +122,7 @@ impl Channel {
             transaction: None,
             unacked: Unacked::default(),
             taken: Vec::new(),
-            next_tag: 1,
+            tags: Tags::default(),
             settled_deliveries: 0,
             committing: false,
             commit_refused: false,

@@ -1,7 +1,6 @@
 //! What consumers report: deliveries become tags and frames, the rest answers to the client.
 
 use super::actor::{Channel, Pending};
-use super::delivery_count::Counted;
 use super::methods::lost;
 use super::subscriptions::Subscriber;
 use super::unacked::Outstanding;
@@ -12,16 +11,15 @@ use crate::publication::Handout;
 use crate::queue::InExclusiveUse;
 use crate::vhost::names;
 use actix::prelude::*;
-use leveret_protocol::encode::REFERENCE_FROM;
 use leveret_protocol::method::basic;
-use leveret_protocol::{BodyRef, Exception, ReplyCode};
-
-/// Bytes of the frames of a delivery beyond its properties, its body and its names.
-const FRAMES: usize = 48;
+use leveret_protocol::{Exception, ReplyCode};
 
 impl Channel {
     /// Handles what a consumer has to say; one that is off the books is not listened to.
     pub(super) fn consumer_reports(&mut self, number: u32, report: Report, ctx: &mut Context<Self>) {
+        if let Some(subscriber) = self.subscriptions.get(number) {
+            subscriber.desk.read();
+        }
         match report {
             Report::Deliveries(handout) => self.deliver(number, &handout),
             Report::Subscribed(outcome) => self.resume(ctx, |channel| channel.subscribed(number, outcome)),
@@ -57,39 +55,19 @@ impl Channel {
         let Some(subscriber) = self.subscriptions.get(number) else {
             return;
         };
-        let messages = u32::try_from(handout.len()).unwrap_or(u32::MAX);
-        let receipt = subscriber.receipt(messages, handout.bytes);
-        let (channel, frame_max) = (self.number, self.session.frame_max);
-        let (next_tag, unacked) = (&mut self.next_tag, &mut self.unacked);
-        let mut counted = Counted::new(&handout.counts);
-        self.output.deliver(receipt, |chunk| {
-            chunk.reserve(room(handout, subscriber.tag.len()));
-            for (delivery, publication) in handout.publications() {
-                let tag = *next_tag;
-                *next_tag += 1;
-                chunk.deliver(
-                    channel,
-                    &subscriber.tag,
+        let unacked = &mut self.unacked;
+        subscriber.desk.write(&subscriber.addr, handout, |delivery, tag| {
+            if !subscriber.no_ack {
+                unacked.push(Outstanding {
                     tag,
-                    delivery.redelivered,
-                    publication.exchange,
-                    publication.routing_key,
-                    &counted.next(publication.shown_properties()),
-                    BodyRef::from(&publication.body),
-                    frame_max,
-                );
-                if !subscriber.no_ack {
-                    let (queue, key) = (subscriber.queue, delivery.key);
-                    unacked.push(Outstanding {
-                        tag,
-                        queue,
-                        key,
-                        consumer: number,
-                    });
-                }
+                    queue: subscriber.queue,
+                    key: delivery.key,
+                    consumer: number,
+                });
             }
         });
         if !subscriber.no_ack {
+            let messages = u32::try_from(handout.len()).unwrap_or(u32::MAX);
             self.attachments.delivered(subscriber.queue, messages);
             if let Some(budget) = &mut self.budget {
                 budget.delivered(subscriber.id, messages);
@@ -109,15 +87,13 @@ impl Channel {
             );
             return Err(Exception::new(ReplyCode::AccessRefused, text).on(basic::Consume::IDS));
         }
-        if let Some(subscriber) = self.subscriptions.get(number)
-            && !subscriber.nowait
-        {
-            self.output.method(
-                self.number,
-                &basic::ConsumeOk {
-                    consumer_tag: &subscriber.tag,
-                },
-            );
+        if let Some(subscriber) = self.subscriptions.get(number) {
+            if !subscriber.nowait {
+                let consumer_tag = &subscriber.tag;
+                self.output
+                    .method(self.number, &basic::ConsumeOk { consumer_tag });
+            }
+            subscriber.desk.open(&subscriber.addr);
         }
         Ok(())
     }
@@ -191,16 +167,4 @@ impl Channel {
         }
         Some(subscriber)
     }
-}
-
-/// Bytes that the frames of a handout take, roughly. Large bodies go out as they are, and need none.
-fn room(handout: &Handout, tag: usize) -> usize {
-    let bytes = handout.bytes as usize;
-    if bytes > handout.len() * REFERENCE_FROM {
-        return 0;
-    }
-    let names = handout.publications().next().map_or(0, |(_, publication)| {
-        publication.exchange.len() + publication.routing_key.len()
-    });
-    bytes + handout.len() * (FRAMES + tag + names)
 }

@@ -13,7 +13,6 @@ mod answers;
 pub(crate) mod attachments;
 pub mod confirms;
 mod deliver;
-mod delivery_count;
 mod expiration;
 pub mod global_prefetch;
 mod inbox;

@@ -109,8 +109,7 @@ impl Channel {
             return;
         }
         let publication = page.get(offset);
-        let tag = self.next_tag;
-        self.next_tag += 1;
+        let tag = self.tags.next();
         let (number, frame_max) = (self.number, self.session.frame_max);
         self.output.answer(|chunk| {
             chunk.deliver(

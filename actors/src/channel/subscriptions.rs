@@ -6,8 +6,8 @@ use actix::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::consumer::actor::Consumer;
-use crate::consumer::messages::{Receipt, Settled};
-use crate::consumer::unheard::Unheard;
+use crate::consumer::desk::Desk;
+use crate::consumer::messages::Settled;
 use crate::id::ConsumerId;
 use crate::name::Name;
 
@@ -16,7 +16,8 @@ pub(super) struct Subscriber {
     pub(super) id: ConsumerId,
     pub(super) tag: Name,
     pub(super) addr: Rc<Addr<Consumer>>,
-    unheard: Rc<Unheard>,
+    /// Where its deliveries are written.
+    pub(super) desk: Rc<Desk>,
     /// Its queue, as the channel's attachments number it.
     pub(super) queue: u32,
     pub(super) no_ack: bool,
@@ -31,7 +32,7 @@ impl Subscriber {
         id: ConsumerId,
         tag: Name,
         addr: Addr<Consumer>,
-        unheard: Rc<Unheard>,
+        desk: Rc<Desk>,
         queue: u32,
         no_ack: bool,
         nowait: bool,
@@ -40,22 +41,18 @@ impl Subscriber {
             id,
             tag,
             addr: Rc::new(addr),
-            unheard,
+            desk,
             queue,
             no_ack,
             nowait,
             settled: 0,
         }
     }
+}
 
-    /// Tells the consumer when so much of its deliveries is written.
-    pub(super) fn receipt(&self, messages: u32, bytes: u64) -> Receipt {
-        Receipt {
-            consumer: Rc::clone(&self.addr),
-            unheard: Rc::clone(&self.unheard),
-            messages,
-            bytes,
-        }
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.desk.close();
     }
 }
 

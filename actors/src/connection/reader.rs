@@ -174,7 +174,9 @@ impl Reader {
             self.frames.decoder_mut().set_frame_max(frame_max);
         }
         if self.window.widen_for(self.gate.channels.load(Ordering::Relaxed)) {
-            self.frames.decoder_mut().set_most_read(self.window.width() / READS);
+            self.frames
+                .decoder_mut()
+                .set_most_read(self.window.width() / READS);
         }
         self.gate.reading.store(true, Ordering::Relaxed);
         match ready!(self.poll_frames(cx)) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use actix::prelude::*;
 
 use super::credit::Credit;
+use super::desk::Desk;
 use super::messages::*;
 use super::unheard::Unheard;
 use super::windows::Windows;
@@ -46,6 +47,8 @@ pub struct Consumer {
     queue: Addr<Queue>,
     credit: Credit,
     unheard: Rc<Unheard>,
+    /// Where it delivers what needs no ack, past its channel.
+    desk: Option<Rc<Desk>>,
     on_offer: bool,
     /// Messages wait at the queue for lent credit, and the channel has not heard of it.
     offered: bool,
@@ -64,6 +67,7 @@ impl Consumer {
             queue: seed.queue,
             credit: Credit::new(seed.prefetch, seed.no_ack).within(seed.windows.widest()),
             unheard: Rc::default(),
+            desk: None,
             on_offer: seed.on_offer,
             offered: false,
             turn: Turn::default(),
@@ -77,7 +81,14 @@ impl Consumer {
         Rc::clone(&self.unheard)
     }
 
+    /// One that delivers at a desk if no acks are needed.
+    pub(crate) fn at(self, desk: Rc<Desk>) -> Self {
+        let desk = self.credit.needs_no_ack().then_some(desk);
+        Consumer { desk, ..self }
+    }
+
     fn report(&self, report: Report) {
+        self.desk.iter().for_each(|desk| desk.told());
         self.channel.do_send(FromConsumer {
             consumer: self.key,
             report,
@@ -165,7 +176,10 @@ impl Handler<Supply> for Consumer {
             Supply::Deliver(handout) => {
                 let messages = u32::try_from(handout.deliveries.len()).unwrap_or(u32::MAX);
                 self.credit.delivered(messages, handout.bytes);
-                self.report(Report::Deliveries(handout));
+                let delivered = self.desk.as_ref().is_some_and(|desk| desk.deliver(&handout));
+                if !delivered {
+                    self.report(Report::Deliveries(handout));
+                }
                 self.say_what_is_worth();
                 if self.unheard.is_worth() {
                     self.absorbed(ctx);

@@ -73,6 +73,11 @@ impl Credit {
         }
     }
 
+    /// Whether deliveries are settled by being delivered.
+    pub fn needs_no_ack(&self) -> bool {
+        self.no_ack
+    }
+
     /// Keeps the window in bytes from becoming wider than that.
     #[must_use]
     pub fn within(mut self, widest: u32) -> Self {

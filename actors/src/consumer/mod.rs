@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod credit;
+pub(crate) mod desk;
 pub mod messages;
 pub mod unheard;
 pub mod windows;

@@ -1,12 +1,14 @@
 //! Messages at rest and on their way: compact pages of publications, and handouts that point into them.
 
 mod builder;
+mod delivery_count;
 mod handout;
 mod memory;
 mod page;
 mod part;
 
 pub use builder::PageBuilder;
+pub(crate) use delivery_count::Counted;
 pub use handout::{Delivery, Handout, NO_KEY};
 pub use memory::{Room, others_exceed, pages_in_memory, room_taken};
 pub use page::{Page, Publication};

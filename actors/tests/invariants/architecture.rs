@@ -29,7 +29,7 @@ const PURE_BUT: [(&str, &[&str]); 5] = [
             "timing.rs",
         ],
     ),
-    ("consumer", &["actor.rs", "messages.rs"]),
+    ("consumer", &["actor.rs", "desk.rs", "messages.rs"]),
 ];
 
 /// Further pure files.

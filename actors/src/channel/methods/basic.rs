@@ -5,10 +5,10 @@ use leveret_protocol::method::basic::{self, Method};
 use leveret_protocol::{BodyRef, Content, Exception, ReplyCode};
 
 use super::super::actor::Channel;
-use super::super::delivery_count::Counted;
 use super::super::unacked::{NO_CONSUMER, Outstanding};
 use super::lost;
 use crate::node::{Access, Resource};
+use crate::publication::Counted;
 use crate::queue::Outcome;
 use crate::queue::messages::{Deleted, Get, Got};
 use crate::queue::options::QueueKind;
@@ -108,8 +108,7 @@ impl Channel {
         let (number, frame_max) = (self.number, self.session.frame_max);
         let mut counted = Counted::new(&got.handout.counts);
         for (delivery, publication) in got.handout.publications() {
-            let tag = self.next_tag;
-            self.next_tag += 1;
+            let tag = self.tags.next();
             let get_ok = basic::GetOk {
                 delivery_tag: tag,
                 redelivered: delivery.redelivered,

@@ -1,5 +1,8 @@
 //! basic.consume, basic.cancel and basic.qos.
 
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
 use actix::prelude::*;
 use leveret_protocol::method::basic;
 use leveret_protocol::{Exception, ReplyCode};
@@ -9,6 +12,7 @@ use super::super::global_prefetch::Budget;
 use super::super::subscriptions::Subscriber;
 use super::super::unacked::NO_CONSUMER;
 use crate::consumer::actor::{Consumer, ConsumerSeed};
+use crate::consumer::desk::Desk;
 use crate::consumer::messages::{Cancel, ChannelLimit};
 use crate::id::ConsumerId;
 use crate::lease::Lease;
@@ -62,15 +66,24 @@ impl Channel {
             lease: Lease::new(ctx.address().recipient(), number),
         };
         let consumer = Consumer::new(seed);
-        let unheard = consumer.unheard();
-        let addr = consumer.start();
+        let desk = Rc::new(Desk {
+            channel: self.number,
+            frame_max: self.session.frame_max,
+            consumer_tag: tag.clone(),
+            tags: self.tags.clone(),
+            output: self.output.clone(),
+            unheard: consumer.unheard(),
+            consumer: RefCell::default(),
+            unread: Cell::default(),
+        });
+        let addr = consumer.at(Rc::clone(&desk)).start();
         let supply = ReturnAddress::new(addr.clone().recipient(), Supply::QueueGone { crashed: true });
         self.attachments.hold(queue);
         self.subscriptions.insert(Subscriber::new(
             id,
             tag,
             addr,
-            unheard,
+            desk,
             queue,
             consume.no_ack,
             consume.nowait,

@@ -9,21 +9,21 @@ use leveret_protocol::properties::{Properties, rewrite::with_headers};
 const HEADER: &str = "x-delivery-count";
 
 /// The properties of deliveries that follow each other, with the header where the queue has counted.
-pub(super) struct Counted<'h> {
+pub(crate) struct Counted<'h> {
     /// Indices of deliveries, which rise, and how often their messages have come back.
     counts: &'h [(u32, u32)],
     next: u32,
 }
 
 impl<'h> Counted<'h> {
-    /// Those of a handout, from its first delivery on, see [`Handout::counts`](crate::publication::Handout::counts).
-    pub(super) fn new(counts: &'h [(u32, u32)]) -> Self {
+    /// Those of a handout, from its first delivery on, see [`Handout::counts`](super::Handout::counts).
+    pub(crate) fn new(counts: &'h [(u32, u32)]) -> Self {
         Counted { counts, next: 0 }
     }
 
     /// The properties of the next delivery.
     #[inline]
-    pub(super) fn next<'p>(&mut self, properties: Cow<'p, [u8]>) -> Cow<'p, [u8]> {
+    pub(crate) fn next<'p>(&mut self, properties: Cow<'p, [u8]>) -> Cow<'p, [u8]> {
         let index = self.next;
         self.next += 1;
         match self.counts {

@@ -1,0 +1,134 @@
+//! Where the deliveries of a channel's consumers are numbered and become frames.
+//!
+//! A channel keeps no book of deliveries that need no ack, and need not be woken for them: their consumer takes them to the desk
+//! itself. But what it told the channel goes first.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use actix::prelude::*;
+use leveret_protocol::BodyRef;
+use leveret_protocol::encode::REFERENCE_FROM;
+
+use super::actor::Consumer;
+use super::messages::Receipt;
+use super::unheard::Unheard;
+use crate::name::Name;
+use crate::publication::{Counted, Delivery, Handout};
+use crate::writer::outbox::Outbox;
+
+/// Bytes of the frames of a delivery beyond its properties, its body and its names.
+const FRAMES: usize = 48;
+
+/// The delivery tags of a channel.
+#[derive(Clone)]
+pub(crate) struct Tags(Rc<Cell<u64>>);
+
+impl Default for Tags {
+    fn default() -> Self {
+        Tags(Rc::new(Cell::new(1)))
+    }
+}
+
+impl Tags {
+    /// The next one.
+    pub(crate) fn next(&self) -> u64 {
+        let tag = self.0.get();
+        self.0.set(tag + 1);
+        tag
+    }
+}
+
+/// The desk of one consumer.
+pub(crate) struct Desk {
+    pub(crate) channel: u16,
+    pub(crate) frame_max: u32,
+    /// The consumer tag.
+    pub(crate) consumer_tag: Name,
+    pub(crate) tags: Tags,
+    pub(crate) output: Outbox,
+    /// Counts what was written.
+    pub(crate) unheard: Rc<Unheard>,
+    /// Who hears of it; nobody before the client knows the consumer, and after it is off the books.
+    pub(crate) consumer: RefCell<Option<Rc<Addr<Consumer>>>>,
+    /// What the consumer has told the channel, and it has not read.
+    pub(crate) unread: Cell<u32>,
+}
+
+impl Desk {
+    /// The client knows the consumer.
+    pub(crate) fn open(&self, consumer: &Rc<Addr<Consumer>>) {
+        *self.consumer.borrow_mut() = Some(Rc::clone(consumer));
+    }
+
+    /// The channel delivers nothing more.
+    pub(crate) fn close(&self) {
+        self.consumer.take();
+    }
+
+    /// The consumer tells the channel something.
+    pub(super) fn told(&self) {
+        self.unread.set(self.unread.get() + 1);
+    }
+
+    /// The channel has read something that the consumer told it.
+    pub(crate) fn read(&self) {
+        self.unread.set(self.unread.get().saturating_sub(1));
+    }
+
+    /// Delivers messages that need no ack, if that may be done past the channel.
+    pub(super) fn deliver(&self, handout: &Handout) -> bool {
+        let consumer = self.consumer.borrow();
+        let Some(consumer) = consumer.as_ref().filter(|_| self.unread.get() == 0) else {
+            return false;
+        };
+        self.write(consumer, handout, |_, _| {});
+        true
+    }
+
+    /// Numbers messages and puts them into the outbox; `each` hears of each and its tag.
+    pub(crate) fn write(
+        &self,
+        consumer: &Rc<Addr<Consumer>>,
+        handout: &Handout,
+        mut each: impl FnMut(&Delivery, u64),
+    ) {
+        let receipt = Receipt {
+            consumer: Rc::clone(consumer),
+            unheard: Rc::clone(&self.unheard),
+            messages: u32::try_from(handout.len()).unwrap_or(u32::MAX),
+            bytes: handout.bytes,
+        };
+        let mut counted = Counted::new(&handout.counts);
+        self.output.deliver(receipt, |chunk| {
+            chunk.reserve(room(handout, self.consumer_tag.len()));
+            for (delivery, publication) in handout.publications() {
+                let tag = self.tags.next();
+                chunk.deliver(
+                    self.channel,
+                    &self.consumer_tag,
+                    tag,
+                    delivery.redelivered,
+                    publication.exchange,
+                    publication.routing_key,
+                    &counted.next(publication.shown_properties()),
+                    BodyRef::from(&publication.body),
+                    self.frame_max,
+                );
+                each(delivery, tag);
+            }
+        });
+    }
+}
+
+/// Bytes that the frames of a handout take, roughly. Large bodies go out as they are, and need none.
+fn room(handout: &Handout, tag: usize) -> usize {
+    let bytes = handout.bytes as usize;
+    if bytes > handout.len() * REFERENCE_FROM {
+        return 0;
+    }
+    let names = handout.publications().next().map_or(0, |(_, publication)| {
+        publication.exchange.len() + publication.routing_key.len()
+    });
+    bytes + handout.len() * (FRAMES + tag + names)
+}
