@@ -71,6 +71,8 @@ struct Contents {
     by_queue: FxHashMap<QueueId, u32>,
     /// Parcels with something in them.
     filled: Vec<u32>,
+    /// How many offsets were lined up for several queues last, and so likely will be next.
+    expected: usize,
     /// How often it was posted.
     posted: u64,
     /// Who posts what several channels have gathered. Without one, each posts its own.
@@ -235,8 +237,8 @@ impl Contents {
 
     /// Lines up the offsets for all queues, and notes where those of each are. Queues that get the same share them.
     fn line_up(&mut self) -> Vec<u32> {
-        let mut gathered = Vec::new();
         let alone = self.filled.len() == 1;
+        let mut gathered = Vec::with_capacity(if alone { 0 } else { self.expected });
         let mut last = 0;
         for &key in &self.filled {
             let Some(parcel) = self.parcels.get_mut(key as usize) else {
@@ -252,6 +254,9 @@ impl Contents {
             parcel.range = last as u32..gathered.len() as u32;
             offsets.clear();
             offsets.shrink_to(MOST_KEPT);
+        }
+        if !alone {
+            self.expected = gathered.len();
         }
         gathered
     }

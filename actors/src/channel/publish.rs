@@ -69,6 +69,14 @@ impl Channel {
             return Err(Exception::new(ReplyCode::NotImplemented, "immediate=true"));
         }
         let route = self.route(publish.exchange, publish.routing_key, ctx)?;
+        let is_plain = flags(content.properties) & !PLAIN == 0 && self.transaction.is_none();
+        if let Route::Queues(queues) = &route
+            && is_plain
+            && !queues.is_empty()
+        {
+            self.gather(as_it_came(publish, content.properties, content.body), queues);
+            return Ok(());
+        }
         if matches!(route, Route::ByContent) && self.repeats(publish, &content) {
             return Ok(());
         }
@@ -87,17 +95,7 @@ impl Channel {
         let Some(queues) = known.filter(|_| self.transaction.is_none()) else {
             return false;
         };
-        let publication = Publication {
-            exchange: exchange.as_bytes(),
-            routing_key: key.as_bytes(),
-            properties,
-            persistent: delivery_mode(properties) == Some(2),
-            dead_lettered: false,
-            blind: false,
-            body: content.body.clone(),
-            body_len: 0,
-        };
-        self.gather(publication, &queues);
+        self.gather(as_it_came(publish, properties, content.body.clone()), &queues);
         true
     }
 
@@ -364,6 +362,21 @@ impl Channel {
             chunk.method(number, &returned);
             chunk.content(number, properties, body, frame_max);
         });
+    }
+}
+
+/// A publication of which nothing is to be changed.
+#[inline]
+fn as_it_came<'a>(publish: &basic::Publish<'a>, properties: &'a [u8], body: Body<'a>) -> Publication<'a> {
+    Publication {
+        exchange: publish.exchange.as_bytes(),
+        routing_key: publish.routing_key.as_bytes(),
+        properties,
+        persistent: delivery_mode(properties) == Some(2),
+        dead_lettered: false,
+        blind: false,
+        body_len: 0,
+        body,
     }
 }
 
