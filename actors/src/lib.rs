@@ -18,7 +18,7 @@
 //! | [`connection`] | a socket: handshake, heartbeats, its channels | its listener's worker beside a few others, or one with fewer |
 //! | [`writer`] | the writing half of that socket | its connection's worker |
 //! | [`channel`] | commands in order, delivery tags, confirms, transactions | its connection's worker |
-//! | [`consumer`] | one subscription's credit | its channel's worker |
+//! | [`consumer`] | one subscription's credit; it writes what needs no ack past its channel | its channel's worker |
 //! | [`exchange`] | bindings, and the routing table it lends to channels | a worker, by name |
 //! | `forwarder` | dead and delayed messages on their way to other queues | its queue's worker |
 //! | [`queue`] | messages and their order | its declarer's worker, or one with fewer queues; exclusive: its owner's |
