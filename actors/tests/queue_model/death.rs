@@ -164,6 +164,10 @@ impl Model {
         if self.queue.in_review() || self.unread_rest() {
             return;
         }
+        if fate == Fate::Redriven {
+            // From now on the dead are wanted, also those that nobody wanted and that are still to be read.
+            self.read_what_counts();
+        }
         let waiting: Vec<Place> = self.ready.keys().copied().collect();
         let mut places: Vec<Place> = Vec::new();
         for pick in picks {
