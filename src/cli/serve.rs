@@ -60,8 +60,8 @@ pub(super) struct Options {
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
     workers: Option<usize>,
-    /// Connections that share a worker thread before the next thread gets any; 1 spreads them evenly, for a few that are to
-    /// carry as much as the machine can
+    /// Connections that share a worker thread before the next thread gets any, and queues likewise; 1 spreads them evenly, for
+    /// a few that are to carry as much as the machine can
     #[arg(
         long,
         value_name = "N",

@@ -55,7 +55,8 @@ pub struct Settings {
     pub workers: usize,
     /// Connections that live on one worker before the next one gets any. A program mostly has one to publish, one to consume
     /// and perhaps one to look after things: what they tell each other wakes no other thread then, and who floods does so
-    /// away from others. With 1 each goes where there are fewest.
+    /// away from others. With 1 each goes where there are fewest. Queues are few in the same sense: so many live with their
+    /// declarer before the next one lives elsewhere.
     ///
     /// It does not depend on the number of processors: a wake-up of another thread costs the same on each machine, and so
     /// does latency. More processors only mean that a lone pair of connections could use more of them, up to twice as

@@ -213,7 +213,7 @@ impl PageBuilder {
             large,
             ..stem.header
         };
-        header.write(&mut self.records);
+        self.records.extend_from_slice(&header.bytes());
         self.records.extend_from_slice(properties);
         if large {
             self.push_large(own(body));

@@ -307,22 +307,18 @@ impl Header {
         }
     }
 
-    #[inline]
-    pub(super) fn write(self, to: &mut Vec<u8>) {
-        let route = self.route | if self.dead_lettered { FLAG } else { 0 };
-        let said = [
-            (self.persistent, FLAG),
-            (self.blind, BLIND),
-            (self.repeated, REPEATED),
-        ];
-        let said = said.into_iter().filter(|&(is, _)| is).map(|(_, bit)| bit);
-        let properties = said.fold(self.properties_len, |all, bit| all | bit);
-        let body = self.body_len | if self.large { FLAG } else { 0 };
-        let mut bytes = [0; HEADER];
-        for (field, value) in bytes.chunks_exact_mut(4).zip([route, properties, body]) {
-            field.copy_from_slice(&value.to_le_bytes());
-        }
-        to.extend_from_slice(&bytes);
+    /// As it is written, the last four bytes being those of the body.
+    #[inline(always)]
+    pub(super) fn bytes(self) -> [u8; HEADER] {
+        let bit = |is: bool, bit: u32| if is { bit } else { 0 };
+        let route = self.route | bit(self.dead_lettered, FLAG);
+        let said = bit(self.persistent, FLAG) | bit(self.blind, BLIND) | bit(self.repeated, REPEATED);
+        let properties = self.properties_len | said;
+        let body = self.body_len | bit(self.large, FLAG);
+        let [a, b, c, d] = route.to_le_bytes();
+        let [e, f, g, h] = properties.to_le_bytes();
+        let [i, j, k, l] = body.to_le_bytes();
+        [a, b, c, d, e, f, g, h, i, j, k, l]
     }
 }
 

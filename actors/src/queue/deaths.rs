@@ -89,11 +89,13 @@ impl QueueState {
     /// A channel refuses messages it holds.
     pub(super) fn reject(&mut self, channel: ChannelId, keys: &[u32]) -> usize {
         let mut rejected = Vec::with_capacity(keys.len());
-        let count = self.holders.release(channel, keys, |held| rejected.push(held));
-        for Held { position, entry } in rejected {
+        let count = self.holders.release(channel, keys, |Held { position, entry }| {
+            rejected.push((position, entry));
+        });
+        for &(position, _) in &rejected {
             self.returning.attempts.forget(position);
-            self.die(position, entry, Reason::Rejected);
         }
+        self.die_together(&rejected, Reason::Rejected);
         count
     }
 
@@ -111,6 +113,23 @@ impl QueueState {
         }
     }
 
+    /// Messages die that nobody holds and that do not wait, in this order.
+    fn die_together(&mut self, messages: &[(u64, Entry)], reason: Reason) {
+        if !self.dying.is_wanted() {
+            for (position, entry) in messages {
+                self.settlements.note(*position, entry);
+                self.pages.release(entry);
+            }
+            return;
+        }
+        self.dying
+            .push_all(messages.iter().map(|&(position, entry)| Dead {
+                position,
+                entry,
+                reason,
+            }));
+    }
+
     /// Messages die that waited. Returns roughly how many were looked at.
     pub(super) fn bury(&mut self, taken: TakenOut, reason: Reason) -> usize {
         let TakenOut {
@@ -121,15 +140,13 @@ impl QueueState {
         // They die in the order in which they stood, whatever of them is in memory.
         entries.sort_unstable_by_key(|&(position, _)| position);
         absent.sort_unstable_by_key(|stretch| stretch.run.positions.first);
-        let mut entries = entries.into_iter().peekable();
-        let mut die_before = |queue: &mut Self, end: u64| {
-            while let Some((position, entry)) = entries.next_if(|&(position, _)| position < end) {
-                queue.left(&entry);
-                queue.die(position, entry, reason);
-            }
-        };
+        entries.iter().for_each(|(_, entry)| self.left(entry));
+        let mut rest = entries.as_slice();
         for Stretch { keeper, run, bodies } in absent {
-            die_before(self, run.positions.first);
+            let before = rest.partition_point(|&(position, _)| position < run.positions.first);
+            let (now, later) = rest.split_at(before);
+            self.die_together(now, reason);
+            rest = later;
             if let Some(loading) = &mut self.backlog.loading {
                 loading.dead.add(run.positions);
             }
@@ -146,7 +163,7 @@ impl QueueState {
                 self.settle_absent(buried);
             }
         }
-        die_before(self, u64::MAX);
+        self.die_together(rest, reason);
         deaths
     }
 

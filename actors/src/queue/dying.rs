@@ -138,6 +138,12 @@ impl Dying {
         }
     }
 
+    /// Many at once, in the order of their deaths.
+    pub(super) fn push_all(&mut self, dead: impl ExactSizeIterator<Item = Dead>) {
+        self.waiting.reserve(dead.len());
+        dead.for_each(|dead| self.push(dead));
+    }
+
     pub(super) fn push_absent(&mut self, buried: Buried) {
         if let Some(Waiting::Absent(last)) = self.waiting.back_mut()
             && last.positions.last + 1 == buried.positions.first

@@ -101,6 +101,9 @@ impl Fifo {
         mut taken: impl FnMut(u64, Entry),
     ) {
         let mut left = most;
+        while let count @ 1.. = self.take_run_out(&range, left, &mut taken) {
+            left -= count;
+        }
         let mut next = self.at_or_after(*range.start());
         while let Some((index, position)) = next
             && position <= *range.end()
@@ -209,6 +212,28 @@ impl Fifo {
         };
         let index = position - self.base - (skipped - self.skipped);
         (self.len > 0 && position < self.end).then_some((index as usize, position))
+    }
+
+    /// Takes out the first [run](Self::run) as far as it is at these positions, and returns how many entries that are.
+    fn take_run_out(
+        &mut self,
+        range: &RangeInclusive<u64>,
+        most: usize,
+        taken: &mut impl FnMut(u64, Entry),
+    ) -> usize {
+        let run = self.run(most).filter(|(first, _)| range.contains(first));
+        let Some((first, run)) = run else { return 0 };
+        let within = (range.end() - first).saturating_add(1).min(run.len() as u64);
+        let run = run.get(..within as usize).unwrap_or_default();
+        let (count, mut cost) = (run.len(), 0);
+        for (position, entry) in (first..).zip(run) {
+            cost += u64::from(entry.cost);
+            taken(position, *entry);
+        }
+        if count > 0 {
+            self.pop_run(count, cost);
+        }
+        count
     }
 
     fn take_one_out(&mut self, index: usize) -> Option<Entry> {

@@ -60,7 +60,7 @@ impl VirtualHost {
         lease: Lease<Name>,
     ) -> Self {
         VirtualHost {
-            placement: Placement::new(node.workers.all()),
+            placement: Placement::new(node.workers.all(), node.settings.connections_together),
             node,
             directory,
             definitions,

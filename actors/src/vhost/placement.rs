@@ -8,18 +8,22 @@ use crate::node::WorkerId;
 #[derive(Debug)]
 pub(super) struct Placement {
     queues: Vec<(WorkerId, usize)>,
+    together: usize,
 }
 
 impl Placement {
-    pub(super) fn new(workers: impl Iterator<Item = WorkerId>) -> Self {
+    /// So many queues live together as long as there are few, as connections do: see
+    /// [`Settings::connections_together`](crate::node::Settings::connections_together).
+    pub(super) fn new(workers: impl Iterator<Item = WorkerId>, together: usize) -> Self {
         Placement {
             queues: workers.map(|worker| (worker, 0)).collect(),
+            together: together.max(1),
         }
     }
 
-    /// For a queue declared by a connection that lives on `home`: there, unless another worker has fewer queues.
+    /// For a queue declared by a connection that lives on `home`: there, unless another worker has clearly fewer queues.
     pub(super) fn near(&self, home: WorkerId) -> WorkerId {
-        let burden = |&&(worker, queues): &&(WorkerId, usize)| (queues, worker != home);
+        let burden = |&&(worker, queues): &&(WorkerId, usize)| (queues / self.together, worker != home);
         self.queues
             .iter()
             .min_by_key(burden)
@@ -55,7 +59,7 @@ mod tests {
     #[test]
     fn a_queue_that_comes_and_goes_lives_with_its_declarer() {
         let workers = three_workers();
-        let mut placement = Placement::new(workers.iter().copied());
+        let mut placement = Placement::new(workers.iter().copied(), 1);
         for &home in workers.iter().cycle().take(12) {
             assert_eq!(placement.near(home), home);
             placement.add(home);
@@ -66,7 +70,7 @@ mod tests {
     #[test]
     fn many_queues_of_one_declarer_are_spread() {
         let workers = three_workers();
-        let mut placement = Placement::new(workers.iter().copied());
+        let mut placement = Placement::new(workers.iter().copied(), 1);
         let placed: Vec<_> = (0..9)
             .map(|_| {
                 let worker = placement.near(workers[1]);
@@ -76,6 +80,23 @@ mod tests {
             .collect();
         for worker in workers {
             assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 3);
+        }
+    }
+
+    #[test]
+    fn few_queues_of_one_declarer_live_together_with_it() {
+        let workers = three_workers();
+        let mut placement = Placement::new(workers.iter().copied(), 4);
+        let placed: Vec<_> = (0..24)
+            .map(|_| {
+                let worker = placement.near(workers[1]);
+                placement.add(worker);
+                worker
+            })
+            .collect();
+        assert!(placed[..4].iter().all(|&at| at == workers[1]));
+        for worker in workers {
+            assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 8);
         }
     }
 }
