@@ -59,8 +59,9 @@ pub struct Config {
     /// Worker threads, 1 to 1024; connections and queues are spread over them.
     pub workers: usize,
     /// Connections that share a worker thread before the next thread gets any, at least 1: with 1 each goes where there are
-    /// fewest. What it weighs is told at [`Settings::connections_together`](leveret_actors::node::Settings::connections_together).
-    pub connections_together: usize,
+    /// fewest. `None` is 4 with one or two workers, 2 with three or four, and 1 with more; the reasons are told at
+    /// [`Settings::together`](leveret_actors::node::Settings::together).
+    pub connections_together: Option<usize>,
     /// The type of a queue whose declaration has no `x-queue-type`, if it can be of that type: durable, shared, lasting and
     /// named, for a quorum queue. A virtual host may say otherwise.
     pub default_queue_type: QueueKind,
@@ -100,7 +101,7 @@ impl Config {
         if !(1..=MOST_WORKERS).contains(&self.workers) {
             return Err(InvalidConfig::Workers(self.workers));
         }
-        if self.connections_together == 0 {
+        if self.connections_together == Some(0) {
             return Err(InvalidConfig::ConnectionsTogether);
         }
         if matches!(self.memory_limit, Amount::Bytes(0) | Amount::Percent(0 | 101..)) {
@@ -149,7 +150,7 @@ impl Default for Config {
             workers: thread::available_parallelism()
                 .map_or(1, usize::from)
                 .min(MOST_WORKERS),
-            connections_together: 4,
+            connections_together: None,
             default_queue_type: QueueKind::Classic,
             relaxed_quorum_redeclaration: false,
             consumer_timeout: None,
@@ -247,8 +248,8 @@ mod tests {
             connections_together,
             ..Config::default()
         };
-        assert_eq!(config(0).check(), Err(InvalidConfig::ConnectionsTogether));
-        assert_eq!(config(1).check(), Ok(()));
+        assert_eq!(config(Some(0)).check(), Err(InvalidConfig::ConnectionsTogether));
+        assert_eq!(config(Some(1)).check(), Ok(()));
     }
 
     #[test]

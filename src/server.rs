@@ -244,7 +244,9 @@ fn settings(config: &Config) -> Result<Settings, DataDirError> {
         relaxed_quorum_redeclaration: config.relaxed_quorum_redeclaration,
         consumer_timeout: config.consumer_timeout,
         workers: config.workers,
-        connections_together: config.connections_together,
+        connections_together: config
+            .connections_together
+            .unwrap_or(Settings::together(config.workers)),
         memory_limit: config.memory_limit.of(machine::memory().unwrap_or(u64::MAX)),
         free_space: free_space(config)?,
         ..Settings::default()

@@ -61,14 +61,9 @@ pub(super) struct Options {
     #[arg(long, value_name = "N", env = "LEVERET_WORKERS")]
     workers: Option<usize>,
     /// Connections that share a worker thread before the next thread gets any, and queues likewise; 1 spreads them evenly, for
-    /// a few that are to carry as much as the machine can
-    #[arg(
-        long,
-        value_name = "N",
-        env = "LEVERET_CONNECTIONS_TOGETHER",
-        default_value_t = 4
-    )]
-    connections_together: usize,
+    /// a few that are to carry as much as the machine can [default: 4 with one or two workers, 2 with three or four, else 1]
+    #[arg(long, value_name = "N", env = "LEVERET_CONNECTIONS_TOGETHER")]
+    connections_together: Option<usize>,
     /// Type of the queues whose declaration asks for none: classic or quorum; only a durable, shared, lasting and named
     /// queue can be a quorum queue
     #[arg(long, value_name = "TYPE", env = "LEVERET_DEFAULT_QUEUE_TYPE", default_value = "classic", value_parser = queue_type)]

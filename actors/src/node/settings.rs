@@ -55,12 +55,8 @@ pub struct Settings {
     pub workers: usize,
     /// Connections that live on one worker before the next one gets any. A program mostly has one to publish, one to consume
     /// and perhaps one to look after things: what they tell each other wakes no other thread then, and who floods does so
-    /// away from others. With 1 each goes where there are fewest. Queues are few in the same sense: so many live with their
-    /// declarer before the next one lives elsewhere.
-    ///
-    /// It does not depend on the number of processors: a wake-up of another thread costs the same on each machine, and so
-    /// does latency. More processors only mean that a lone pair of connections could use more of them, up to twice as
-    /// many messages; but where there are many there are also more connections than four, and these are spread either way.
+    /// away from others. With 1 each goes where there are fewest, and a few that flood get more done. Queues are few in the
+    /// same sense: so many live with their declarer before the next one lives elsewhere. See [`together`](Settings::together).
     pub connections_together: usize,
     /// Bytes of memory the process is to get by with: messages take half of it, the rest of a backlog is on the disk.
     /// Publishers are held back while it uses more.
@@ -80,8 +76,25 @@ pub struct Settings {
     pub authority: Arc<dyn Authority>,
 }
 
+impl Settings {
+    /// How many connections live together unless told otherwise: four, and fewer where eight connections would not reach every
+    /// worker.
+    ///
+    /// What connections tell each other on one worker comes sooner and mostly costs less processor time, but one thread is all
+    /// they get: on two processors two thirds of what a lone pair could get through. The more there are, the more would be
+    /// idle while a broker has few connections; and one with many uses them all either way.
+    pub const fn together(workers: usize) -> usize {
+        match workers {
+            0..=2 => 4,
+            3..=4 => 2,
+            _ => 1,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
         Settings {
             product: "Leveret".into(),
             version: env!("CARGO_PKG_VERSION").into(),
@@ -99,8 +112,8 @@ impl Default for Settings {
             refusal_delay: Duration::from_secs(3),
             close_timeout: Duration::from_secs(30),
             crash_pause: Duration::from_secs(60),
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-            connections_together: 4,
+            workers,
+            connections_together: Settings::together(workers),
             memory_limit: u64::MAX,
             free_space: None,
             default_queue_type: QueueKind::Classic,
