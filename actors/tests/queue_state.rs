@@ -12,7 +12,7 @@ use leveret_actors::{
     journal::{Alike, Kept, Positions, Run},
     publication::{Handout, NO_KEY, PageBuilder},
     queue::{
-        Grant, InExclusiveUse, Outcome, Priorities, QueueSettings, QueueState, Subscription,
+        Grant, InExclusiveUse, Outcome, Priorities, QueueSettings, QueueState, Stamps, Subscription,
         effective::Effective,
     },
 };
@@ -480,6 +480,32 @@ fn stragglers_do_not_keep_their_pages() {
         assert_eq!(it.get(), (body.clone(), true));
     }
     assert_eq!(it.queue.bytes(), 0);
+}
+
+#[test]
+fn pages_of_many_stragglers_are_given_up_a_few_at_a_time() {
+    let mut it = Fixture::new();
+    for first in (0..200_000).step_by(1_000) {
+        let mut page = PageBuilder::new();
+        let push = |_| page.push("", "q", &[0, 0], false, Body::Slice(&[0; 16]));
+        let offsets: Vec<u32> = (0..1_000).map(push).collect();
+        let page = page.finish();
+        it.queue.enqueue(page.clone(), &offsets);
+        let deadlines = (0..1_000).map(|place| if place % 3 == 0 { 9_999 } else { 10 });
+        let stamps = Stamps::Each(deadlines.collect());
+        it.queue.stamp(first, &page, &offsets, &stamps, 1);
+    }
+    let all = it.queue.bytes();
+    assert!(!it.queue.expire(10, usize::MAX));
+    let mut turns = 1;
+    while it.queue.compact_further() {
+        turns += 1;
+    }
+    assert!((4..30).contains(&turns), "{turns} turns for 200,000 messages");
+    assert!(it.queue.bytes() < all * 2 / 5, "{} of {all}", it.queue.bytes());
+    assert_eq!(it.queue.ready() as usize, 200 * 334);
+    assert!(!it.queue.expire(10_000, usize::MAX));
+    assert_eq!((it.queue.ready(), it.queue.bytes()), (0, 0));
 }
 
 /// A queue whose journal has 20,000 messages that are all dead, since it may not keep any.

@@ -119,6 +119,11 @@ impl Absent {
         self.stretches.front()
     }
 
+    /// The last position of all.
+    pub(super) fn last(&self) -> Option<u64> {
+        Some(self.stretches.back()?.run.positions.last)
+    }
+
     /// The first stretch was read up to a position, and so many messages with so many bytes of bodies were there. Returns how
     /// many are certainly missing: fewer may be left than were counted.
     pub(super) fn read(&mut self, upto: u64, messages: u64, bytes: u64) -> u64 {

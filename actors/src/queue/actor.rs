@@ -201,7 +201,8 @@ impl Queue {
         self.tell_settled();
         self.read_ahead(handed_out);
         self.give_permits();
-        if pass.more {
+        let moves_on = self.state.compact_further();
+        if pass.more || moves_on {
             self.turn.again(ctx);
         }
         match self.deleted {

@@ -1,7 +1,8 @@
 //! When which messages expire. Pure: time comes in, in milliseconds since the Unix epoch.
 //!
 //! Deadlines wait by tick, unsorted, sixteen bytes for each run of neighbours with one deadline. Only those of the
-//! tick that has begun are sorted; so each is looked at a few times in its life, however many there are.
+//! tick that has begun are sorted; so each is looked at a few times in its life, however many there are. Of a tick that has not
+//! begun the earliest is known, so that nobody looks before it and few look late.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -11,16 +12,18 @@ use crate::clock::end_of;
 
 /// Milliseconds of a tick.
 const TICK: u64 = 50;
+/// Milliseconds between two looks at least, and what deadlines of a long time are rounded up to.
+const LOOK: u64 = 10;
 
 /// The deadline of a message that comes `now` and may wait for `ttl` milliseconds.
 ///
-/// It is rounded up by less than half a percent, and less than a tick, so that neighbours have the same one. That of a
+/// It is rounded up by less than half a percent, and less than a look, so that neighbours have the same one. That of a
 /// message that may not wait at all is `now`.
 pub(super) fn deadline(now: u64, ttl: u64) -> u64 {
     if ttl == 0 {
         return now;
     }
-    let step = (ttl / 256).clamp(1, TICK);
+    let step = (ttl / 256).clamp(1, LOOK);
     end_of(now, ttl).saturating_add(step - 1) / step * step
 }
 
@@ -29,7 +32,7 @@ pub(super) fn deadline(now: u64, ttl: u64) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct Deadlines {
     /// Ticks that have not begun.
-    ticks: BTreeMap<u64, Vec<Item>>,
+    ticks: BTreeMap<u64, Tick>,
     /// What is due in a tick that has begun, the earliest first.
     begun: BinaryHeap<Reverse<Due>>,
     /// The first tick that has not begun.
@@ -50,6 +53,23 @@ pub(super) struct Due {
     pub(super) last: u64,
     /// Their level among the [`Levels`](super::levels::Levels).
     pub(super) level: u8,
+}
+
+/// What is due within a tick.
+#[derive(Debug)]
+struct Tick {
+    /// When the earliest is, in milliseconds after the begin; less when that is gone.
+    earliest: u8,
+    items: Vec<Item>,
+}
+
+impl Default for Tick {
+    fn default() -> Self {
+        Tick {
+            earliest: u8::MAX,
+            items: Vec::new(),
+        }
+    }
 }
 
 /// A [`Due`] of a tick.
@@ -113,7 +133,8 @@ impl Deadlines {
             after: (at % TICK) as u8,
             level,
         };
-        let items = self.ticks.entry(tick).or_default();
+        let Tick { earliest, items } = self.ticks.entry(tick).or_default();
+        *earliest = item.after.min(*earliest);
         if !items.last_mut().is_some_and(|last| last.joins(item)) {
             items.push(item);
             self.items += 1;
@@ -135,12 +156,13 @@ impl Deadlines {
         self.begun.peek().is_some_and(|Reverse(due)| due.at <= now)
     }
 
-    /// When to look again: at the end of the tick in which the next are due.
+    /// When to look again: as soon as the next are due, or less than a look later.
     pub(super) fn next_look(&self) -> Option<u64> {
-        let begun = self.begun.peek().map(|Reverse(due)| due.at / TICK);
-        let later = self.ticks.first_key_value().map(|(&tick, _)| tick);
-        let tick = begun.into_iter().chain(later).min()?;
-        Some((tick + 1) * TICK)
+        let begun = self.begun.peek().map(|Reverse(due)| due.at);
+        let first = self.ticks.first_key_value();
+        let later = first.map(|(&tick, Tick { earliest, .. })| tick * TICK + u64::from(*earliest));
+        let next = begun.into_iter().chain(later).min()?;
+        Some(next.checked_next_multiple_of(LOOK).unwrap_or(next))
     }
 
     /// Whether it pays to look for those of messages that are gone, when there are so many that are not: twice as many and a few
@@ -152,13 +174,13 @@ impl Deadlines {
 
     /// Forgets those of messages that are gone: `is_there` says whether one of these is not. There are so many `messages`.
     pub(super) fn sweep(&mut self, messages: usize, mut is_there: impl FnMut(Due) -> bool) {
-        self.ticks.retain(|&tick, items| {
+        self.ticks.retain(|&tick, Tick { items, .. }| {
             items.retain(|item| is_there(item.due(tick)));
             items.shrink_to_fit();
             !items.is_empty()
         });
         self.begun.retain(|&Reverse(due)| is_there(due));
-        self.items = self.begun.len() + self.ticks.values().map(Vec::len).sum::<usize>();
+        self.items = self.begun.len() + self.ticks.values().map(|tick| tick.items.len()).sum::<usize>();
         self.swept.looked(self.items, messages);
     }
 
@@ -168,7 +190,7 @@ impl Deadlines {
         while let Some(first) = self.ticks.first_entry()
             && *first.key() <= tick
         {
-            let (tick, items) = first.remove_entry();
+            let (tick, Tick { items, .. }) = first.remove_entry();
             self.begun
                 .extend(items.iter().map(|item| Reverse(item.due(tick))));
         }
@@ -223,8 +245,8 @@ mod tests {
     fn a_deadline_is_exact_for_a_short_time_and_within_half_a_percent_for_a_long_one() {
         assert_eq!(deadline(1_001, 0), 1_001);
         assert_eq!(deadline(1_001, 300), 1_302);
-        assert_eq!(deadline(1_001, 2_600), 3_610);
-        assert_eq!(deadline(1_001, 3_600_000), 3_601_050);
+        assert_eq!(deadline(1_001, 1_200), 2_204);
+        assert_eq!(deadline(1_001, 3_600_000), 3_601_010);
         assert_eq!(deadline(u64::MAX, 1), u64::MAX);
     }
 
@@ -240,16 +262,20 @@ mod tests {
     }
 
     #[test]
-    fn the_next_look_is_at_the_end_of_a_tick() {
+    fn the_next_look_is_as_soon_as_the_next_is_due_or_a_little_later() {
         let mut deadlines = Deadlines::default();
         assert_eq!(deadlines.next_look(), None);
         deadlines.add(due(149, 3, 3));
         deadlines.add(due(151, 4, 4));
-        assert_eq!(deadlines.next_look(), Some(150));
-        assert_eq!(deadlines.take_due(120), None);
+        deadlines.add(due(131, 5, 5));
+        assert_eq!(deadlines.next_look(), Some(140));
+        assert_eq!(deadlines.take_due(130), None);
+        assert_eq!(deadlines.next_look(), Some(140));
+        assert_eq!(deadlines.take_due(140), Some(due(131, 5, 5)));
+        assert_eq!(deadlines.take_due(140), None);
         assert_eq!(deadlines.next_look(), Some(150));
         assert_eq!(deadlines.take_due(150), Some(due(149, 3, 3)));
-        assert_eq!(deadlines.next_look(), Some(200));
+        assert_eq!(deadlines.next_look(), Some(160));
     }
 
     #[test]
@@ -291,7 +317,7 @@ mod tests {
                 prop_assert_eq!(deadlines.next_look().is_some(), !model.is_empty());
                 if let Some(next) = deadlines.next_look() {
                     let earliest = model.values().min().copied().unwrap_or_default();
-                    prop_assert!(next > earliest && next <= earliest + TICK);
+                    prop_assert!(next >= earliest && next < earliest + LOOK);
                 }
             }
         }

@@ -9,6 +9,7 @@ use std::iter;
 use std::ops::RangeInclusive;
 
 pub(super) use super::entry::Entry;
+use super::pages::Compacted;
 
 /// Entries of a chunk: 4 KiB of them, so that a queue that waits for its first backlog costs little.
 const CHUNK: usize = 256;
@@ -113,7 +114,10 @@ impl Fifo {
                 taken(position, entry);
                 left -= 1;
             }
-            next = self.at_or_after(position + 1);
+            next = match position < *range.end() {
+                true => self.at_or_after(position + 1),
+                false => None,
+            };
         }
         if self.gone > self.len + GONE {
             self.close_gaps();
@@ -141,15 +145,25 @@ impl Fifo {
         places.filter(|(_, entry)| !entry.is_gap())
     }
 
-    /// After [`recount`](Self::recount), what is changed here counts.
+    /// Lets some entries from a position on be moved to other pages. Returns the position from which on the next follow, unless
+    /// these were all. Gaps are among them.
+    pub(super) fn change_from(
+        &mut self,
+        position: u64,
+        change: impl FnOnce(&mut dyn Iterator<Item = &mut Entry>) -> Compacted,
+    ) -> Option<u64> {
+        let (index, _) = self.at_or_after(position)?;
+        let first = self.taken + index;
+        let chunks = self.chunks.range_mut(first / CHUNK..);
+        let done = change(&mut chunks.flatten().skip(first % CHUNK));
+        self.cost = self.cost + done.cost_after - done.cost_before;
+        (!done.whole).then(|| self.position_of(index + done.looked))
+    }
+
+    /// The entries; see [`change_from`](Self::change_from) for changes of what they cost.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         let places = self.chunks.iter_mut().flatten().skip(self.taken);
         places.filter(|entry| !entry.is_gap())
-    }
-
-    /// Adds up what the entries cost after that changed.
-    pub(super) fn recount(&mut self) {
-        self.cost = self.iter_mut().map(|entry| u64::from(entry.cost)).sum();
     }
 
     #[cold]
@@ -236,6 +250,17 @@ impl Fifo {
         count
     }
 
+    /// The position of a place, counted from the first entry.
+    fn position_of(&self, index: usize) -> u64 {
+        let index = index as u64;
+        let left_out = |jump: &Jump| jump.skipped - self.skipped;
+        let before = self
+            .jumps
+            .partition_point(|jump| jump.to - self.base - left_out(jump) <= index);
+        let last = before.checked_sub(1).and_then(|last| self.jumps.get(last));
+        self.base + index + last.map_or(0, left_out)
+    }
+
     fn take_one_out(&mut self, index: usize) -> Option<Entry> {
         if index == 0 {
             return self.pop().map(|(_, entry)| entry);
@@ -253,12 +278,24 @@ impl Fifo {
         Some(taken)
     }
 
+    #[cold]
     fn close_gaps(&mut self) {
-        let mut closed = Fifo::default();
-        while let Some((position, entry)) = self.pop() {
-            closed.push(position, entry);
+        let old = std::mem::take(self);
+        let mut jumps = old.jumps.into_iter().peekable();
+        let (mut position, mut skipped) = (old.base, old.skipped);
+        let mut before = old.taken;
+        for chunk in old.chunks {
+            for &entry in chunk.get(before..).unwrap_or_default() {
+                if let Some(jump) = jumps.next_if(|jump| position + (jump.skipped - skipped) == jump.to) {
+                    (position, skipped) = (jump.to, jump.skipped);
+                }
+                if !entry.is_gap() {
+                    self.push(position, entry);
+                }
+                position += 1;
+            }
+            before = 0;
         }
-        *self = closed;
     }
 
     #[cold]

@@ -30,6 +30,11 @@ impl Leaving {
         self.groups.is_empty()
     }
 
+    /// The last position of all.
+    pub(super) fn last(&self) -> Option<u64> {
+        Some(self.groups.back()?.stretch.run.positions.last)
+    }
+
     /// Whether the scratch log has not said yet that it has some of them.
     pub(super) fn waits(&self) -> bool {
         self.groups.iter().any(|group| group.after > 0)

@@ -331,10 +331,17 @@ impl Levels {
         levels.flat_map(Ready::iter_mut).chain(arrived)
     }
 
-    /// Adds up what the messages cost after that changed.
-    pub(super) fn recount(&mut self) {
-        self.all_mut().for_each(Ready::recount);
-        self.arrived_mut().into_iter().for_each(Fifo::recount);
+    /// All parts in which those wait that did not come back, as far as they are in memory.
+    pub(super) fn parts_mut(&mut self) -> impl Iterator<Item = &mut Fifo> {
+        let (arrived, others) = match &mut self.more {
+            Some(more) => (
+                more.review.as_mut().map(|review| &mut review.arrived),
+                &mut more.others[..],
+            ),
+            None => (None, &mut [][..]),
+        };
+        let levels = iter::once(&mut self.usual).chain(others);
+        levels.flat_map(Ready::parts_mut).chain(arrived)
     }
 
     #[cold]

@@ -21,6 +21,7 @@ mod bodies;
 mod browser;
 mod browsing;
 mod carried;
+mod compaction;
 mod convoy;
 mod credit;
 mod deadlines;

@@ -15,6 +15,10 @@ const SLACK: u64 = 256 * 1024;
 const SHARED_SLACK: u64 = 1024;
 /// Size at which a page of moved messages is closed.
 const COMPACTED: u64 = 64 * 1024;
+/// Messages that are looked at in one turn, roughly.
+const LOOKS: usize = 16 * 1024;
+/// Bytes that are moved in one turn, roughly.
+const MOVES: u64 = 1024 * 1024;
 
 /// Pages with live messages.
 #[derive(Debug, Default)]
@@ -26,6 +30,30 @@ pub(super) struct Pages {
     pinned: u64,
     /// Bytes of these that others keep alive too, beyond what would be wasteful, as at the last look.
     shared: u64,
+}
+
+/// What was done in one turn of compacting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Compacted {
+    /// Messages that were looked at.
+    pub(super) looked: usize,
+    /// Whether these were all.
+    pub(super) whole: bool,
+    /// What those that were moved did cost.
+    pub(super) cost_before: u64,
+    /// What they cost now.
+    pub(super) cost_after: u64,
+}
+
+impl Default for Compacted {
+    fn default() -> Self {
+        Compacted {
+            looked: 0,
+            whole: true,
+            cost_before: 0,
+            cost_after: 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -161,35 +189,49 @@ impl Pages {
         self.shared = 0;
     }
 
-    /// Moves the messages of sparse pages to fresh ones. `entries` must be all there are.
-    ///
-    /// Takes time in proportion to the entries. It is due only after a good part of the live bytes went or
-    /// as many came in badly filled pages, so a message pays for a bounded number of looks.
-    pub(super) fn compact<'a>(&mut self, entries: impl Iterator<Item = &'a mut Entry>) {
+    /// Moves messages of sparse pages to fresh ones, until enough is done for one turn.
+    pub(super) fn compact<'a>(&mut self, entries: impl Iterator<Item = &'a mut Entry>) -> Compacted {
         let mut builder = PageBuilder::new();
         let mut moved: Vec<(&'a mut Entry, u32)> = Vec::new();
+        let mut done = Compacted::default();
+        let mut bytes = 0;
         for entry in entries {
-            let Some(slot) = self.slots.get(entry.page as usize) else {
+            // A page is not left half-filled for the sake of a short turn, unless it takes too long to fill.
+            let enough = done.looked >= LOOKS || bytes >= MOVES;
+            if enough && (builder.is_empty() || done.looked >= 4 * LOOKS) {
+                done.whole = false;
+                break;
+            }
+            done.looked += 1;
+            let slot = self.slots.get(entry.page as usize);
+            let Some(slot) = slot.filter(|slot| slot.is_sparse()) else {
                 continue;
             };
-            if !slot.is_sparse() {
-                continue;
-            }
             let offset = builder.copy(slot.page.get(entry.offset));
+            bytes += u64::from(entry.cost);
             moved.push((entry, offset));
             if builder.len() >= COMPACTED {
-                self.settle_in(builder.finish(), &mut moved);
+                self.settle_in(builder.finish(), &mut moved, &mut done);
             }
         }
         if !builder.is_empty() {
-            self.settle_in(builder.finish(), &mut moved);
+            self.settle_in(builder.finish(), &mut moved, &mut done);
+        }
+        done
+    }
+
+    /// All messages there are were looked at, and so many bytes given up. `true` when another look is worth it.
+    pub(super) fn compacted(&mut self, freed: u64) -> bool {
+        if freed >= SLACK && self.wasteful() {
+            return true;
         }
         // What was not worth moving is not looked at again before there is as much again of it.
         self.shared = self.pinned.saturating_sub(2 * self.live + SLACK);
+        false
     }
 
     /// Points moved entries to their new page, and releases the old ones.
-    fn settle_in(&mut self, page: Arc<Page>, moved: &mut Vec<(&mut Entry, u32)>) {
+    fn settle_in(&mut self, page: Arc<Page>, moved: &mut Vec<(&mut Entry, u32)>, done: &mut Compacted) {
         let key = self.slots.vacant_key() as u32;
         let costs = moved.iter().map(|&(_, offset)| u64::from(page.cost(offset)));
         self.add(Slot {
@@ -199,12 +241,14 @@ impl Pages {
         });
         for (entry, offset) in moved.drain(..) {
             self.release(entry);
+            done.cost_before += u64::from(entry.cost);
             *entry = Entry {
                 page: key,
                 offset,
                 cost: page.cost(offset),
                 ..*entry
             };
+            done.cost_after += u64::from(entry.cost);
         }
     }
 
@@ -270,7 +314,7 @@ mod tests {
         settled.iter().for_each(|entry| pages.release(entry));
         assert!(pages.wasteful());
         let live = kept.len() as u64 * 220;
-        pages.compact(kept.iter_mut());
+        assert!(pages.compact(kept.iter_mut()).whole);
         assert!(!pages.wasteful());
         assert!(pages.bytes() < live + live / 8, "{} of {live}", pages.bytes());
         for entry in &kept {
@@ -297,6 +341,7 @@ mod tests {
         assert!(pages.wasteful());
         let pinned = pages.bytes();
         pages.compact(entries.iter_mut());
+        assert!(!pages.compacted(0));
         assert_eq!((pages.bytes(), pages.wasteful()), (pinned, false));
         others.clear();
         pages.doubt_shared();

@@ -34,7 +34,7 @@ pub(super) struct Ready {
     back: Fifo,
     /// Whether there is anything behind the front.
     behind: bool,
-    /// Where messages were taken out from among those that did not come back.
+    /// Where none waits among those that are absent or leaving.
     gone: Places,
 }
 
@@ -261,16 +261,22 @@ impl Ready {
 
     /// All that are in memory.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        let fifos = [&mut self.front, &mut self.leaving.fifo, &mut self.back];
-        self.returned
+        let Ready {
+            returned,
+            front,
+            leaving,
+            back,
+            ..
+        } = self;
+        let fifos = [front, &mut leaving.fifo, back];
+        returned
             .values_mut()
             .chain(fifos.into_iter().flat_map(Fifo::iter_mut))
     }
 
-    /// Adds up what the messages cost after that changed.
-    pub(super) fn recount(&mut self) {
-        let fifos = [&mut self.front, &mut self.leaving.fifo, &mut self.back];
-        fifos.into_iter().for_each(Fifo::recount);
+    /// The parts in which those wait that did not come back, as far as they are in memory.
+    pub(super) fn parts_mut(&mut self) -> impl Iterator<Item = &mut Fifo> {
+        [&mut self.front, &mut self.leaving.fifo, &mut self.back].into_iter()
     }
 
     #[inline(never)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     backlog::Backlog,
+    compaction::Compaction,
     credit::Grant,
     dying::Dying,
     expiry::Expiry,
@@ -70,6 +71,7 @@ pub struct QueueState {
     pub(super) settings: QueueSettings,
     pub(super) ready: Levels,
     pub(super) pages: Pages,
+    pub(super) compaction: Compaction,
     pub(super) holders: Holders,
     pub(super) subscribers: Subscribers,
     pub(super) settlements: Settlements,
@@ -370,19 +372,6 @@ impl QueueState {
         let mut positions: Vec<u64> = held.chain(others).collect();
         positions.sort_unstable();
         positions
-    }
-
-    /// Gives up pages that few messages keep alive, when that pays.
-    #[inline]
-    pub(super) fn compact_pages(&mut self) {
-        if self.pages.wasteful() {
-            let held = self.holders.iter_mut().map(|held| &mut held.entry);
-            let resting = self.returning.resting.iter_mut().map(|(_, entry)| entry);
-            let entries = self.ready.iter_mut().chain(held).chain(resting);
-            self.pages.compact(entries.chain(self.dying.iter_mut()));
-            self.ready.recount();
-            self.dying.recount();
-        }
     }
 }
 

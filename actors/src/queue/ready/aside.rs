@@ -2,6 +2,7 @@
 
 use super::Ready;
 use crate::journal::Keeper;
+use crate::queue::absent::positions;
 use crate::queue::fifo::{Entry, Fifo};
 
 /// Messages that leave together, at most. Those of a group have one keeper, so that what is absent is few stretches.
@@ -50,11 +51,17 @@ impl Ready {
         };
         let mut group = Vec::with_capacity(GROUP);
         let mut under_way = self.under_way();
+        let mut last = self.leaving.last().or_else(|| self.absent.last());
         while under_way < room {
             while group.len() < GROUP
                 && let Some((position, entry)) = self.back.first()
                 && may_leave(position, entry)
             {
+                if let Some(last) = last.replace(position)
+                    && last + 1 < position
+                {
+                    self.gone.add(positions(last + 1, position - 1));
+                }
                 group.extend(self.back.pop());
             }
             let keeper = if group.iter().all(|(_, entry)| entry.kept) {

@@ -14,9 +14,11 @@ impl Ready {
         most: usize,
         taken: &mut TakenOut,
     ) -> u64 {
-        let before = (taken.entries.len(), taken.absent.len());
-        let upto = self.take_upto(range, before.0 + most.max(1), taken);
-        self.note_gone(before, taken);
+        let upto = self.take_upto(range, taken.entries.len() + most.max(1), taken);
+        match self.first_unreturned() {
+            Some(first) if self.behind => self.gone.forget_below(first),
+            _ => self.gone.clear(),
+        }
         upto
     }
 
@@ -53,32 +55,22 @@ impl Ready {
         if !self.behind || entries.len() == limit {
             return;
         }
-        let gone = &self.gone;
+        let before = absent.len();
         self.absent
-            .take_out(range.clone(), gone, |stretch| absent.push(stretch));
-        let left = limit - entries.len();
+            .take_out(range.clone(), &self.gone, |stretch| absent.push(stretch));
+        // It is not here any more if it is asked for again, though it stands among others that are.
+        for stretch in absent.iter().skip(before) {
+            self.gone.add(stretch.run.positions);
+        }
+        let (left, gone) = (limit - entries.len(), &mut self.gone);
         self.leaving.take_out(range.clone(), left, |position, entry| {
-            entries.push((position, entry))
+            gone.add(positions(position, position));
+            entries.push((position, entry));
         });
         let left = limit - entries.len();
         self.back.take_out(range.clone(), left, |position, entry| {
             entries.push((position, entry))
         });
         self.look_behind();
-    }
-
-    /// What is taken now, and stood among others that are still here, is not among them any more if it is asked for again.
-    fn note_gone(&mut self, (entries, absent): (usize, usize), taken: &TakenOut) {
-        let Some(first) = self.first_unreturned() else {
-            return self.gone.clear();
-        };
-        self.gone.forget_below(first);
-        let entries = taken.entries.iter().skip(entries);
-        let entries = entries.map(|&(position, _)| positions(position, position));
-        let absent = taken.absent.iter().skip(absent);
-        let absent = absent.map(|stretch| stretch.run.positions);
-        for part in entries.chain(absent).filter(|part| part.last >= first) {
-            self.gone.add(part);
-        }
     }
 }
