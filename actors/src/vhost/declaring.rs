@@ -75,7 +75,7 @@ impl VirtualHost {
             let queue = self.create_queue(name, options, Some(mail.connection), None, mail.worker, ctx);
             return Box::pin(fut::ready(Ok(Declared { queue, new: true })));
         }
-        let worker = self.placement.near(mail.worker);
+        let worker = self.placement.beside(mail.worker, mail.connection);
         if !options.durable {
             let queue = self.create_queue(name, options, None, None, worker, ctx);
             return Box::pin(fut::ready(Ok(Declared { queue, new: true })));

@@ -2,46 +2,91 @@
 //!
 //! What a queue is told by the channels of its own worker wakes no other thread, and who declares a queue mostly uses it too.
 
+use crate::id::ConnectionId;
 use crate::node::WorkerId;
 
 /// How many queues of a virtual host live on each worker.
 #[derive(Debug)]
 pub(super) struct Placement {
-    queues: Vec<(WorkerId, usize)>,
+    homes: Vec<Home>,
     together: usize,
 }
 
+/// The queues on a worker.
+#[derive(Debug)]
+struct Home {
+    worker: WorkerId,
+    queues: usize,
+    declarer: Declarer,
+}
+
+/// Who declared the queues on a worker since it had none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Declarer {
+    One(ConnectionId),
+    Several,
+}
+
 impl Placement {
-    /// So many queues live together as long as there are few, as connections do: see
+    /// So many queues of one declarer live together as long as there are few, as connections do: see
     /// [`Settings::connections_together`](crate::node::Settings::connections_together).
     pub(super) fn new(workers: impl Iterator<Item = WorkerId>, together: usize) -> Self {
+        let home = |worker| Home {
+            worker,
+            queues: 0,
+            declarer: Declarer::Several,
+        };
         Placement {
-            queues: workers.map(|worker| (worker, 0)).collect(),
+            homes: workers.map(home).collect(),
             together: together.max(1),
         }
     }
 
-    /// For a queue declared by a connection that lives on `home`: there, unless another worker has clearly fewer queues.
-    pub(super) fn near(&self, home: WorkerId) -> WorkerId {
-        let burden = |&&(worker, queues): &&(WorkerId, usize)| (queues / self.together, worker != home);
-        self.queues
-            .iter()
-            .min_by_key(burden)
-            .map_or(home, |&(worker, _)| worker)
+    /// A place for a queue that a connection which lives on `home` declares: there, unless another worker has fewer queues.
+    /// What one connection declares counts less, since it mostly belongs together; others' queues are none of its business,
+    /// and may be busy.
+    pub(super) fn beside(&mut self, home: WorkerId, declarer: ConnectionId) -> WorkerId {
+        self.place(home, Declarer::One(declarer))
+    }
+
+    /// A place for a queue that nobody declares now, `home` if it makes no difference.
+    pub(super) fn near(&mut self, home: WorkerId) -> WorkerId {
+        self.place(home, Declarer::Several)
     }
 
     /// A queue comes to life there.
     pub(super) fn add(&mut self, on: WorkerId) {
-        if let Some((_, queues)) = self.queues.iter_mut().find(|(worker, _)| *worker == on) {
-            *queues += 1;
+        if let Some(home) = self.home(on) {
+            home.queues += 1;
         }
     }
 
     /// A queue that lived there is no more.
     pub(super) fn remove(&mut self, on: WorkerId) {
-        if let Some((_, queues)) = self.queues.iter_mut().find(|(worker, _)| *worker == on) {
-            *queues = queues.saturating_sub(1);
+        if let Some(home) = self.home(on) {
+            home.queues = home.queues.saturating_sub(1);
         }
+    }
+
+    fn place(&mut self, near: WorkerId, declarer: Declarer) -> WorkerId {
+        let together = self.together;
+        let burden = |home: &&mut Home| match declarer {
+            Declarer::One(_) if home.declarer == declarer => (home.queues / together, home.worker != near),
+            _ => (home.queues, home.worker != near),
+        };
+        let Some(home) = self.homes.iter_mut().min_by_key(burden) else {
+            return near;
+        };
+        if home.queues == 0 {
+            home.declarer = declarer;
+        } else if home.declarer != declarer {
+            home.declarer = Declarer::Several;
+        }
+        home.worker
+    }
+
+    fn home(&mut self, worker: WorkerId) -> Option<&mut Home> {
+        self.homes.iter_mut().find(|home| home.worker == worker)
     }
 }
 
@@ -52,6 +97,9 @@ mod tests {
     use super::*;
     use crate::node::Workers;
 
+    const DECLARER: ConnectionId = ConnectionId(1);
+    const ANOTHER: ConnectionId = ConnectionId(2);
+
     fn three_workers() -> Vec<WorkerId> {
         System::new().block_on(async { Workers::start(3, 1).unwrap().all().collect() })
     }
@@ -61,7 +109,7 @@ mod tests {
         let workers = three_workers();
         let mut placement = Placement::new(workers.iter().copied(), 1);
         for &home in workers.iter().cycle().take(12) {
-            assert_eq!(placement.near(home), home);
+            assert_eq!(placement.beside(home, DECLARER), home);
             placement.add(home);
             placement.remove(home);
         }
@@ -73,7 +121,7 @@ mod tests {
         let mut placement = Placement::new(workers.iter().copied(), 1);
         let placed: Vec<_> = (0..9)
             .map(|_| {
-                let worker = placement.near(workers[1]);
+                let worker = placement.beside(workers[1], DECLARER);
                 placement.add(worker);
                 worker
             })
@@ -89,7 +137,7 @@ mod tests {
         let mut placement = Placement::new(workers.iter().copied(), 4);
         let placed: Vec<_> = (0..24)
             .map(|_| {
-                let worker = placement.near(workers[1]);
+                let worker = placement.beside(workers[1], DECLARER);
                 placement.add(worker);
                 worker
             })
@@ -98,5 +146,17 @@ mod tests {
         for worker in workers {
             assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 8);
         }
+    }
+    #[test]
+    fn a_queue_keeps_away_from_those_that_others_declared() {
+        let workers = three_workers();
+        let mut placement = Placement::new(workers.iter().copied(), 4);
+        let first = placement.beside(workers[1], DECLARER);
+        placement.add(first);
+        let second = placement.beside(workers[1], ANOTHER);
+        placement.add(second);
+        assert_eq!(first, workers[1]);
+        assert_ne!(second, workers[1]);
+        assert_eq!(placement.beside(workers[1], DECLARER), workers[1]);
     }
 }
