@@ -67,10 +67,11 @@ pub(crate) struct Channel {
     pub(super) labour: Labour,
     pub(super) attachments: Attachments,
     pub(super) routes: RouteMemo,
-    pub(super) confirms: Option<Confirms>,
+    // What most channels do without is outside: ten thousand channels are to fit in little memory.
+    pub(super) confirms: Option<Box<Confirms>>,
     /// For how many acts confirms have waited to be answered together with those before them.
     pub(super) waited: u8,
-    pub(super) transaction: Option<Transaction>,
+    pub(super) transaction: Option<Box<Transaction>>,
     pub(super) unacked: Unacked,
     /// Empty room for what is taken off that ledger.
     pub(super) taken: Vec<Outstanding>,
@@ -85,7 +86,7 @@ pub(crate) struct Channel {
     pub(super) pending: Option<Pending>,
     /// For the consumers to come.
     pub(super) prefetch: u16,
-    pub(super) budget: Option<Budget>,
+    pub(super) budget: Option<Box<Budget>>,
     pub(super) reply_to: Option<ReplyTo>,
     /// What an empty queue name means.
     pub(super) last_queue: Name,

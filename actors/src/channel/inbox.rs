@@ -104,7 +104,7 @@ impl Channel {
             }
         }
         self.assembler = assembler;
-        let staged = self.transaction.as_ref().map_or(0, Transaction::bytes);
+        let staged = self.transaction.as_deref().map_or(0, Transaction::bytes);
         let unfinished = self.unfinished.set(self.assembler.held() as u64 + staged);
         if self.phase != Phase::Closed
             && let Err(exception) = unfinished

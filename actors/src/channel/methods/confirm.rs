@@ -20,7 +20,7 @@ impl Channel {
             let text = "cannot switch from tx to confirm mode";
             return Err(Exception::new(ReplyCode::PreconditionFailed, text));
         }
-        self.confirms.get_or_insert_with(Confirms::new);
+        self.confirms.get_or_insert_with(|| Box::new(Confirms::new()));
         if !select.nowait {
             self.output.method(self.number, &SelectOk {});
         }

@@ -183,7 +183,7 @@ impl Channel {
                 // What was settled before is not adopted, and must not be given back.
                 self.settled_deliveries = 0;
                 budget.adopt(u32::try_from(unsettled.count()).unwrap_or(u32::MAX));
-                self.budget = Some(budget);
+                self.budget = Some(Box::new(budget));
                 return self.tell_limit(true);
             }
         };

@@ -43,7 +43,7 @@ impl Channel {
 
     fn transaction(&mut self) -> Result<&mut Transaction, Exception> {
         self.transaction
-            .as_mut()
+            .as_deref_mut()
             .ok_or_else(|| Exception::new(ReplyCode::PreconditionFailed, "channel is not transactional"))
     }
 
@@ -58,7 +58,7 @@ impl Channel {
     fn commit(&mut self, ctx: &mut Context<Self>) -> Result<(), Exception> {
         let committed = self.transaction()?.commit();
         // One ledger for all commits: queues answer with numbers that never start again.
-        self.confirms.get_or_insert_with(Confirms::new);
+        self.confirms.get_or_insert_with(|| Box::new(Confirms::new()));
         self.carry_out(committed, ctx)
     }
 
