@@ -4,7 +4,7 @@
 //! for those of an earlier life and those that some were taken out of: they are read once, when a limit begins to hold.
 
 use super::absent::{Bodies, Stretch};
-use super::fifo::Entry;
+use super::fifo::{Entry, Fifo};
 use super::reading::{Load, Wanted};
 use super::spans::Spans;
 use super::state::QueueState;
@@ -77,11 +77,11 @@ impl QueueState {
             return;
         }
         let pages = &self.pages;
-        let here = self
-            .ready
-            .iter_mut()
-            .map(|entry| u64::from(pages.body_len(entry)));
-        let here: u64 = here.sum();
+        let body_len = |entry: &mut Entry| u64::from(pages.body_len(entry));
+        let returned = self.ready.returned_mut();
+        let returned: u64 = returned.map(|(_, entry)| body_len(entry)).sum();
+        let others = self.ready.parts_mut().flat_map(Fifo::iter_mut);
+        let here = returned + others.map(body_len).sum::<u64>();
         let absent: u64 = self.ready.all_mut().map(|ready| ready.absent.count_anew()).sum();
         self.limits.count_anew(here + absent, true);
     }

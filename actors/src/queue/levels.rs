@@ -317,20 +317,6 @@ impl Levels {
         }
     }
 
-    /// All that are in memory.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        let (arrived, others) = match &mut self.more {
-            Some(more) => (
-                more.review.as_mut().map(|review| &mut review.arrived),
-                &mut more.others[..],
-            ),
-            None => (None, &mut [][..]),
-        };
-        let levels = iter::once(&mut self.usual).chain(others);
-        let arrived = arrived.into_iter().flat_map(Fifo::iter_mut);
-        levels.flat_map(Ready::iter_mut).chain(arrived)
-    }
-
     /// All parts in which those wait that did not come back, as far as they are in memory.
     pub(super) fn parts_mut(&mut self) -> impl Iterator<Item = &mut Fifo> {
         let (arrived, others) = match &mut self.more {

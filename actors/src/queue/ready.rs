@@ -259,21 +259,6 @@ impl Ready {
         self.look_behind();
     }
 
-    /// All that are in memory.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        let Ready {
-            returned,
-            front,
-            leaving,
-            back,
-            ..
-        } = self;
-        let fifos = [front, &mut leaving.fifo, back];
-        returned
-            .values_mut()
-            .chain(fifos.into_iter().flat_map(Fifo::iter_mut))
-    }
-
     /// The parts in which those wait that did not come back, as far as they are in memory.
     pub(super) fn parts_mut(&mut self) -> impl Iterator<Item = &mut Fifo> {
         [&mut self.front, &mut self.leaving.fifo, &mut self.back].into_iter()
