@@ -58,20 +58,13 @@ impl Tail {
 mod tests {
     use super::*;
 
-    fn at(position: u64) -> Positions {
-        Positions {
-            first: position,
-            last: position,
-        }
-    }
-
     #[test]
     fn the_last_messages_of_one_priority_are_alike() {
         let mut tail = Tail::default();
         assert_eq!(tail.since(0), Alike::All(None));
         tail.seen(Positions { first: 0, last: 4 }, None, 0);
-        tail.seen(at(5), Some(0), 5);
-        tail.seen(at(6), Some(0), 6);
+        tail.seen(Positions::one(5), Some(0), 5);
+        tail.seen(Positions::one(6), Some(0), 6);
         assert_eq!(
             (tail.since(4), tail.since(5)),
             (Alike::Unknown, Alike::All(Some(0)))
@@ -84,9 +77,9 @@ mod tests {
     fn one_that_is_seen_late_is_not_forgotten() {
         let mut tail = Tail::default();
         tail.seen(Positions { first: 10, last: 20 }, Some(1), 0);
-        tail.seen(at(3), Some(2), 21);
+        tail.seen(Positions::one(3), Some(2), 21);
         assert_eq!(tail.since(10), Alike::All(Some(1)));
-        tail.seen(at(15), Some(2), 21);
+        tail.seen(Positions::one(15), Some(2), 21);
         assert_eq!(
             (tail.since(15), tail.since(16)),
             (Alike::Unknown, Alike::All(Some(1)))

@@ -40,7 +40,7 @@ pub struct Positions {
 
 impl Positions {
     /// A single one.
-    pub(super) fn one(position: u64) -> Self {
+    pub(crate) fn one(position: u64) -> Self {
         Positions {
             first: position,
             last: position,

@@ -91,7 +91,7 @@ impl QueueState {
         let here = here.collect();
         let single = entries.iter().filter(|(_, entry)| entry.is_absent());
         let mut ranges: Vec<(Keeper, Positions)> = single
-            .map(|&(position, entry)| (keeper(&entry), positions(position, position)))
+            .map(|&(position, entry)| (keeper(&entry), Positions::one(position)))
             .collect();
         ranges.extend(absent.iter().filter_map(|Stretch { keeper, run, .. }| {
             let part = positions(run.positions.first.max(from), run.positions.last.min(upto));

@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
-use super::absent::positions;
 use super::carried::Carried;
 use super::fifo::Entry;
 use super::reason::Reason;
@@ -59,7 +58,7 @@ impl Dead {
             } else {
                 Keeper::Journal
             },
-            positions: positions(self.position, self.position),
+            positions: Positions::one(self.position),
             reason: self.reason,
             counted: false,
         })
@@ -315,13 +314,13 @@ impl Dying {
         let all = all.take(if self.redrives { usize::MAX } else { 0 });
         let waiting = all.filter_map(|waiting| {
             let (reason, positions) = match waiting {
-                Waiting::One(dead) => (dead.reason, positions(dead.position, dead.position)),
+                Waiting::One(dead) => (dead.reason, Positions::one(dead.position)),
                 Waiting::Absent(buried) => (buried.reason, buried.positions),
             };
             (reason == Reason::Redriven).then_some(positions)
         });
         let redriven = self.carried.iter().filter(|dead| dead.reason == Reason::Redriven);
-        waiting.chain(redriven.map(|dead| positions(dead.position, dead.position)))
+        waiting.chain(redriven.map(|dead| Positions::one(dead.position)))
     }
 
     /// Of these positions, those of the dead.
@@ -329,12 +328,10 @@ impl Dying {
         let mut among = Spans::default();
         let waiting = self.aside.iter().chain(&self.waiting);
         let waiting = waiting.map(|waiting| match waiting {
-            Waiting::One(dead) => positions(dead.position, dead.position),
+            Waiting::One(dead) => Positions::one(dead.position),
             Waiting::Absent(buried) => buried.positions,
         });
-        let held = self
-            .held_positions()
-            .map(|position| positions(position, position));
+        let held = self.held_positions().map(Positions::one);
         for Positions { first, last } in waiting.chain(held) {
             let (first, last) = (first.max(asked.first), last.min(asked.last));
             if first <= last {

@@ -4,7 +4,6 @@
 
 use std::ops::RangeInclusive;
 
-use super::absent::positions;
 use super::deadlines::{Deadlines, Due};
 use super::ready::TakenOut;
 use super::reason::Reason;
@@ -189,9 +188,7 @@ impl QueueState {
 
     fn elsewhere(&self) -> Elsewhere {
         let held = self.holders.iter().map(|held| held.position);
-        let single = held
-            .chain(self.resting_positions())
-            .map(|position| positions(position, position));
+        let single = held.chain(self.resting_positions()).map(Positions::one);
         let mut elsewhere: Vec<Positions> = single.chain(self.dying.redriven()).collect();
         elsewhere.sort_unstable_by_key(|part| part.first);
         Elsewhere(elsewhere)

@@ -1,10 +1,10 @@
 //! A look at each message that an earlier life has left: what it is decides where and how long it waits, so none is handed
 //! out before.
 
-use crate::journal::{Keeper, Restored, Run};
+use crate::journal::{Keeper, Positions, Restored, Run};
 
 use super::{
-    absent::{Absent, Bodies, Stretch, positions},
+    absent::{Absent, Bodies, Stretch},
     fifo::Fifo,
     state::QueueState,
 };
@@ -48,7 +48,7 @@ impl QueueState {
                 let ready = self.ready.level_mut(self.ready.level_of(&page, offset));
                 let stays = stay && ready.first_absent().is_none();
                 if !stays {
-                    let positions = positions(position, position);
+                    let positions = Positions::one(position);
                     let run = Run {
                         positions,
                         messages: 1,

@@ -71,10 +71,7 @@ impl Ranges {
         match self.0.last_mut() {
             Some(range) if position == range.last.wrapping_add(1) => range.last = position,
             Some(range) if position.wrapping_add(1) == range.first => range.first = position,
-            _ => self.0.push(Positions {
-                first: position,
-                last: position,
-            }),
+            _ => self.0.push(Positions::one(position)),
         }
     }
 }

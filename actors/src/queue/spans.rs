@@ -48,10 +48,7 @@ impl FromIterator<u64> for Spans {
     fn from_iter<T: IntoIterator<Item = u64>>(positions: T) -> Self {
         let mut spans = Spans::default();
         for position in positions {
-            spans.add(Positions {
-                first: position,
-                last: position,
-            });
+            spans.add(Positions::one(position));
         }
         spans
     }

@@ -30,10 +30,7 @@ impl Waiting {
     pub(super) fn insert(&mut self, store: StoreId, position: u64, segment: u32) {
         let runs = self.stores.entry(store).or_default();
         if runs.last_key_value().is_some_and(|(_, run)| run.last >= position) {
-            let positions = Positions {
-                first: position,
-                last: position,
-            };
+            let positions = Positions::one(position);
             remove(runs, &mut self.segments, positions);
         }
         *self.segments.entry(segment).or_default() += 1;

@@ -110,10 +110,7 @@ fn held_until(files: &Faulty, log: &Log, store: u64) -> BTreeMap<u64, (Vec<u8>, 
 fn read(source: &mut Source, log: &Log, store: StoreId, position: u64) -> (Vec<u8>, u64) {
     let place = log.index().get(store, position).expect("it is in the index");
     let (publication, told) = source.read(&[(position, place)]).expect("it can be read");
-    let only = Positions {
-        first: position,
-        last: position,
-    };
+    let only = Positions::one(position);
     let noted = log.index().notes.deadlines(store, only).next();
     let deadline = noted.map_or(told, |(_, deadline)| deadline);
     (publication.body.as_slice().to_vec(), deadline)

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{Ready, TakenOut};
-use crate::queue::absent::positions;
+use crate::journal::Positions;
 
 impl Ready {
     /// Takes out those of these messages that still wait here, in order, until so many of them were in memory: `most`, and one at
@@ -64,7 +64,7 @@ impl Ready {
         }
         let (left, gone) = (limit - entries.len(), &mut self.gone);
         self.leaving.take_out(range.clone(), left, |position, entry| {
-            gone.add(positions(position, position));
+            gone.add(Positions::one(position));
             entries.push((position, entry));
         });
         let left = limit - entries.len();
