@@ -283,11 +283,7 @@ fn an_unknown_virtual_host_is_refused_at_open() {
     for vhost in ["nowhere", ""] {
         let connection = broker.socket();
         connection.log_in();
-        connection.tune(TuneOk {
-            channel_max: 2047,
-            frame_max: 131_072,
-            heartbeat: 0,
-        });
+        connection.tune_as_usual();
         let text = format!("NOT_ALLOWED - vhost {vhost} not found");
         connection.send(Open { vhost });
         connection.closed(530, &text, (10, 40));

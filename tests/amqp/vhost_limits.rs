@@ -1,7 +1,7 @@
 //! How many connections and queues a virtual host may have.
 
 use leveret::broker::{VhostError, VhostLimits};
-use leveret_protocol::method::connection::{Open, TuneOk};
+use leveret_protocol::method::connection::Open;
 use leveret_protocol::method::queue::{Declare, DeclareOk, Delete, DeleteOk};
 use leveret_protocol::method::{self, Method, exchange};
 use leveret_protocol::types::FieldTable;
@@ -42,11 +42,7 @@ fn durable(name: &str) -> Declare<'_> {
 fn tuned(broker: &Broker) -> Connection {
     let connection = broker.socket();
     connection.log_in();
-    connection.tune(TuneOk {
-        channel_max: 2047,
-        frame_max: 131_072,
-        heartbeat: 0,
-    });
+    connection.tune_as_usual();
     connection
 }
 

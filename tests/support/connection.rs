@@ -73,11 +73,7 @@ impl Connection {
             client_properties,
             ..start_ok(b"\0guest\0guest")
         });
-        self.tune(TuneOk {
-            channel_max: 2047,
-            frame_max: 131_072,
-            heartbeat: 0,
-        });
+        self.tune_as_usual();
         self.call::<OpenOk>(Open { vhost });
     }
 
@@ -99,6 +95,15 @@ impl Connection {
     pub(crate) fn tune(&self, tune_ok: TuneOk) {
         self.zero.shared().frame_max = tune_ok.frame_max as usize;
         self.send(tune_ok);
+    }
+
+    /// Answers it with the limits that most clients take, without heartbeats.
+    pub(crate) fn tune_as_usual(&self) {
+        self.tune(TuneOk {
+            channel_max: 2047,
+            frame_max: 131_072,
+            heartbeat: 0,
+        });
     }
 
     /// Opens the next channel.

@@ -158,14 +158,7 @@ fn large() -> (Faulty, Log) {
     let mut log = open(&files, settings);
     for store in 1..=2 {
         for position in 0..1000 {
-            let (page, offset) = page(&body(position));
-            log.take(Op::Append {
-                store: StoreId(store),
-                page,
-                messages: vec![(position, offset)],
-                deadlines: Vec::new(),
-                ticket: position,
-            });
+            append(&mut log, store, position, &body(position));
         }
     }
     log.commit().unwrap();
