@@ -78,5 +78,5 @@ async fn work(channel: Channel, name: &str, report: mpsc::Sender<String>) -> lap
             .send(format!("{name} did {}", text.trim_end_matches('.')))
             .await;
     }
-    Ok(())
+    channel.close(200, "bye".into()).await
 }
