@@ -3,9 +3,10 @@
 use leveret::broker::PolicyError;
 use leveret::node::Settings;
 use leveret::policy::{ApplyTo, Policy, PolicyClass};
-use leveret_protocol::method::{exchange as exchanges, queue as queues};
+use leveret_protocol::method::{basic, exchange as exchanges, queue as queues};
 use leveret_protocol::types::{FieldTable, FieldValue};
 
+use crate::support::messages::Confirm;
 use crate::support::methods::{bind, exchange, queue};
 use crate::support::{Broker, Channel};
 
@@ -173,6 +174,82 @@ fn dead_letters_go_where_a_policy_says() {
     assert!(clear(&broker, "p"));
     channel.publish("", "q", "lasting");
     assert_eq!(channel.drain("q"), ["lasting"]);
+}
+
+#[test]
+fn what_a_full_queue_does_changes_with_its_policy() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.declare("q");
+    let full = |overflow: &str| {
+        let definition =
+            FieldTable::from_iter([("max-length", FieldValue::from(1)), ("overflow", overflow.into())]);
+        set(&broker, policy("p", "^q$", definition));
+    };
+    channel.confirm_select();
+    full("reject-publish");
+    channel.publish("", "q", "a");
+    channel.publish("", "q", "b");
+    assert_eq!(channel.answers(2), (vec![1], vec![2]));
+    full("drop-head");
+    channel.publish("", "q", "c");
+    channel.acked(3, 3);
+    shrinks(&channel, "q", 1);
+    full("reject-publish");
+    channel.publish("", "q", "d");
+    assert!(matches!(channel.confirm(), Confirm::Nack { tag: 4, .. }));
+    assert_eq!(channel.drain("q"), ["c"]);
+}
+
+#[test]
+fn how_often_and_when_a_message_comes_back_changes_with_its_policy() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.declare("q");
+    net(&channel, "given up");
+    channel.publish("", "q", "x");
+    // The answer tells that it is back.
+    let come_back = || {
+        channel.requeue(channel.get("q").unwrap().tag);
+        channel.ready("q")
+    };
+    assert_eq!([come_back(), come_back(), come_back()], [1; 3], "nobody counts");
+    let resting = FieldTable::from_iter([("delayed-retry-min", 500)]);
+    set(&broker, policy("p", "^q$", resting));
+    assert_eq!(come_back(), 0, "it rests");
+    shrinks(&channel, "q", 1);
+    let limited = FieldTable::from_iter([
+        ("delivery-limit", FieldValue::from(2)),
+        ("dead-letter-exchange", "given up".into()),
+    ]);
+    set(&broker, policy("p", "^q$", limited));
+    assert_eq!(come_back(), 1, "it does not rest any more");
+    assert_eq!(come_back(), 0, "it came back three times");
+    shrinks(&channel, "given up", 1);
+}
+
+#[test]
+fn a_consumer_timeout_set_later_holds_for_what_is_held_already() {
+    let broker = own();
+    let connection = broker.connect();
+    let (stuck, other) = (connection.channel(), connection.channel());
+    stuck.declare("q");
+    stuck.publish("", "q", "x");
+    let tag = stuck.consume("q");
+    stuck.delivery();
+    let limit = |ms: i32| policy("p", "^q$", FieldTable::from_iter([("consumer-timeout", ms)]));
+    set(&broker, limit(3_600_000));
+    assert_eq!(other.ready("q"), 0);
+    set(&broker, limit(200));
+    assert_eq!(stuck.expect::<basic::Cancel<'_>>().consumer_tag, tag);
+    assert_eq!(other.drain("q"), ["x"]);
+    clear(&broker, "p");
+    stuck.publish("", "q", "y");
+    let tag = stuck.consume("q");
+    stuck.delivery();
+    set(&broker, limit(200));
+    assert_eq!(stuck.expect::<basic::Cancel<'_>>().consumer_tag, tag);
+    assert_eq!(other.drain("q"), ["y"]);
 }
 
 #[test]

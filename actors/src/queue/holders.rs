@@ -139,6 +139,14 @@ impl Holders {
         released
     }
 
+    /// Each message with its channel, the key by which that holds it, and its position.
+    pub(super) fn deliveries(&self) -> impl Iterator<Item = (ChannelId, u32, u64)> {
+        self.slots.iter().flat_map(|(&channel, &slot)| {
+            let unacked = self.unacked.get(slot as usize).into_iter().flatten();
+            unacked.map(move |(key, held)| (channel, key as u32, held.position))
+        })
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
         self.unacked
             .iter()

@@ -18,6 +18,8 @@ use crate::publication::NO_KEY;
 pub(super) struct Overtime {
     /// What the queue says.
     timeout: Option<Duration>,
+    /// Whether it says so only now, so that nothing is noted of what was handed out before.
+    begins: bool,
     /// Whether there ever was a consumer with a limit of its own.
     own_limits: bool,
     /// By the limit of their consumer; `None` for those with that of the queue. The oldest first.
@@ -50,13 +52,16 @@ impl Note {
 pub(super) type Overdue = BTreeMap<(ChannelId, u64), Vec<u32>>;
 
 impl QueueState {
-    /// This is how long a delivery may be unsettled from now on, if its consumer does not say otherwise.
+    /// This is how long a delivery may be unsettled from now on, if its consumer does not say otherwise. For one that is unsettled
+    /// already, and had no limit, the time begins now.
     pub fn amend_overtime(&mut self, effective: &Effective) {
-        let timeout = effective.consumer_timeout;
-        self.overtime.timeout = timeout.filter(|timeout| !timeout.is_zero());
-        if self.overtime.timeout.is_none() {
-            self.overtime.notes.remove(&None);
-            self.overtime.got.clear();
+        let timeout = effective.consumer_timeout.filter(|timeout| !timeout.is_zero());
+        let overtime = &mut self.overtime;
+        overtime.begins = timeout.is_some() && (overtime.timeout.is_none() || overtime.begins);
+        overtime.timeout = timeout;
+        if timeout.is_none() {
+            overtime.notes.remove(&None);
+            overtime.got.clear();
         }
     }
 
@@ -86,6 +91,9 @@ impl QueueState {
 
     /// It is `now`, and this was handed out. Returns what was unsettled for longer than it may be, each once.
     pub(super) fn note_pass(&mut self, pass: &Pass, now: u64) -> Overdue {
+        if std::mem::take(&mut self.overtime.begins) {
+            self.note_held(now);
+        }
         let overtime = &mut self.overtime;
         if !overtime.got.is_empty() {
             let got = overtime.got.drain(..).map(|note| Note { since: now, ..note });
@@ -112,6 +120,19 @@ impl QueueState {
         }
         overtime.sweep(&self.holders);
         overtime.take_overdue(&self.holders, now)
+    }
+
+    /// For what is unsettled the time begins `now`. Channels whose consumers say otherwise are left alone.
+    fn note_held(&mut self, now: u64) {
+        let held = self.holders.deliveries();
+        let limited = held.filter(|&(channel, ..)| !self.subscribers.has_own_limit(channel));
+        let notes = limited.map(|(channel, key, position)| Note {
+            since: now,
+            channel,
+            key,
+            position,
+        });
+        self.overtime.notes.entry(None).or_default().extend(notes);
     }
 
     /// When to look for overdue ones again, in milliseconds since the Unix epoch.
@@ -266,11 +287,11 @@ mod tests {
                 ..Effective::default()
             };
             self.queue.amend_overtime(&effective);
-            self.model.limited = limited;
-            if !limited {
-                // What was handed out before is not limited later either.
-                self.model.held.values_mut().for_each(|since| *since = None);
+            if self.model.limited != limited {
+                let since = limited.then_some(self.model.now);
+                self.model.held.values_mut().for_each(|held| *held = since);
             }
+            self.model.limited = limited;
         }
 
         fn step(&mut self, step: Step) {

@@ -118,6 +118,15 @@ impl Subscribers {
         Some((subscriber.channel, subscriber.subscription.timeout))
     }
 
+    /// Whether a consumer of this channel says itself how long it may keep a message.
+    pub(super) fn has_own_limit(&self, channel: ChannelId) -> bool {
+        let mut slots = self.of_channel.get(&channel).into_iter().flatten();
+        slots.any(|&slot| {
+            let subscriber = self.slots.get(slot as usize);
+            subscriber.is_some_and(|subscriber| subscriber.subscription.timeout.is_some())
+        })
+    }
+
     pub(super) fn add(
         &mut self,
         id: ConsumerId,
