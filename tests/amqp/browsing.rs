@@ -2,10 +2,10 @@
 
 use leveret::broker::{BrowseError, Browsed, Reason, Redrive};
 use leveret::{FieldTable, FieldValue};
-use leveret_protocol::OwnedProperties;
 use leveret_protocol::method::basic::Publish;
 use leveret_protocol::method::exchange;
 use leveret_protocol::method::queue::{BindOk, Declare, DeclareOk, DeleteOk};
+use leveret_protocol::{OwnedProperties, Properties};
 
 use super::policies::answer;
 use crate::support::methods::{bind, delete, exchange as declared, queue};
@@ -174,6 +174,38 @@ fn so_many_with_a_header_are_redriven() {
     await_ready(&channel, "a", 3);
     assert_eq!(channel.drain("a"), ["1", "3", "5"]);
     assert_eq!(channel.drain("dead"), ["0", "2", "4", "6", "7", "8", "9"]);
+}
+
+#[test]
+fn a_redriven_message_can_die_again() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.declare("dead");
+    let arguments = FieldTable::from_iter([
+        ("x-dead-letter-exchange", FieldValue::from("")),
+        ("x-dead-letter-routing-key", "dead".into()),
+        ("x-message-ttl", 50.into()),
+    ]);
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments,
+        ..queue("a")
+    });
+    channel.publish("", "a", "x");
+    for times in 1..=3_i64 {
+        await_ready(&channel, "dead", 1);
+        let seen = browse(&broker, "dead", 0, WIDE);
+        let headers = Properties::parse(seen.messages[0].publication().properties)
+            .and_then(|properties| properties.headers());
+        let headers = headers.unwrap().unwrap();
+        let deaths = headers.get("x-death").and_then(FieldValue::as_array).unwrap();
+        let counts: Vec<_> = deaths
+            .iter()
+            .map(|death| death.as_table().unwrap().get("count").cloned())
+            .collect();
+        assert_eq!(counts, [Some(FieldValue::I64(times))]);
+        let all = Redrive::default();
+        assert_eq!(answer(broker.server().broker().redrive("/", "dead", &all)), Ok(1));
+    }
 }
 
 #[test]
