@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use leveret_protocol::method::basic::Publish;
 use leveret_protocol::method::exchange::{self, Declare, DeleteOk};
-use leveret_protocol::method::queue::BindOk;
+use leveret_protocol::method::queue::{self, BindOk, DeclareOk};
 use leveret_protocol::types::{FieldTable, FieldValue};
 use leveret_protocol::{OwnedProperties, Properties};
 
@@ -128,6 +128,33 @@ fn a_message_waits_behind_another_exchange_too() {
     let delivery = channel.delivery();
     assert_eq!((&*delivery.exchange, &*delivery.routing_key), ("front", "k"));
     assert_eq!(delay(&delivery), Some(FieldValue::I32(-50)));
+}
+
+#[test]
+fn a_dead_letter_with_another_key_is_delayed_and_goes_by_that_alone() {
+    let broker = Broker::start();
+    let channel = consuming(&broker);
+    channel.declare("copies");
+    channel.call::<BindOk>(bind("copies", "later", "copy"));
+    let arguments = [
+        ("x-dead-letter-exchange", "later"),
+        ("x-dead-letter-routing-key", "k"),
+    ];
+    channel.call::<DeclareOk<'_>>(queue::Declare {
+        arguments: FieldTable::from_iter(arguments),
+        ..queue("source")
+    });
+    let headers = FieldTable::from_iter([
+        ("CC", FieldValue::Array(vec!["copy".into()])),
+        ("x-delay", 50.into()),
+    ]);
+    let properties = OwnedProperties::new().with_headers(headers).encode();
+    channel.publish_with("source", &properties, "x");
+    channel.reject(channel.get("source").unwrap().tag, false);
+    let delivery = channel.delivery();
+    assert_eq!((&*delivery.routing_key, &*delivery.body), ("k", &b"x"[..]));
+    assert_eq!(delay(&delivery), Some(FieldValue::I32(-50)));
+    assert_eq!(channel.ready("copies"), 0);
 }
 
 #[test]

@@ -146,6 +146,12 @@ fn note(deaths: &mut Vec<FieldValue>, death: Death<'_>, new: impl FnOnce() -> Fi
     deaths.truncate(MOST_DEATHS);
 }
 
+/// Whether the `CC` and `BCC` among the headers of a message count beside its key.
+pub(super) fn copies_count(publication: &Publication<'_>, headers: &FieldTable) -> bool {
+    let deaths = headers.get(HISTORY).and_then(FieldValue::as_array);
+    !publication.dead_lettered || has_own_key(publication, deaths.and_then(<[_]>::first))
+}
+
 /// Whether a message still has the key it was published with. `CC` and `BCC` stay in the headers of one that was
 /// dead-lettered with another, but don't count any more: then its last death tells of another key than it has.
 fn has_own_key(publication: &Publication<'_>, last: Option<&FieldValue>) -> bool {

@@ -3,7 +3,7 @@
 use leveret_protocol::properties::rewrite;
 use leveret_protocol::{Body, FieldTable, Properties};
 
-use super::death::{Dead, Death, first_route, goes_round, text};
+use super::death::{Dead, Death, copies_count, first_route, goes_round, text};
 use crate::exchange::delay::turn;
 use crate::exchange::walk::sender_selected;
 use crate::name::Name;
@@ -130,8 +130,10 @@ fn delayed(exchange: &Name, publication: &Publication<'_>) -> Outgoing {
     let properties = Properties::parse(raw).unwrap_or_default();
     let mut headers = properties.headers().ok().flatten().unwrap_or_default();
     let mut keys = vec![text(publication.routing_key)];
-    let selected = sender_selected(&headers).unwrap_or_default();
-    keys.extend(selected.into_iter().map(str::to_owned));
+    if copies_count(publication, &headers) {
+        let selected = sender_selected(&headers).unwrap_or_default();
+        keys.extend(selected.into_iter().map(str::to_owned));
+    }
     turn(&mut headers);
     let rewritten = rewrite::with_headers(raw, &headers);
     Outgoing {
