@@ -182,6 +182,28 @@ fn equals_are_served_message_by_message() {
 }
 
 #[test]
+fn many_equals_are_served_as_many_each_and_several_messages_at_a_time() {
+    let mut it = Fixture::new();
+    let consumers: Vec<ConsumerId> = (0..100).map(|_| it.subscribed(9)).collect();
+    let names: Vec<String> = (0..350).map(|name| name.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    it.publish(&names);
+    let got = it.pass();
+    for (at, (consumer, got)) in got.iter().enumerate() {
+        assert_eq!(*consumer, consumers[at]);
+        let single = names.get(300 + at).filter(|_| at < 50);
+        let own = names[3 * at..3 * at + 3].iter().chain(single);
+        assert!(got.iter().eq(own), "{at}: {got:?}");
+    }
+    it.publish(&names[..60]);
+    let next: Vec<ConsumerId> = it.pass().into_iter().map(|(consumer, _)| consumer).collect();
+    assert!(
+        next.iter().eq(consumers.iter().cycle().skip(50).take(60)),
+        "{next:?}"
+    );
+}
+
+#[test]
 fn a_higher_priority_is_served_first_while_it_has_credit() {
     let mut it = Fixture::new();
     let low = it.subscribed(9);

@@ -17,6 +17,9 @@ use crate::{
     publication::{Delivery, Handout, NO_KEY},
 };
 
+/// From so many on, equals get the messages of several rounds at once. Fewer are served message by message, as clients expect it.
+const MANY: usize = 64;
+
 /// What came of a pass. A consumer is told of its handout first, then of unused credit, then of an offer: it answers
 /// the offer with what it then has room for.
 #[derive(Debug, Default)]
@@ -75,6 +78,7 @@ impl QueueState {
     /// Whether there is more to serve when the limit is reached.
     fn serve_all(&mut self, limit: usize, handouts: &mut Vec<(ConsumerId, Handout)>) -> bool {
         let mut left = limit;
+        let mut round = Round::default();
         while self.ready.has_first() {
             let equals = self.subscribers.equals();
             let Some(subscriber) = self.subscribers.next() else {
@@ -83,7 +87,11 @@ impl QueueState {
             if left == 0 {
                 return true;
             }
-            let turn = if equals == 1 { left } else { 1 };
+            let turn = match equals {
+                1 => left,
+                2..MANY => 1,
+                _ => round.turn(equals, || left.min(self.ready.at_hand())),
+            };
             let mut service = Service {
                 ready: &mut self.ready,
                 pages: &mut self.pages,
@@ -98,6 +106,27 @@ impl QueueState {
             self.subscribers.end_turn();
         }
         false
+    }
+}
+
+/// A round in which each of many equals gets as many messages as the others.
+#[derive(Default)]
+struct Round {
+    /// How many of them have not had their turn.
+    to_come: usize,
+    /// How many messages each gets.
+    turn: usize,
+}
+
+impl Round {
+    /// What the next one gets: its share of those `at_hand` when the round begins, so that they suffice for all.
+    #[inline]
+    fn turn(&mut self, equals: usize, at_hand: impl FnOnce() -> usize) -> usize {
+        if self.to_come == 0 {
+            (self.to_come, self.turn) = (equals, (at_hand() / equals).max(1));
+        }
+        self.to_come -= 1;
+        self.turn
     }
 }
 

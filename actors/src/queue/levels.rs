@@ -91,6 +91,15 @@ impl Levels {
         }
     }
 
+    /// How many can be taken one after the other, at least.
+    #[inline]
+    pub(super) fn at_hand(&self) -> usize {
+        match self.more {
+            None => self.usual.at_hand(),
+            Some(_) => 0,
+        }
+    }
+
     /// How many of them are not in memory.
     pub(super) fn absent(&self) -> u64 {
         let unknown = self.review().map_or(0, |review| review.unknown.messages());

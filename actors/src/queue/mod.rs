@@ -6,7 +6,8 @@
 //! - messages are handed out in the order of their arrival, higher priorities first on a queue that has them; one that
 //!   returns takes its old place again
 //! - each message is in one place: ready, or held for the channel that got it, or gone
-//! - a consumer never gets more than its credit; higher priorities first, equals by turn, message by message
+//! - a consumer never gets more than its credit; higher priorities first, equals by turn, message by message; those who are
+//!   many get several messages at a time, and as many each
 //! - a backlog leaves memory when room is needed, and comes back in order; see [`Spill`] and [`Load`]
 //! - what waits is compact: a page that only a few messages keep alive is given up for a copy of them
 

@@ -77,6 +77,15 @@ impl Ready {
         }
     }
 
+    /// How many can be taken one after the other, at least.
+    #[inline]
+    pub(super) fn at_hand(&self) -> usize {
+        match self.returned.is_empty() {
+            true => self.front.len(),
+            false => 0,
+        }
+    }
+
     /// The last position of a message that was handed out and came back.
     pub(super) fn last_redelivered(&self) -> Option<u64> {
         let mut latest_first = self.returned.iter().rev();

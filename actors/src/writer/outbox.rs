@@ -20,6 +20,12 @@ use crate::node::expect_more;
 /// Bytes from which on a new batch is begun: one does not grow without bound, nor wait for all of a long one to be written.
 const FULL: usize = 256 * 1024;
 
+/// Bytes by which a batch may be longer than the one before without being moved.
+const SLACK: usize = 8 * 1024;
+
+/// Bytes for which there may be room at first: what follows shows how much is needed.
+const FIRST: usize = 4 * 1024;
+
 /// Frames that are written in one go.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -35,6 +41,8 @@ pub(super) struct Batch {
 pub(super) struct Waiting {
     /// In order; only the last one grows.
     batches: Vec<Batch>,
+    /// Room that the next one is begun with.
+    expected: u32,
     /// connection.close was sent: channels have nothing to say any more.
     silenced: bool,
     /// Nobody will write any more.
@@ -43,6 +51,8 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn take(&mut self) -> Vec<Batch> {
+        let first = self.batches.first().map_or(0, |first| first.chunk.copied());
+        self.expected = first.min(FIRST.max(2 * self.expected as usize)) as u32;
         std::mem::take(&mut self.batches)
     }
 
@@ -53,8 +63,15 @@ impl Waiting {
 
     #[expect(clippy::indexing_slicing, reason = "there is one, or it was just pushed")]
     fn batch(&mut self) -> &mut Batch {
-        if self.batches.last().is_none_or(|last| last.chunk.len() >= FULL) {
-            self.batches.push(Batch::default());
+        let room = match self.batches.last() {
+            None => Some(self.expected as usize),
+            Some(last) => (last.chunk.len() >= FULL).then(|| last.chunk.copied() + SLACK),
+        };
+        if let Some(room) = room {
+            self.batches.push(Batch {
+                chunk: Chunk::with_capacity(room),
+                ..Batch::default()
+            });
         }
         let last = self.batches.len() - 1;
         &mut self.batches[last]

@@ -123,6 +123,11 @@ impl Chunk {
         self.parts_len + self.tail.len()
     }
 
+    /// How many of them have been copied since a body was referenced last.
+    pub fn copied(&self) -> usize {
+        self.tail.len()
+    }
+
     /// True when nothing has been written.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
