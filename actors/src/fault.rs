@@ -187,8 +187,9 @@ impl Handler<Inject> for VirtualHost {
                 }
             }
             Fault::Queue(_, name) | Fault::Forwarder(_, name) => {
-                if let Some(queue) = self.directory.queue(name) {
-                    queue.addr.do_send(inject);
+                let queue = self.directory.queue(name).map(|queue| queue.addr.clone());
+                if let Some(queue) = queue.or_else(|| self.departing_of(name)) {
+                    queue.do_send(inject);
                 }
             }
             _ => inject.strike(),

@@ -133,7 +133,7 @@ fn a_directory_after_an_orderly_stop_is_clean_and_told_in_full() {
         BTreeMap::from([("q".into(), 7), ("r".into(), 10)])
     );
     assert_eq!(report["stopped_in_order"], true);
-    assert_eq!(report["definitions"]["format"], 3);
+    assert_eq!(report["definitions"]["format"], 4);
     let host = &report["definitions"]["vhosts"][0];
     assert_eq!(host["name"], "/");
     assert_eq!(

@@ -20,9 +20,9 @@ use serde_json::{Map, Value, json};
 
 use super::check::{contents, report};
 use super::support::process::BrokerProcess;
-use super::support::{Channel, PATIENCE};
+use super::support::{Channel, PATIENCE, eventually};
 use super::{all, declare_durable, exists};
-use written::{EXCHANGES, QUEUES, limited, probes};
+use written::{EXCHANGES, MOURNER, QUEUES, limited, probes};
 
 const EXPECTED: &str = "expected.json";
 
@@ -116,10 +116,30 @@ fn found(data: &Path) -> Value {
     }
     channel.call::<queue::DeclareOk<'_>>(limited());
     declare_durable(&channel, "plain");
-    let routes = routes(&connection.channel());
+    let mut found = json!({ "queues": queues });
+    if exists(&channel, MOURNER) {
+        found[MOURNER] = mourned(&channel).into();
+    }
+    found["routes"] = routes(&connection.channel());
     broker.signal("TERM");
     broker.ended(PATIENCE);
-    json!({ "queues": queues, "routes": routes })
+    found
+}
+
+/// What comes to a queue from one that was deleted, as soon as there is room for it. The time of its death is another each time.
+fn mourned(channel: &Channel) -> Vec<String> {
+    (0..3)
+        .map(|_| {
+            let mut next = None;
+            eventually("there is room, and it is taken", || {
+                next = channel.get(MOURNER);
+                next.is_some()
+            });
+            let got = next.unwrap();
+            channel.ack(got.tag);
+            String::from_utf8(got.body).unwrap()
+        })
+        .collect()
 }
 
 fn shown(got: &super::Got) -> Value {

@@ -18,6 +18,7 @@ mod check;
 mod data_dir;
 mod dead_backlog;
 mod dead_letters;
+mod departing;
 mod disk;
 mod exchange_types;
 mod expiry;

@@ -117,7 +117,8 @@ impl Broker {
 fn tell_left_over(store: &DefinitionStore) {
     for (vhost, counted) in store.left_over() {
         let (exchanges, queues, bindings) = (counted.exchanges, counted.queues, counted.bindings);
-        warn!(%vhost, exchanges, queues, bindings, "kept for a virtual host that this broker does not have");
+        let departing = counted.departing;
+        warn!(%vhost, exchanges, queues, bindings, departing, "kept for a virtual host that this broker does not have");
     }
 }
 

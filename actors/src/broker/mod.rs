@@ -39,7 +39,7 @@ use crate::journal::store::JournalStore;
 use crate::listener::messages::{AlarmsChanged, Listen};
 use crate::node::{Alarm, Node, Observer, Settings, Workers};
 use crate::queue::messages::Conclude;
-use crate::vhost::messages::Settled;
+use crate::vhost::messages::{Leavers, Settled};
 use actor::Stop;
 use disk::DiskHealth;
 use resources::Watch;
@@ -162,6 +162,8 @@ impl Broker {
             for vhost in self.node.vhosts() {
                 let queues = vhost.directory.queues();
                 join_all(queues.map(|queue| queue.addr.send(Conclude))).await;
+                let leavers = vhost.addr.send(Leavers).await.unwrap_or_default();
+                join_all(leavers.iter().map(|leaver| leaver.send(Conclude))).await;
             }
             if self.failed.borrow().is_none() {
                 return journals.stop().await;

@@ -3,6 +3,7 @@
 //! Each value begins with the version of its encoding. Arguments are AMQP field tables, as a client would send them, and the
 //! attributes that follow from arguments are read from them again, by the same code that reads a declaration.
 
+mod departing;
 mod vhost;
 
 use bytes::{BufMut, BytesMut};
@@ -15,6 +16,7 @@ use crate::name::Name;
 use crate::policy::{ApplyTo, InvalidPolicy, Policy};
 use crate::queue::options::QueueOptions;
 
+pub(super) use departing::{decode_departing, encode_departing};
 pub(super) use vhost::{decode_vhost, encode_vhost};
 
 /// The version of the encoding that is written, and the latest that is read.
@@ -113,8 +115,7 @@ pub(super) fn encode_policy(policy: &Policy) -> BytesMut {
     let apply_to = policy.apply_to.name();
     out.put_u8(u8::try_from(apply_to.len()).unwrap_or_default());
     out.put_slice(apply_to.as_bytes());
-    out.put_u64(policy.pattern.len() as u64);
-    out.put_slice(policy.pattern.as_bytes());
+    put_long_text(&mut out, &policy.pattern);
     policy.definition.encode(&mut out);
     out
 }
@@ -123,8 +124,7 @@ pub(super) fn decode_policy(name: &str, raw: &[u8]) -> Result<Policy, Unreadable
     let mut input = Input::begin(raw)?;
     let priority = input.take(4)?.try_into().map_err(|_| Unreadable::Malformed)?;
     let apply_to = ApplyTo::parse(input.text()?)?;
-    let len = usize::try_from(input.number()?).map_err(|_| Unreadable::Malformed)?;
-    let pattern = std::str::from_utf8(input.take(len)?).map_err(|_| Unreadable::Malformed)?;
+    let pattern = input.long_text()?;
     Ok(Policy {
         name: Name::from(name),
         pattern: pattern.to_owned(),
@@ -151,6 +151,11 @@ fn begin(id: StoreId) -> BytesMut {
     out.put_u8(VERSION);
     out.put_u64(id.0);
     out
+}
+
+fn put_long_text(out: &mut BytesMut, text: &str) {
+    out.put_u64(text.len() as u64);
+    out.put_slice(text.as_bytes());
 }
 
 /// What is left to read.
@@ -192,6 +197,11 @@ impl<'i> Input<'i> {
     fn text(&mut self) -> Result<&'i str, Unreadable> {
         let len = self.octet()?;
         std::str::from_utf8(self.take(len.into())?).map_err(|_| Unreadable::Malformed)
+    }
+
+    fn long_text(&mut self) -> Result<&'i str, Unreadable> {
+        let len = usize::try_from(self.number()?).map_err(|_| Unreadable::Malformed)?;
+        std::str::from_utf8(self.take(len)?).map_err(|_| Unreadable::Malformed)
     }
 
     /// A table is last: it takes all that is left.

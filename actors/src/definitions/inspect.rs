@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use super::encoding::{self, Unreadable};
 use super::error::StoreError;
 use super::overlay::Overlay;
-use super::tables::{BINDINGS, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, VHOSTS, class_of};
+use super::tables::{BINDINGS, DEPARTING, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, VHOSTS, class_of};
 use super::{FILE, database};
 use crate::exchange::delay::waiting_room;
 use crate::id::StoreId;
@@ -27,6 +27,8 @@ pub struct Inspected {
     pub vhosts: BTreeMap<String, Counted>,
     /// The virtual hosts and names of the durable queues.
     pub queues: FxHashMap<StoreId, (String, String)>,
+    /// The virtual hosts and names of the deleted queues whose dead letters are still to be carried away.
+    pub departing: FxHashMap<StoreId, (String, String)>,
     /// What can't be read, in words.
     pub defects: Vec<String>,
 }
@@ -42,6 +44,8 @@ pub struct Counted {
     pub bindings: u64,
     /// Policies of both classes.
     pub policies: u64,
+    /// Deleted queues whose dead letters are still to be carried away.
+    pub departing: u64,
 }
 
 /// Reads the whole store in `directory`: every page is checked, and every definition read. `None` when there is none.
@@ -87,6 +91,7 @@ fn read(database: &Database) -> Result<Inspected, redb::Error> {
         inspected.bindings(&read)?;
         inspected.policies(&read)?;
         inspected.vhosts(&read)?;
+        inspected.departing(&read)?;
     }
     Ok(inspected)
 }
@@ -173,6 +178,26 @@ impl Inspected {
             let (vhost, raw) = entry?;
             if let Err(why) = encoding::decode_vhost(raw.value()) {
                 self.defect(&format!("vhost '{}'", vhost.value()), why);
+            }
+        }
+        Ok(())
+    }
+
+    /// There are none before format 4.
+    fn departing(&mut self, read: &ReadTransaction) -> Result<(), redb::Error> {
+        let Some(table) = table_if_there(read, DEPARTING)? else {
+            return Ok(());
+        };
+        for entry in table.iter()? {
+            let (key, raw) = entry?;
+            let (vhost, id) = key.value();
+            self.counted(vhost).departing += 1;
+            match encoding::decode_departing(raw.value()) {
+                Ok(departing) => {
+                    let name = departing.name.to_string();
+                    self.departing.insert(StoreId(id), (vhost.to_owned(), name));
+                }
+                Err(why) => self.defect(&format!("deleted queue {id} in vhost '{vhost}'"), why),
             }
         }
         Ok(())

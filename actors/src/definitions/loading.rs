@@ -9,9 +9,11 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 use super::encoding::{self, Unreadable};
 use super::error::StoreError;
 use super::tables::{
-    BINDINGS, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, TO_QUEUE, VHOSTS, class_of, create, upgraded,
+    BINDINGS, DEPARTING, EXCHANGES, FORMAT, Key, META, POLICIES, QUEUES, TO_QUEUE, VHOSTS, class_of, create,
+    upgraded,
 };
 use crate::exchange::bindings::{Binding, Destination};
+use crate::id::StoreId;
 use crate::name::Name;
 use crate::policy::CheckedPolicy;
 use crate::vhost::definitions::Recovered;
@@ -88,6 +90,7 @@ impl Loading<'_> {
         })?;
         self.policies()?;
         self.vhosts()?;
+        self.departing()?;
         self.bindings()
     }
 
@@ -102,6 +105,23 @@ impl Loading<'_> {
                 .map_err(|why| StoreError::entry(self.path, &format!("vhost '{vhost}'"), why))?;
             let host = self.contents.vhosts.entry(Name::from(vhost)).or_default();
             host.settings = settings;
+        }
+        Ok(())
+    }
+
+    fn departing(&mut self) -> Result<(), StoreError> {
+        let failed = |error: redb::Error| StoreError::database(self.path, error);
+        let table = self.read.open_table(DEPARTING);
+        let table = table.map_err(|error| failed(error.into()))?;
+        for entry in table.iter().map_err(|error| failed(error.into()))? {
+            let (key, raw) = entry.map_err(|error| failed(error.into()))?;
+            let (vhost, id) = key.value();
+            let departing = encoding::decode_departing(raw.value()).map_err(|why| {
+                let what = format!("deleted queue {id} in vhost '{vhost}'");
+                StoreError::entry(self.path, &what, why)
+            })?;
+            let host = self.contents.vhosts.entry(Name::from(vhost)).or_default();
+            host.departing.push((StoreId(id), departing));
         }
         Ok(())
     }

@@ -94,21 +94,25 @@ impl DefinitionStore {
                 queues: found.queues.len() as u64,
                 bindings: found.bindings.len() as u64,
                 policies: found.policies.len() as u64,
+                departing: found.departing.len() as u64,
             };
             (vhost.clone(), counted)
         });
         counted.collect()
     }
 
-    /// The queues there are, with those in which messages of delayed exchanges wait.
+    /// The queues there are, with those in which messages of delayed exchanges wait, and those that are deleted and of which there is
+    /// something to be carried away.
     pub(crate) fn queues(&self) -> FxHashSet<StoreId> {
         let recovered = self.recovered.lock().unwrap_or_else(PoisonError::into_inner);
         let queues = recovered.values().flat_map(|vhost| &vhost.queues);
         let exchanges = recovered.values().flat_map(|vhost| &vhost.exchanges);
         let rooms = exchanges.filter(|(_, _, options)| options.delayed);
+        let departing = recovered.values().flat_map(|vhost| &vhost.departing);
         queues
             .map(|(id, _, _)| *id)
             .chain(rooms.map(|(id, _, _)| *id))
+            .chain(departing.map(|(id, _)| *id))
             .collect()
     }
 

@@ -110,6 +110,7 @@ fn removal((vhost, change): (Name, Change)) -> Option<(Name, Change)> {
         Change::QueueDeclared { name, .. } => Change::QueueDeleted {
             name,
             sources: Vec::new(),
+            departing: None,
         },
         Change::ExchangeDeclared { name, .. } => Change::ExchangeDeleted {
             name,

@@ -14,8 +14,8 @@ use crate::policy::PolicyClass;
 use crate::vhost::definitions::Change;
 
 /// The layout that is written, and the latest that is read. Users and permissions will be further tables, which an
-/// earlier version must not lose sight of: they raise it, as policies and virtual hosts did.
-pub(super) const FORMAT: u64 = 3;
+/// earlier version must not lose sight of: they raise it, as policies, virtual hosts and departing queues did.
+pub(super) const FORMAT: u64 = 4;
 
 /// `format` and `next_id`.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -44,6 +44,11 @@ pub(super) const POLICIES: TableDefinition<'_, PolicyKey, &[u8]> = TableDefiniti
 /// What is set for virtual hosts, by their names. Since format 3.
 pub(super) const VHOSTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("vhosts");
 
+/// Virtual host and store id.
+pub(super) type DepartingKey = (&'static str, u64);
+/// Deleted queues of which there is something to be carried away. Since format 4.
+pub(super) const DEPARTING: TableDefinition<'_, DepartingKey, &[u8]> = TableDefinition::new("departing");
+
 const ORDINARY: u8 = 0;
 const OF_OPERATOR: u8 = 1;
 
@@ -63,6 +68,7 @@ pub(super) fn create(database: &Database) -> Result<(), redb::Error> {
         write.open_table(BINDINGS)?;
         write.open_table(POLICIES)?;
         write.open_table(VHOSTS)?;
+        write.open_table(DEPARTING)?;
     }
     Ok(write.commit()?)
 }
@@ -72,6 +78,7 @@ pub(super) fn upgraded(database: &Database) -> Result<ReadTransaction, redb::Err
     let write = database.begin_write()?;
     write.open_table(POLICIES)?;
     write.open_table(VHOSTS)?;
+    write.open_table(DEPARTING)?;
     write.open_table(META)?.insert("format", FORMAT)?;
     write.commit()?;
     Ok(database.begin_read()?)
@@ -104,6 +111,7 @@ struct Tables<'t> {
     bindings: Table<'t, BindingKey, &'static [u8]>,
     policies: Table<'t, PolicyKey, &'static [u8]>,
     vhosts: Table<'t, &'static str, &'static [u8]>,
+    departing: Table<'t, DepartingKey, &'static [u8]>,
 }
 
 impl<'t> Tables<'t> {
@@ -115,6 +123,7 @@ impl<'t> Tables<'t> {
             bindings: write.open_table(BINDINGS)?,
             policies: write.open_table(POLICIES)?,
             vhosts: write.open_table(VHOSTS)?,
+            departing: write.open_table(DEPARTING)?,
         })
     }
 
@@ -136,10 +145,19 @@ impl<'t> Tables<'t> {
                 self.queues.insert((vhost, name.as_str()), &value[..])?;
                 self.given(*id)?;
             }
-            Change::QueueDeleted { name, sources } => {
+            Change::QueueDeleted {
+                name,
+                sources,
+                departing,
+            } => {
                 self.queues.remove((vhost, name.as_str()))?;
                 self.unbind_destination(vhost, sources, &Destination::Queue(name.clone()))?;
+                if let Some((id, departing)) = departing {
+                    let value = encoding::encode_departing(departing);
+                    self.departing.insert((vhost, id.0), &value[..])?;
+                }
             }
+            Change::QueueDeparted { id } => drop(self.departing.remove((vhost, id.0))?),
             Change::Bound {
                 source,
                 source_id,

@@ -13,76 +13,12 @@ use crate::exchange::options::ExchangeOptions;
 use crate::queue::options::QueueOptions;
 use tables::FORMAT;
 
+mod departing;
 mod policies;
+mod stage;
 mod vhosts;
 
-struct Stage {
-    directory: tempfile::TempDir,
-    store: Option<DefinitionStore>,
-}
-
-impl Stage {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Some(DefinitionStore::open(directory.path()).unwrap());
-        Stage { directory, store }
-    }
-
-    fn vhost(&self, name: &str) -> Arc<dyn Definitions> {
-        self.store.as_ref().unwrap().vhost(&name.into()).0
-    }
-
-    /// What a virtual host finds after a restart.
-    fn reopened(&mut self, vhost: &str) -> (Arc<dyn Definitions>, Recovered) {
-        self.store = None;
-        let store = DefinitionStore::open(self.directory.path()).unwrap();
-        let opened = store.vhost(&vhost.into());
-        self.store = Some(store);
-        opened
-    }
-
-    /// Changes the closed database by hand.
-    fn edited(&mut self, edit: impl FnOnce(&redb::WriteTransaction)) {
-        self.store = None;
-        let database = redb::Database::open(self.directory.path().join(FILE)).unwrap();
-        let write = database.begin_write().unwrap();
-        edit(&write);
-        write.commit().unwrap();
-    }
-
-    /// Changes the closed database by hand; gives what the store says of it then.
-    fn spoiled(mut self, spoil: impl FnOnce(&redb::WriteTransaction)) -> String {
-        self.edited(spoil);
-        DefinitionStore::open(self.directory.path())
-            .unwrap_err()
-            .to_string()
-    }
-
-    /// Makes it what an earlier version left, which knew this format and none later.
-    fn lowered(&mut self, format: u64) {
-        self.edited(|write| {
-            write
-                .open_table(tables::META)
-                .unwrap()
-                .insert("format", format)
-                .unwrap();
-            if format < 2 {
-                write.delete_table(tables::POLICIES).unwrap();
-            }
-            if format < 3 {
-                write.delete_table(tables::VHOSTS).unwrap();
-            }
-        });
-        self.is_sound(format);
-    }
-
-    /// An inspection finds this format, and no defect.
-    #[track_caller]
-    fn is_sound(&self, format: u64) {
-        let inspected = inspect(self.directory.path()).unwrap().unwrap();
-        assert_eq!((inspected.format, inspected.defects.len()), (format, 0));
-    }
-}
+use stage::Stage;
 
 fn recorded(definitions: &Arc<dyn Definitions>, changes: impl IntoIterator<Item = Change>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -137,6 +73,7 @@ fn deleted(queue: &str, sources: &[&str]) -> Change {
     Change::QueueDeleted {
         name: queue.into(),
         sources: sources.iter().map(|source| Name::from(*source)).collect(),
+        departing: None,
     }
 }
 
@@ -284,7 +221,7 @@ fn a_later_format_is_refused_and_named() {
             .unwrap();
     });
     assert!(
-        refused.contains("has format 4") && refused.contains("formats up to 3"),
+        refused.contains("has format 5") && refused.contains("formats up to 4"),
         "{refused}"
     );
 }

@@ -15,7 +15,7 @@ use super::options::{QueueKind, QueueOptions};
 use super::priorities::Priorities;
 use super::timing::Alarm;
 use super::unsynced::Unsynced;
-use super::{MemoryBudget, Pass, QueueSettings, QueueState};
+use super::{Departing, MemoryBudget, Pass, QueueSettings, QueueState};
 use crate::clock;
 use crate::deduplication::Seen;
 use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
@@ -36,12 +36,22 @@ const MOST_FOR_MANY: usize = 4 * MOST_DISPATCHED;
 /// Messages that die in one pass of one cause, likewise.
 const MOST_DEATHS: usize = 4096;
 
-/// What a queue tells its virtual host when it ends by itself.
-#[derive(Debug, Clone, Copy, Message)]
+/// What a queue tells its virtual host of its end.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct QueueEnded {
-    /// Which queue.
-    pub queue: QueueId,
+pub enum QueueEnded {
+    /// It is deleted.
+    Deleted {
+        /// Which queue.
+        queue: QueueId,
+        /// What has died in it and is still to be carried away, if a journal has some of that.
+        departing: Option<Arc<Departing>>,
+    },
+    /// That is away, or given up.
+    Departed {
+        /// Which queue.
+        queue: QueueId,
+    },
 }
 
 /// What a queue is started with.
@@ -101,6 +111,8 @@ pub struct Queue {
     pub(super) permits: Vec<Permit>,
     /// It takes nothing any more. What is dead in it may still be on its way.
     pub(super) deleted: bool,
+    /// Its virtual host knows what has died in it, and is to hear when that is away.
+    pub(super) departs: bool,
     /// Nothing is left of it.
     pub(super) gone: bool,
     pub(super) start_forwarder: StartForwarder,
@@ -149,6 +161,7 @@ impl Queue {
             taken: Vec::new(),
             permits: Vec::new(),
             deleted: false,
+            departs: false,
             gone: false,
             start_forwarder: seed.start_forwarder,
             forwarder: None,
@@ -158,6 +171,14 @@ impl Queue {
             ended: seed.ended,
             _lease: seed.lease,
         }
+    }
+
+    /// A queue that was deleted before it came to life.
+    pub fn departing(seed: QueueSeed, departing: &Departing) -> Self {
+        let mut queue = Queue::new(seed);
+        queue.state = QueueState::departing(departing);
+        (queue.deleted, queue.departs) = (true, true);
+        queue
     }
 
     pub(super) fn absorbed(&mut self, weight: usize, ctx: &mut Context<Self>) {

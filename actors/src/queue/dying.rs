@@ -341,6 +341,21 @@ impl Dying {
         among
     }
 
+    /// Those that the journal may have, and why they died: first those that the forwarder has.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (Positions, Reason)> {
+        let one = |dead: &Dead| {
+            dead.entry
+                .kept
+                .then(|| (Positions::one(dead.position), dead.reason))
+        };
+        let waiting = self.aside.iter().chain(&self.waiting);
+        let waiting = waiting.filter_map(move |waiting| match waiting {
+            Waiting::One(dead) => one(dead),
+            Waiting::Absent(buried) => Some((buried.positions, buried.reason)),
+        });
+        self.carried.iter().filter_map(one).chain(waiting)
+    }
+
     /// Those in memory. After [`recount`](Self::recount), what is changed here counts.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
         let waiting = self.aside.iter_mut().chain(&mut self.waiting);

@@ -2,6 +2,7 @@
 //!
 //! One that is deleted stays for as long as it takes to carry away what has died in it before, and nobody sees it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -9,7 +10,8 @@ use tracing::{debug, warn};
 
 use super::actor::{Queue, QueueEnded};
 use super::messages::*;
-use super::{QueueSettings, QueueState};
+use super::{Departing, QueueSettings, QueueState};
+use crate::journal::Kept;
 
 /// How long a deleted queue stays for what is dead in it.
 const LONGEST_DEPARTURE: Duration = Duration::from_secs(600);
@@ -33,7 +35,9 @@ impl Queue {
         let forwarder = forwarder.and_then(|(holder, _)| self.peers.remove_entry(holder));
         self.farewell(false);
         self.peers.extend(forwarder);
-        self.ended.do_send(QueueEnded { queue: self.id });
+        let (queue, departing) = (self.id, self.to_depart());
+        self.departs = departing.is_some();
+        self.ended.do_send(QueueEnded::Deleted { queue, departing });
         self.state.leave_dead();
         if self.state.dead() > 0 {
             debug!(queue = %self.name, dead = self.state.dead(), "deleted; what is dead in it is carried away");
@@ -41,6 +45,31 @@ impl Queue {
         }
         self.depart();
         self.absorbed(1, ctx);
+    }
+
+    /// What another start of the broker has to know of what is dead in it.
+    fn to_depart(&self) -> Option<Arc<Departing>> {
+        // What has waited for an exchange goes with that.
+        if !self.state.is_journaled() || self.effective.delays {
+            return None;
+        }
+        let dead = self.state.deceased();
+        let effective = &self.effective;
+        (!dead.is_empty()).then(|| {
+            Arc::new(Departing {
+                name: self.name.clone(),
+                dead_letter_exchange: effective.dead_letter_exchange.clone(),
+                dead_letter_routing_key: effective.dead_letter_routing_key.clone(),
+                dead,
+            })
+        })
+    }
+
+    /// A queue that was deleted in an earlier life goes on with what died in that.
+    pub(super) fn go_on_departing(&mut self, kept: &Kept, ctx: &mut Context<Self>) {
+        self.state.restore_dead(kept);
+        ctx.run_later(LONGEST_DEPARTURE, |queue, _| queue.end());
+        self.act(ctx);
     }
 
     /// Ends once all that was dead is away.
@@ -62,6 +91,9 @@ impl Queue {
         self.scratch.deleted();
         self.farewell(false);
         self.forwarder = None;
+        if self.departs {
+            self.ended.do_send(QueueEnded::Departed { queue: self.id });
+        }
         self.state = QueueState::new(QueueSettings::default());
     }
 

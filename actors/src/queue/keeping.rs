@@ -22,6 +22,9 @@ impl Queue {
             return self.look_ahead(ctx);
         };
         let restored = fut::wrap_future::<_, Self>(kept).map(|kept, queue, ctx| {
+            if queue.deleted {
+                return queue.go_on_departing(&kept, ctx);
+            }
             queue.state.restore(kept);
             queue.read_ahead(false);
             queue.look_ahead(ctx);

@@ -95,6 +95,15 @@ impl QueueOptions {
         }
     }
 
+    /// A queue that is deleted, and of which there is something to be carried away.
+    #[must_use]
+    pub(crate) fn departing() -> Self {
+        Self {
+            waiting_room_of: None,
+            ..Self::waiting_room(Name::default(), true)
+        }
+    }
+
     /// Whether a declaration with the attributes `wanted` may stand for this existing queue. Whose an
     /// exclusive queue is must have been looked at before: see [`locked`].
     ///

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::crashes::Crashes;
 use super::definitions::{Definitions, Recovered};
+use super::departing::Leaver;
 use super::directory::Directory;
 use super::forgetting::{Forgetting, Sources};
 use super::messages::*;
@@ -44,6 +45,8 @@ pub struct VirtualHost {
     pub(super) sources_of: FxHashMap<Destination, Sources>,
     pub(super) forgetting: Forgetting,
     pub(super) crashes: Crashes,
+    /// Queues that are deleted, and of which there is something to be carried away.
+    pub(super) departing: FxHashMap<QueueId, Leaver>,
     pub(super) incarnations: u64,
     _lease: Lease<Name>,
 }
@@ -74,6 +77,7 @@ impl VirtualHost {
             sources_of: FxHashMap::default(),
             forgetting: Forgetting::default(),
             crashes: Crashes::default(),
+            departing: FxHashMap::default(),
             incarnations: 0,
             _lease: lease,
         }
@@ -99,7 +103,7 @@ impl Handler<ReleaseExclusive> for VirtualHost {
     ) -> Self::Result {
         let mut forgotten = Vec::new();
         for id in self.exclusive.remove(&connection).unwrap_or_default() {
-            if let Some(queue) = self.forget_queue(id, ctx) {
+            if let Some(queue) = self.forget_queue(id, None, ctx) {
                 queue.addr.do_send(queue::Delete {
                     if_unused: false,
                     if_empty: false,

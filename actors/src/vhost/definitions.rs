@@ -18,6 +18,7 @@ use crate::exchange::options::ExchangeOptions;
 use crate::id::StoreId;
 use crate::name::Name;
 use crate::policy::{Policies, Policy, PolicyClass};
+use crate::queue::Departing;
 use crate::queue::options::QueueOptions;
 
 /// A change of something durable in one virtual host.
@@ -54,6 +55,13 @@ pub enum Change {
         name: Name,
         /// The exchanges that may have bindings to it.
         sources: Vec<Name>,
+        /// What has died in it and is still to be carried away, and what its messages are kept under.
+        departing: Option<(StoreId, Arc<Departing>)>,
+    },
+    /// What had died in a deleted queue is away, or given up.
+    QueueDeparted {
+        /// What its messages were kept under.
+        id: StoreId,
     },
     /// A binding of two durable ends was added. It means nothing when either end is gone.
     Bound {
@@ -127,6 +135,8 @@ pub struct Recovered {
     pub exchanges: Vec<(StoreId, Name, ExchangeOptions)>,
     /// Queues.
     pub queues: Vec<(StoreId, Name, QueueOptions)>,
+    /// Queues that were deleted, with what is still to be carried away of them.
+    pub departing: Vec<(StoreId, Departing)>,
     /// Bindings, each with the exchange that routes.
     pub bindings: Vec<(Name, Binding)>,
     /// Policies.

@@ -97,7 +97,7 @@ impl Handler<DropDown> for VirtualHost {
         if known.is_none_or(|known| known.id != queue || known.down_until.is_none()) {
             return;
         }
-        if let Some(gone) = self.forget_queue(queue, ctx) {
+        if let Some(gone) = self.forget_queue(queue, None, ctx) {
             let mut journal: Box<dyn Journal> = self.journal(gone.options.durable, gone.store_id);
             journal.deleted();
         }

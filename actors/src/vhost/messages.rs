@@ -11,6 +11,7 @@ use crate::id::{ConnectionId, QueueId};
 use crate::name::Name;
 use crate::node::WorkerId;
 use crate::policy::{CheckedPolicy, PolicyClass};
+use crate::queue::actor::Queue;
 use crate::queue::options::QueueOptions;
 use crate::vhost::definitions::NotRecorded;
 use crate::vhost::directory::QueueHandle;
@@ -141,6 +142,11 @@ pub struct Forgotten {
     /// Whether its end has to be recorded.
     pub durable: bool,
 }
+
+/// Asks for the queues that are deleted, and of which there is something to be carried away.
+#[derive(Debug, Message)]
+#[rtype(result = "Vec<Addr<Queue>>")]
+pub struct Leavers;
 
 /// Answered when everything that was sent to the virtual host before has been handled.
 #[derive(Debug, Message)]

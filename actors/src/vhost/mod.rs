@@ -4,6 +4,7 @@
 //! - checks that a declaration agrees with what exists
 //! - has what is durable recorded, and brings it back after a restart
 //! - applies policies to what they match, also when they change
+//! - keeps queues that are deleted until what had died in them is carried away
 //! - drops exclusive queues with their connection
 //! - publishes names and routing tables through the [`directory`](directory::Directory), which channels read without a hop
 //!
@@ -14,6 +15,7 @@ mod binding;
 mod crashes;
 mod declaring;
 pub mod definitions;
+mod departing;
 pub mod directory;
 mod down;
 pub mod equivalence;

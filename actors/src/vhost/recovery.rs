@@ -43,6 +43,7 @@ impl VirtualHost {
             let bindings = bound.remove(&name).unwrap_or_else(|| Bindings::new(options.kind));
             self.start_exchange(name, options, Some(id), bindings, ctx);
         }
+        self.recover_departing(recovered.departing, ctx);
         self.directory.complete();
         if exchanges + queues + bindings > 0 {
             let vhost = &self.directory.vhost;

@@ -31,9 +31,9 @@ use crate::journal::{Journal, Volatile};
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
 use crate::node::WorkerId;
-use crate::queue::MemoryBudget;
 use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
 use crate::queue::options::QueueOptions;
+use crate::queue::{Departing, MemoryBudget};
 
 impl VirtualHost {
     pub(super) fn create_exchange(
@@ -162,22 +162,35 @@ impl VirtualHost {
         }
     }
 
-    fn scratch(&self) -> Box<dyn Journal> {
+    pub(super) fn scratch(&self) -> Box<dyn Journal> {
         match &self.node.journals {
             Some(journals) => journals.scratch(),
             None => Box::new(Volatile),
         }
     }
 
-    /// Takes a queue's name and bindings away, whoever ended it.
-    pub(super) fn forget_queue(&mut self, id: QueueId, ctx: &mut Context<Self>) -> Option<Arc<QueueHandle>> {
+    /// Takes a queue's name and bindings away, whoever ended it. What has died in it may still be carried away.
+    pub(super) fn forget_queue(
+        &mut self,
+        id: QueueId,
+        departing: Option<Arc<Departing>>,
+        ctx: &mut Context<Self>,
+    ) -> Option<Arc<QueueHandle>> {
         let handle = self.take_off_the_books(id)?;
         self.directory.remove_queue(&handle.name);
         self.crashes.forget(&handle.name);
         let sources = self.forget_destination(Destination::Queue(handle.name.clone()), ctx);
-        if handle.store_id.is_some() && handle.options.waiting_room_of.is_none() {
-            let name = handle.name.clone();
-            self.remove_from_record(Change::QueueDeleted { name, sources });
+        if let Some(store_id) = handle.store_id
+            && handle.options.waiting_room_of.is_none()
+        {
+            if let Some(departing) = &departing {
+                self.see_off(&handle, store_id, departing);
+            }
+            self.remove_from_record(Change::QueueDeleted {
+                name: handle.name.clone(),
+                sources,
+                departing: departing.map(|departing| (store_id, departing)),
+            });
         }
         Some(handle)
     }
@@ -201,7 +214,7 @@ impl VirtualHost {
     }
 
     /// Whoever has to know asks for [`removals_recorded`](super::definitions::Definitions::removals_recorded).
-    fn remove_from_record(&self, removal: Change) {
+    pub(super) fn remove_from_record(&self, removal: Change) {
         drop(self.definitions.record(removal));
     }
 
@@ -257,8 +270,11 @@ impl VirtualHost {
 impl Handler<QueueEnded> for VirtualHost {
     type Result = ();
 
-    fn handle(&mut self, QueueEnded { queue }: QueueEnded, ctx: &mut Context<Self>) {
-        self.forget_queue(queue, ctx);
+    fn handle(&mut self, ended: QueueEnded, ctx: &mut Context<Self>) {
+        match ended {
+            QueueEnded::Deleted { queue, departing } => drop(self.forget_queue(queue, departing, ctx)),
+            QueueEnded::Departed { queue } => self.departed(queue),
+        }
     }
 }
 
@@ -279,7 +295,7 @@ impl Handler<Gone<QueueId>> for VirtualHost {
             return;
         }
         let Some(old) = self.take_off_the_books(id) else {
-            return;
+            return self.departing_crashed(id, ctx);
         };
         if self.crashes.too_many(&old.name, Instant::now()) {
             return self.leave_down(&old, ctx);

@@ -33,7 +33,7 @@ impl VirtualHost {
     /// Drops the queue of an exchange that has ended, with all that waited in it.
     pub(super) fn close_waiting_room(&mut self, exchange: &Name, ctx: &mut Context<Self>) {
         let room = self.directory.queue(&waiting_room(exchange));
-        if let Some(room) = room.and_then(|room| self.forget_queue(room.id, ctx)) {
+        if let Some(room) = room.and_then(|room| self.forget_queue(room.id, None, ctx)) {
             if room.down_until.is_some() {
                 return self.journal(room.options.durable, room.store_id).deleted();
             }

@@ -16,10 +16,11 @@ const DOWN: [&str; 9] = [
 ];
 
 /// Every question: in which folder, to whose address as it is written there, who asks, who answers.
-const QUESTIONS: [(&str, &str, &str, &str); 13] = [
+const QUESTIONS: [(&str, &str, &str, &str); 14] = [
     ("broker", "self.addr", "embedder", "broker"),
     ("broker", "vhost.addr", "embedder", "vhost"),
     ("broker", "queue.addr", "embedder", "queue"),
+    ("broker", "leaver", "embedder", "queue"),
     ("broker", "listener", "broker", "listener"),
     ("broker", "reception", "broker", "listener"),
     ("connection", "session.vhost.addr", "connection", "vhost"),

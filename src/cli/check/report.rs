@@ -24,6 +24,8 @@ pub(super) struct Report {
     pub(super) journals: Vec<Journal>,
     /// Durable queues in which messages wait.
     pub(super) queues: Vec<Queue>,
+    /// Deleted queues whose dead letters are still to be carried away.
+    pub(super) departing: Vec<Queue>,
     /// Queues that the journal tells of and no definition.
     pub(super) unknown_queues: Vec<UnknownQueue>,
     /// What can't be read.
@@ -88,6 +90,17 @@ pub(super) struct Queue {
     pub(super) waiting: u64,
 }
 
+impl Queue {
+    fn new((vhost, name): (String, String), store: StoreId, waiting: u64) -> Self {
+        Queue {
+            vhost,
+            name,
+            store: store.0,
+            waiting,
+        }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(super) struct UnknownQueue {
     pub(super) store: u64,
@@ -115,6 +128,7 @@ impl Report {
             definitions: None,
             journals: Vec::new(),
             queues: Vec::new(),
+            departing: Vec::new(),
             unknown_queues: Vec::new(),
             defects: Vec::new(),
             notes: Vec::new(),
@@ -168,7 +182,16 @@ impl Report {
             format: inspected.format,
             vhosts: vhosts.collect(),
         });
-        Ok(Some(inspected.queues.into_iter().collect()))
+        let queues = inspected
+            .queues
+            .into_iter()
+            .map(|(store, name)| (store, (name, true)));
+        let departing = inspected.departing.into_iter();
+        Ok(Some(
+            queues
+                .chain(departing.map(|(store, name)| (store, (name, false))))
+                .collect(),
+        ))
     }
 
     fn read_journal(
@@ -254,20 +277,20 @@ impl Report {
         let mut named = named.unwrap_or_default();
         for (store, waiting) in waiting {
             match named.remove(&store) {
-                Some(_) if waiting == 0 => {}
-                Some((vhost, name)) => self.queues.push(Queue {
-                    vhost,
-                    name,
-                    store: store.0,
-                    waiting,
-                }),
+                Some((name, true)) if waiting > 0 => self.queues.push(Queue::new(name, store, waiting)),
+                Some((_, true)) => {}
+                Some((name, false)) => self.departing.push(Queue::new(name, store, waiting)),
                 None => self.unknown_queues.push(UnknownQueue {
                     store: store.0,
                     waiting,
                 }),
             }
         }
+        let departing = named.into_iter().filter(|(_, (_, stays))| !stays);
+        self.departing
+            .extend(departing.map(|(store, (name, _))| Queue::new(name, store, 0)));
         self.queues.sort_unstable();
+        self.departing.sort_unstable();
         if known && !self.unknown_queues.is_empty() {
             self.notes.push(Finding {
                 file: FOLDER.to_owned(),
@@ -279,7 +302,8 @@ impl Report {
     }
 }
 
-type Names = HashMap<StoreId, (String, String)>;
+/// The virtual hosts and names of queues, and whether they are not deleted.
+type Names = HashMap<StoreId, ((String, String), bool)>;
 
 /// The folders of journals, in order.
 fn folders(directory: &Path) -> Result<Vec<String>, CannotCheck> {
@@ -326,7 +350,7 @@ fn explain(defect: &Defect, named: Option<&Names>) -> (String, &'static str, boo
         ),
         DefectKind::Dangling { store, position } => {
             let queue = match named.and_then(|named| named.get(&store)) {
-                Some((vhost, name)) => format!("queue '{name}' in vhost '{vhost}'"),
+                Some(((vhost, name), _)) => format!("queue '{name}' in vhost '{vhost}'"),
                 None => format!("the queue with store id {}", store.0),
             };
             let what = format!("message {position} of {queue} refers to a publication that is not there");

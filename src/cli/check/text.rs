@@ -77,12 +77,20 @@ fn journal(journal: &Journal, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn queues(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    if !report.queues.is_empty() {
+    if !(report.queues.is_empty() && report.departing.is_empty()) {
         writeln!(out, "queues")?;
     }
     for queue in &report.queues {
         let (vhost, name) = (&queue.vhost, queue.name.escape_debug());
         writeln!(out, "  '{name}' in vhost '{vhost}': {} messages", queue.waiting)?;
+    }
+    for queue in &report.departing {
+        let (vhost, name) = (&queue.vhost, queue.name.escape_debug());
+        writeln!(
+            out,
+            "  '{name}' in vhost '{vhost}', deleted: {} messages; the dead letters among them are still to be carried away",
+            queue.waiting
+        )?;
     }
     for queue in &report.unknown_queues {
         let (store, waiting) = (queue.store, queue.waiting);

@@ -16,6 +16,9 @@ pub(super) const QUEUES: [&str; 10] = [
     "plain", "large", "fan-1", "fan-2", "seen", "limited", "empty", "gone", "expiring", "counted",
 ];
 
+/// Gets what had died in a queue that was deleted, and is full when that is: one message is in the way.
+pub(super) const MOURNER: &str = "mourner";
+
 /// How long those messages live that expire: none does before the brokers that write have ended, all do before one looks.
 pub(super) const EXPIRATION: Duration = Duration::from_secs(20);
 
@@ -64,6 +67,36 @@ fn counted() -> queue::Declare<'static> {
         arguments: FieldTable::from_iter([("x-queue-type", FieldValue::from("quorum"))]),
         ..methods::queue("counted")
     }
+}
+
+fn mourner() -> queue::Declare<'static> {
+    queue::Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([
+            ("x-max-length", FieldValue::from(1)),
+            ("x-overflow", "reject-publish".into()),
+        ]),
+        ..methods::queue(MOURNER)
+    }
+}
+
+/// A queue in which two of three messages die, and that is deleted then.
+fn depart(channel: &Channel) {
+    channel.call::<DeclareOk<'_>>(mourner());
+    channel.call::<DeclareOk<'_>>(queue::Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([
+            ("x-max-length", FieldValue::from(1)),
+            ("x-dead-letter-exchange", "".into()),
+            ("x-dead-letter-routing-key", MOURNER.into()),
+        ]),
+        ..methods::queue("mourned")
+    });
+    persistent(channel, "", MOURNER, "in the way");
+    channel.acked(11, 11);
+    (0..3).for_each(|number| persistent(channel, "", "mourned", format!("mourned {number}")));
+    channel.acked(12, 14);
+    channel.call::<DeleteOk>(methods::delete("mourned"));
 }
 
 /// Messages whose ways tell which bindings there are: exchange, routing key, properties.
@@ -117,6 +150,7 @@ pub(super) fn write(data: &Path, signal: &str) {
         channel.publish_with("expiring", &properties.encode(), format!("expiring {number}"));
     }
     channel.acked(5, 10);
+    depart(&channel);
     broker.signal(signal);
     broker.ended(PATIENCE);
 }
