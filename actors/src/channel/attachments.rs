@@ -13,7 +13,7 @@ use actix::prelude::*;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 
-use super::mailbag::Mailbag;
+use super::mailbag::{Mailbag, Written};
 use crate::id::{ChannelId, QueueId};
 use crate::queue::Outcome;
 use crate::queue::actor::Queue;
@@ -142,10 +142,10 @@ impl Attachments {
 
     /// Gathers a publication for a queue.
     #[inline]
-    pub(crate) fn publish(&mut self, key: u32, offset: u32, confirm: Option<u64>) {
+    pub(super) fn publish(&mut self, key: u32, written: Written, confirm: Option<u64>) {
         if let Some(attachment) = self.attached.get(key as usize) {
             let parcel = attachment.parcel;
-            self.added = Some(self.mailbag.add(parcel, offset, self.channel, confirm));
+            self.added = Some(self.mailbag.add(parcel, written, self.channel, confirm));
         }
     }
 

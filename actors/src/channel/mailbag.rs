@@ -19,7 +19,7 @@ use slab::Slab;
 
 use super::messages::Collect;
 use crate::id::{ChannelId, QueueId};
-use crate::publication::{Page, PageBuilder, Part};
+use crate::publication::{Gathered, Page, PageBuilder};
 use crate::queue::messages::{Enqueue, Run, Runs};
 use crate::vhost::directory::QueueHandle;
 use crate::window::Permit;
@@ -29,6 +29,9 @@ const MOST_KEPT: usize = 256;
 /// A page has publications of so many reads at most: more than a window has, unless they are small.
 const MOST_READS: usize = 64;
 
+/// Where on the page a publication is, and what it costs.
+pub(super) type Written = (u32, u32);
+
 /// What is gathered for one queue.
 struct Parcel {
     queue: Arc<QueueHandle>,
@@ -36,6 +39,8 @@ struct Parcel {
     users: u32,
     /// Its publications, as offsets into the page under construction.
     offsets: Vec<u32>,
+    /// What they cost together.
+    bytes: u64,
     /// Where they are among all that are about to be posted.
     range: Range<u32>,
     /// Those of channels that want to hear of them.
@@ -44,9 +49,10 @@ struct Parcel {
 
 impl Parcel {
     #[inline]
-    fn add(&mut self, offset: u32, channel: ChannelId, confirm: Option<u64>) {
+    fn add(&mut self, (offset, cost): Written, channel: ChannelId, confirm: Option<u64>) {
         let at = self.offsets.len() as u32;
         self.offsets.push(offset);
+        self.bytes += u64::from(cost);
         let Some(upto) = confirm else { return };
         match self.runs.last_mut() {
             Some(run) if run.channel == channel && run.to == at => (run.upto, run.to) = (upto, at + 1),
@@ -109,6 +115,7 @@ impl Mailbag {
                 queue: Arc::clone(queue),
                 users: 0,
                 offsets: Vec::new(),
+                bytes: 0,
                 range: 0..0,
                 runs: Runs::new(),
             };
@@ -129,9 +136,13 @@ impl Mailbag {
         }
     }
 
-    /// Writes a publication to the page, and keeps what covers it; returns its offset.
+    /// Writes a publication to the page, and keeps what covers it.
     #[inline]
-    pub(super) fn write(&self, permit: Option<&Permit>, write: impl FnOnce(&mut PageBuilder) -> u32) -> u32 {
+    pub(super) fn write(
+        &self,
+        permit: Option<&Permit>,
+        write: impl FnOnce(&mut PageBuilder) -> u32,
+    ) -> Written {
         let contents = &mut *self.0.borrow_mut();
         if let Some(permit) = permit
             && !contents
@@ -141,19 +152,20 @@ impl Mailbag {
         {
             contents.keep(permit);
         }
-        write(&mut contents.page)
+        let offset = write(&mut contents.page);
+        (offset, contents.page.cost(offset))
     }
 
-    /// Adds what is at `offset` of the page to a parcel. Returns a number: it is posted when [`posted`](Self::posted)
+    /// Adds what is written on the page to a parcel. Returns a number: it is posted when [`posted`](Self::posted)
     /// is larger.
     #[inline]
-    pub(super) fn add(&self, key: u32, offset: u32, channel: ChannelId, confirm: Option<u64>) -> u64 {
+    pub(super) fn add(&self, key: u32, written: Written, channel: ChannelId, confirm: Option<u64>) -> u64 {
         let contents = &mut *self.0.borrow_mut();
         if let Some(parcel) = contents.parcels.get_mut(key as usize) {
             if parcel.offsets.is_empty() {
                 contents.filled.push(key);
             }
-            parcel.add(offset, channel, confirm);
+            parcel.add(written, channel, confirm);
         }
         contents.posted
     }
@@ -220,12 +232,13 @@ impl Contents {
 
     fn post_page(&mut self, page: Arc<Page>, permit: Option<Permit>) {
         self.posted += 1;
-        let gathered = Part::whole(page, self.line_up(), permit);
+        let gathered = Gathered::new(page, self.line_up(), permit);
         let filled = std::mem::take(&mut self.filled);
         for &key in &filled {
             if let Some(parcel) = self.parcels.get_mut(key as usize) {
+                let (range, bytes) = (parcel.range.clone(), std::mem::take(&mut parcel.bytes));
                 parcel.queue.addr.do_send(Enqueue {
-                    part: gathered.of(std::mem::take(&mut parcel.range)),
+                    part: gathered.part(range, bytes),
                     runs: std::mem::take(&mut parcel.runs),
                 });
                 self.remove_if_done(key);

@@ -138,7 +138,7 @@ impl Channel {
     #[inline]
     fn gather(&mut self, publication: Publication<'_>, queues: &[u32]) {
         let permit = self.inbox.permit();
-        let offset = self.session.mailbag.write(permit, |page| page.copy(publication));
+        let written = self.session.mailbag.write(permit, |page| page.copy(publication));
         let confirm = self.confirms.as_mut().map(|confirms| {
             let number = confirms.publish();
             for &queue in queues {
@@ -147,7 +147,7 @@ impl Channel {
             number
         });
         for &queue in queues {
-            self.attachments.publish(queue, offset, confirm);
+            self.attachments.publish(queue, written, confirm);
         }
     }
 

@@ -95,6 +95,13 @@ impl Consumer {
         });
     }
 
+    fn delivered(&mut self, ctx: &mut Context<Self>) {
+        self.say_what_is_worth();
+        if self.unheard.is_worth() {
+            self.absorbed(ctx);
+        }
+    }
+
     fn absorbed(&mut self, ctx: &mut Context<Self>) {
         if self.turn.ask(1, ctx) {
             self.act();
@@ -180,10 +187,15 @@ impl Handler<Supply> for Consumer {
                 if !delivered {
                     self.report(Report::Deliveries(handout));
                 }
-                self.say_what_is_worth();
-                if self.unheard.is_worth() {
-                    self.absorbed(ctx);
+                self.delivered(ctx);
+            }
+            Supply::PassOn(part) => {
+                self.credit.delivered(part.len(), part.bytes());
+                let delivered = self.desk.as_ref().is_some_and(|desk| desk.pass_on(&part));
+                if !delivered {
+                    self.report(Report::Deliveries(part.handout()));
                 }
+                self.delivered(ctx);
             }
             Supply::Offer => {
                 self.offered = true;

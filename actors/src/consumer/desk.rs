@@ -14,7 +14,7 @@ use super::actor::Consumer;
 use super::messages::Receipt;
 use super::unheard::Unheard;
 use crate::name::Name;
-use crate::publication::{Counted, Delivery, Handout};
+use crate::publication::{Counted, Delivery, Handout, Part, Publication};
 use crate::writer::outbox::Outbox;
 
 /// Bytes of the frames of a delivery beyond its properties, its body and its names.
@@ -78,12 +78,25 @@ impl Desk {
 
     /// Delivers messages that need no ack, if that may be done past the channel.
     pub(super) fn deliver(&self, handout: &Handout) -> bool {
+        self.past_the_channel(|consumer| self.write(consumer, handout, |_, _| {}))
+    }
+
+    /// Delivers messages that only passed the queue, if that may be done past the channel.
+    pub(super) fn pass_on(&self, part: &Part) -> bool {
+        self.past_the_channel(|consumer| {
+            let load = Load {
+                messages: part.len() as usize,
+                bytes: part.bytes(),
+                counts: &[],
+            };
+            self.put(consumer, &load, || part.deliveries(), |_, _| {});
+        })
+    }
+
+    fn past_the_channel(&self, deliver: impl FnOnce(&Rc<Addr<Consumer>>)) -> bool {
         let consumer = self.consumer.borrow();
-        let Some(consumer) = consumer.as_ref().filter(|_| self.unread.get() == 0) else {
-            return false;
-        };
-        self.write(consumer, handout, |_, _| {});
-        true
+        let free = consumer.as_ref().filter(|_| self.unread.get() == 0);
+        free.map(deliver).is_some()
     }
 
     /// Numbers messages and puts them into the outbox; `each` hears of each and its tag.
@@ -91,18 +104,39 @@ impl Desk {
         &self,
         consumer: &Rc<Addr<Consumer>>,
         handout: &Handout,
+        each: impl FnMut(&Delivery, u64),
+    ) {
+        let load = Load {
+            messages: handout.len(),
+            bytes: handout.bytes,
+            counts: &handout.counts,
+        };
+        let deliveries = || {
+            let publications = handout.publications();
+            publications.map(|(delivery, publication)| (*delivery, publication))
+        };
+        self.put(consumer, &load, deliveries, each);
+    }
+
+    #[inline]
+    fn put<'p, D: Iterator<Item = (Delivery, Publication<'p>)>>(
+        &self,
+        consumer: &Rc<Addr<Consumer>>,
+        load: &Load<'_>,
+        deliveries: impl Fn() -> D,
         mut each: impl FnMut(&Delivery, u64),
     ) {
         let receipt = Receipt {
             consumer: Rc::clone(consumer),
             unheard: Rc::clone(&self.unheard),
-            messages: u32::try_from(handout.len()).unwrap_or(u32::MAX),
-            bytes: handout.bytes,
+            messages: u32::try_from(load.messages).unwrap_or(u32::MAX),
+            bytes: load.bytes,
         };
-        let mut counted = Counted::new(&handout.counts);
+        let mut counted = Counted::new(load.counts);
         self.output.deliver(receipt, |chunk| {
-            chunk.reserve(room(handout, self.consumer_tag.len()));
-            for (delivery, publication) in handout.publications() {
+            let first = deliveries().next();
+            chunk.reserve(load.room(first.map(|(_, publication)| publication), self.consumer_tag.len()));
+            for (delivery, publication) in deliveries() {
                 let tag = self.tags.next();
                 chunk.deliver(
                     self.channel,
@@ -115,20 +149,31 @@ impl Desk {
                     BodyRef::from(&publication.body),
                     self.frame_max,
                 );
-                each(delivery, tag);
+                each(&delivery, tag);
             }
         });
     }
 }
 
-/// Bytes that the frames of a handout take, roughly. Large bodies go out as they are, and need none.
-fn room(handout: &Handout, tag: usize) -> usize {
-    let bytes = handout.bytes as usize;
-    if bytes > handout.len() * REFERENCE_FROM {
-        return 0;
+/// Deliveries, all in all.
+struct Load<'a> {
+    messages: usize,
+    /// What they cost together.
+    bytes: u64,
+    /// How often some of them came back, see [`Handout::counts`].
+    counts: &'a [(u32, u32)],
+}
+
+impl Load<'_> {
+    /// Bytes that the frames take, roughly. Large bodies go out as they are, and need none.
+    fn room(&self, first: Option<Publication<'_>>, tag: usize) -> usize {
+        let bytes = self.bytes as usize;
+        if bytes > self.messages * REFERENCE_FROM {
+            return 0;
+        }
+        let names = first.map_or(0, |publication| {
+            publication.exchange.len() + publication.routing_key.len()
+        });
+        bytes + self.messages * (FRAMES + tag + names)
     }
-    let names = handout.publications().next().map_or(0, |(_, publication)| {
-        publication.exchange.len() + publication.routing_key.len()
-    });
-    bytes + handout.len() * (FRAMES + tag + names)
 }

@@ -11,7 +11,7 @@ use leveret_protocol::properties::flags;
 
 use super::memory::Room;
 use super::page::{
-    FLAG, HEADER, Header, PLACE, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, route_lengths,
+    FLAG, HEADER, Header, PLACE, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, cost, route_lengths,
 };
 
 /// Bodies above this many bytes are shared by reference instead of copied.
@@ -102,6 +102,12 @@ impl PageBuilder {
         for &offset in others {
             copied(self.add(&stem, page.body(offset)));
         }
+    }
+
+    /// What the publication at `offset` will cost in the page; see [`Page::cost`].
+    #[inline]
+    pub fn cost(&self, offset: u32) -> u32 {
+        cost(&self.records, offset)
     }
 
     /// Bytes written so far, large bodies included.

@@ -12,4 +12,4 @@ pub(crate) use delivery_count::Counted;
 pub use handout::{Delivery, Handout, NO_KEY};
 pub use memory::{Room, others_exceed, pages_in_memory, room_taken};
 pub use page::{Page, Publication};
-pub use part::Part;
+pub use part::{Gathered, Part};

@@ -181,19 +181,7 @@ impl Page {
     /// repeat themselves: each is sent with its own.
     #[inline]
     pub fn cost(&self, offset: u32) -> u32 {
-        let header = self.header(offset);
-        let distance = offset.wrapping_sub(header.route) as usize;
-        // Most are farther from their route than any is long: it need not be looked at.
-        let own_route = if distance <= LONGEST_ROUTE && self.route_len(header.route) == distance {
-            distance
-        } else {
-            0
-        };
-        let index = if header.large { PLACE } else { 0 };
-        let inside = HEADER + own_route + index;
-        (inside as u32)
-            .saturating_add(header.properties_len)
-            .saturating_add(header.body_len)
+        cost(&self.records, offset)
     }
 
     /// Bytes of all its publications, large bodies included.
@@ -203,11 +191,7 @@ impl Page {
 
     #[inline]
     fn header(&self, offset: u32) -> Header {
-        let bytes = self
-            .records
-            .get(offset as usize..)
-            .and_then(|rest| rest.first_chunk::<HEADER>());
-        bytes.map_or_else(Header::default, Header::read)
+        header(&self.records, offset)
     }
 
     #[inline]
@@ -218,12 +202,6 @@ impl Page {
             self.slice(exchange_at, exchange_len),
             self.slice(exchange_at + exchange_len, key_len),
         )
-    }
-
-    #[inline]
-    fn route_len(&self, offset: u32) -> usize {
-        let (exchange_len, key_len) = self.route_lengths(offset);
-        ROUTE_HEADER + exchange_len + key_len
     }
 
     #[inline]
@@ -320,6 +298,37 @@ impl Header {
         let [i, j, k, l] = body.to_le_bytes();
         [a, b, c, d, e, f, g, h, i, j, k, l]
     }
+}
+
+/// What the record at `offset` costs, see [`Page::cost`].
+#[inline]
+pub(super) fn cost(records: &[u8], offset: u32) -> u32 {
+    let header = header(records, offset);
+    let distance = offset.wrapping_sub(header.route) as usize;
+    // Most are farther from their route than any is long: it need not be looked at.
+    let own_route = if distance <= LONGEST_ROUTE && route_len(records, header.route) == distance {
+        distance
+    } else {
+        0
+    };
+    let index = if header.large { PLACE } else { 0 };
+    let inside = HEADER + own_route + index;
+    (inside as u32)
+        .saturating_add(header.properties_len)
+        .saturating_add(header.body_len)
+}
+
+#[inline]
+fn header(records: &[u8], offset: u32) -> Header {
+    let bytes = records
+        .get(offset as usize..)
+        .and_then(|rest| rest.first_chunk::<HEADER>());
+    bytes.map_or_else(Header::default, Header::read)
+}
+
+fn route_len(records: &[u8], offset: u32) -> usize {
+    let (exchange_len, key_len) = route_lengths(records, offset);
+    ROUTE_HEADER + exchange_len + key_len
 }
 
 /// The lengths of the exchange and the routing key of a route.

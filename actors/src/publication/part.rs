@@ -4,15 +4,37 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Page;
+use super::{Delivery, Handout, NO_KEY, Page, Publication};
 use crate::window::Permit;
 
 /// Publications gathered for any number of queues, and what covers them on their way there.
-struct Gathered {
+pub struct Gathered {
     page: Arc<Page>,
     /// Places in the page, those for one queue side by side.
     offsets: Vec<u32>,
     permit: Option<Permit>,
+}
+
+impl Gathered {
+    /// Publications of one page, those for one queue side by side.
+    pub fn new(page: Arc<Page>, offsets: Vec<u32>, permit: Option<Permit>) -> Arc<Self> {
+        Arc::new(Gathered {
+            page,
+            offsets,
+            permit,
+        })
+    }
+
+    /// Those at these places of its offsets, which cost so many bytes together.
+    pub fn part(self: &Arc<Self>, range: Range<u32>, bytes: u64) -> Part {
+        let to = range.end.min(self.offsets.len() as u32);
+        Part {
+            gathered: Arc::clone(self),
+            from: range.start.min(to),
+            to,
+            bytes,
+        }
+    }
 }
 
 /// Which of the publications gathered are for one queue. All parts share one allocation: a batch may be for many
@@ -22,32 +44,15 @@ pub struct Part {
     gathered: Arc<Gathered>,
     from: u32,
     to: u32,
+    bytes: u64,
 }
 
 impl Part {
     /// All of what was gathered.
     pub fn whole(page: Arc<Page>, offsets: Vec<u32>, permit: Option<Permit>) -> Self {
-        let to = offsets.len() as u32;
-        let gathered = Arc::new(Gathered {
-            page,
-            offsets,
-            permit,
-        });
-        Part {
-            gathered,
-            from: 0,
-            to,
-        }
-    }
-
-    /// What is at these of its offsets.
-    pub fn of(&self, range: Range<u32>) -> Self {
-        let to = self.from.saturating_add(range.end).min(self.to);
-        Part {
-            gathered: Arc::clone(&self.gathered),
-            from: self.from.saturating_add(range.start).min(to),
-            to,
-        }
+        let bytes = offsets.iter().map(|&offset| u64::from(page.cost(offset))).sum();
+        let all = 0..offsets.len() as u32;
+        Gathered::new(page, offsets, permit).part(all, bytes)
     }
 
     /// Where the publications are.
@@ -61,9 +66,47 @@ impl Part {
         self.gathered.offsets.get(range).unwrap_or_default()
     }
 
+    /// How many they are.
+    pub fn len(&self) -> u32 {
+        self.to - self.from
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What they cost together, in bytes; see [`Page::cost`].
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Covers the bytes of the batch on their way.
     pub fn permit(&self) -> Option<&Permit> {
         self.gathered.permit.as_ref()
+    }
+
+    /// The same, as a queue hands them out that wants to hear nothing of them any more.
+    pub fn handout(&self) -> Handout {
+        Handout {
+            pages: vec![Arc::clone(self.page())],
+            deliveries: self.deliveries().map(|(delivery, _)| delivery).collect(),
+            counts: Vec::new(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// Each publication, as a delivery that needs no settlement.
+    pub fn deliveries(&self) -> impl Iterator<Item = (Delivery, Publication<'_>)> {
+        self.offsets().iter().map(|&offset| {
+            let delivery = Delivery {
+                page: 0,
+                offset,
+                key: NO_KEY,
+                redelivered: false,
+            };
+            (delivery, self.page().get(offset))
+        })
     }
 }
 
@@ -75,15 +118,35 @@ impl fmt::Debug for Part {
 
 #[cfg(test)]
 mod tests {
+    use leveret_protocol::Body;
+
     use super::*;
     use crate::publication::PageBuilder;
 
     #[test]
     fn a_part_never_reaches_beyond_what_it_is_of() {
-        let whole = Part::whole(PageBuilder::new().finish(), vec![10, 20, 30, 40], None);
-        let part = whole.of(1..3);
-        assert_eq!(part.offsets(), [20, 30]);
-        assert_eq!(part.of(1..9).offsets(), [30]);
-        assert_eq!(part.of(5..9).offsets(), [0; 0]);
+        let page = PageBuilder::new().finish();
+        let gathered = Gathered::new(page, vec![10, 20, 30, 40], None);
+        assert_eq!(gathered.part(1..3, 0).offsets(), [20, 30]);
+        assert_eq!(gathered.part(3..9, 0).offsets(), [40]);
+        assert_eq!(gathered.part(5..9, 0).offsets(), [0; 0]);
+    }
+
+    #[test]
+    fn a_part_knows_what_its_publications_cost() {
+        let mut builder = PageBuilder::new();
+        let offsets: Vec<u32> = (0..3)
+            .map(|_| builder.push("x", "key", &[0, 0], false, Body::Slice(b"body")))
+            .collect();
+        let costs: u64 = offsets
+            .iter()
+            .map(|&offset| u64::from(builder.cost(offset)))
+            .sum();
+        let part = Part::whole(builder.finish(), offsets, None);
+        assert_eq!(part.bytes(), costs);
+        let handout = part.handout();
+        assert_eq!((handout.len(), handout.bytes), (3, costs));
+        let handed_out = handout.publications().map(|(delivery, _)| *delivery);
+        assert!(handed_out.eq(part.deliveries().map(|(delivery, _)| delivery)));
     }
 }

@@ -120,7 +120,7 @@ pub struct Queue {
     pub(crate) forwarder: Option<(ChannelId, Recipient<Forward>)>,
     pub(super) pause: Pause,
     pub(super) alarm: Alarm,
-    turn: Turn,
+    pub(super) turn: Turn,
     pub(super) ended: Recipient<QueueEnded>,
     _lease: Lease<QueueId>,
 }
@@ -249,7 +249,7 @@ impl Queue {
         pass
     }
 
-    fn supply(&self, consumer: ConsumerId, mail: Supply) {
+    pub(super) fn supply(&self, consumer: ConsumerId, mail: Supply) {
         if let Some(supply) = self.supplies.get(&consumer) {
             supply.do_send(mail);
         }

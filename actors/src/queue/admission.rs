@@ -7,7 +7,7 @@ use actix::prelude::*;
 use tracing::trace;
 
 use super::actor::Queue;
-use super::messages::{Enqueue, QueueNotice};
+use super::messages::{Enqueue, QueueNotice, Supply};
 use super::stamps::Stamps;
 use crate::clock;
 use crate::journal::Safety;
@@ -121,8 +121,13 @@ impl Handler<Enqueue> for Queue {
             return;
         }
         trace!(queue = %self.name, count = mail.part.offsets().len(), "enqueue");
-        let weight = mail.part.offsets().len();
-        let safety = if self.state.refuses() {
+        let weight = mail.part.len() as usize;
+        let consumer = self
+            .state
+            .pass_on(mail.part.page(), mail.part.len(), mail.part.bytes());
+        let safety = if consumer.is_some() {
+            Safety::Now
+        } else if self.state.refuses() {
             self.take_what_fits(&mail, ctx)
         } else {
             self.take_new(&mail.part)
@@ -132,7 +137,15 @@ impl Handler<Enqueue> for Queue {
                 self.stored(run.channel, run.upto);
             }
         }
-        self.taken.push(mail.part);
+        match consumer {
+            Some(consumer) => {
+                self.supply(consumer, Supply::PassOn(mail.part));
+                if mail.runs.is_empty() {
+                    return self.turn.count(weight, ctx);
+                }
+            }
+            None => self.taken.push(mail.part),
+        }
         self.absorbed(weight, ctx);
     }
 }

@@ -30,6 +30,7 @@ impl QueueState {
         if self.limits.count_bytes() != counted {
             self.recount();
         }
+        self.reconsider_passing_on(terms);
         self.dying
             .want(terms.dead_letter_exchange.is_some() || terms.delays);
         self.dying.reconsider();

@@ -283,6 +283,8 @@ pub enum Supply {
     Subscribed(Result<(), InExclusiveUse>),
     /// Messages.
     Deliver(Handout),
+    /// Messages that only passed the queue. They need no settlement.
+    PassOn(Part),
     /// Messages wait for lent credit.
     Offer,
     /// Lent credit for that many messages found nothing to deliver.

@@ -49,6 +49,7 @@ pub mod messages;
 pub mod options;
 mod overtime;
 mod pages;
+mod passing_on;
 mod places;
 mod priorities;
 mod reading;

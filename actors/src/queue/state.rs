@@ -81,6 +81,8 @@ pub struct QueueState {
     pub(super) expiry: Expiry,
     pub(super) limits: Limits,
     pub(super) dying: Dying,
+    /// Whether what comes may be passed on without being enqueued.
+    pub(super) may_pass_on: bool,
     /// Number of the last pass.
     pub(super) passes: u64,
 }

@@ -270,6 +270,27 @@ impl Subscribers {
         self.slots.get_mut(self.turns.first()? as usize)
     }
 
+    /// Who is to be handed so many messages, none of which needs an ack, if it is one alone and has credit for all: it has paid.
+    #[inline]
+    pub(super) fn take_all(&mut self, messages: u32, bytes: u64) -> Option<ConsumerId> {
+        if self.turns.equals() != 1 || self.single_active || !self.on_offer.is_empty() {
+            return None;
+        }
+        let subscriber = self.next()?;
+        let credit = subscriber.credit;
+        let covers =
+            credit.messages >= messages && u64::try_from(credit.bytes).is_ok_and(|room| room >= bytes);
+        if !covers || !subscriber.subscription.no_ack {
+            return None;
+        }
+        let id = subscriber.id;
+        subscriber.credit.spend_together(messages as usize, bytes);
+        if !subscriber.credit.covers() {
+            self.end_turn();
+        }
+        Some(id)
+    }
+
     /// How many take turns with the next, itself included.
     #[inline]
     pub(super) fn equals(&self) -> usize {
