@@ -12,6 +12,7 @@ use crate::channel::actor::Channel;
 use crate::channel::messages::{Close, Commands, End};
 use crate::id::ChannelId;
 use crate::lease::Lease;
+use crate::node;
 
 /// One number of the table.
 enum Slot {
@@ -123,7 +124,7 @@ impl Connection {
         let id = ChannelId::next();
         let lease = Lease::new(ctx.address().recipient(), id);
         let ended = ctx.address().recipient();
-        let addr = Channel::new(id, number, Rc::clone(session), ended, lease).start();
+        let addr = node::start(Channel::new(id, number, Rc::clone(session), ended, lease));
         self.channels.insert(number, id, addr.clone());
         self.gate.set_channels(self.channels.len());
         Ok(addr)

@@ -14,7 +14,7 @@ use actix::prelude::*;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
-use super::spin;
+use super::{bell, spin};
 
 /// Something to be done on the thread.
 type Work = Box<dyn FnOnce() + Send>;
@@ -48,6 +48,7 @@ impl Worker {
                 Ok(runtime) => {
                     let _ = report.send(Ok(()));
                     runtime.spawn_local(spin::look_again());
+                    runtime.spawn_local(bell::answer());
                     runtime.spawn_local(tick());
                     runtime.block_on(run(brought, end));
                 }
@@ -76,9 +77,7 @@ impl Worker {
         A: Actor<Context = Context<A>>,
     {
         let (road, mailbox) = channel(0);
-        self.run(move || {
-            actix_rt::spawn(Context::with_receiver(mailbox).into_future(make()));
-        });
+        self.run(move || bell::run(Context::with_receiver(mailbox), make()));
         Addr::new(road)
     }
 }

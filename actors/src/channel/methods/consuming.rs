@@ -17,7 +17,7 @@ use crate::consumer::messages::{Cancel, ChannelLimit};
 use crate::id::ConsumerId;
 use crate::lease::Lease;
 use crate::name::Name;
-use crate::node::{Access, Resource};
+use crate::node::{self, Access, Resource};
 use crate::queue::Subscription;
 use crate::queue::messages::{Subscribe, Supply};
 use crate::queue::options::QueueKind;
@@ -76,7 +76,7 @@ impl Channel {
             consumer: RefCell::default(),
             unread: Cell::default(),
         });
-        let addr = consumer.at(Rc::clone(&desk)).start();
+        let addr = node::start(consumer.at(Rc::clone(&desk)));
         let supply = ReturnAddress::new(addr.clone().recipient(), Supply::QueueGone { crashed: true });
         self.attachments.hold(queue);
         self.subscriptions.insert(Subscriber::new(

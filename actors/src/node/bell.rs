@@ -1,0 +1,236 @@
+//! Waking a worker from other threads, once for all that they woke.
+//!
+//! The runtime makes a system call for each task that another thread wakes, whether the task's thread sleeps or not. Where
+//! a thousand queues and their clients live on two threads, that is one for each few messages. So actors that hear from
+//! other threads are woken through the [`Bell`] of their worker: a list of them, and a task that wakes them on their own
+//! thread, where it is cheap. That task comes along each time round while actors run, so nobody has to call it then.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::mem;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use actix::prelude::{Actor, Addr, AsyncContext};
+
+thread_local! {
+    /// The bell of this thread.
+    static HERE: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
+    /// How often actors of this thread were polled.
+    static POLLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Starts an actor on this thread. Other threads wake it by the bell, if this thread has one.
+pub(crate) fn start<A: Actor<Context = actix::Context<A>>>(actor: A) -> Addr<A> {
+    let ctx = actix::Context::new();
+    let addr = ctx.address();
+    run(ctx, actor);
+    addr
+}
+
+/// Runs an actor on this thread, as [`start`] does.
+pub(super) fn run<A: Actor<Context = actix::Context<A>>>(ctx: actix::Context<A>, actor: A) {
+    let task = ctx.into_future(actor);
+    actix_rt::spawn(Hearing { task, waker: None });
+}
+
+/// Gives this thread its bell, and answers it: a task of the thread, spawned before any actor, that never ends.
+pub(super) async fn answer() {
+    let bell = Arc::new(Bell::default());
+    HERE.set(Some(Arc::clone(&bell)));
+    let (mut lines, mut polls) = (Vec::new(), 0);
+    poll_fn(|cx| {
+        let before = mem::replace(&mut polls, POLLS.get());
+        let comes_again = bell.take(&mut lines, polls != before, cx.waker());
+        lines.drain(..).for_each(|line| line.task.wake_by_ref());
+        if comes_again {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Who was woken by other threads, and has not been told yet.
+#[derive(Debug, Default)]
+struct Bell(Mutex<Rung>);
+
+#[derive(Debug, Default)]
+struct Rung {
+    lines: Vec<Arc<Line>>,
+    /// Whether the task that answers comes without being called.
+    comes: bool,
+    /// Calls it.
+    answer: Option<Waker>,
+}
+
+impl Bell {
+    fn ring(&self, line: Arc<Line>) {
+        let mut rung = self.lock();
+        rung.lines.push(line);
+        if !mem::replace(&mut rung.comes, true) {
+            let answer = rung.answer.clone();
+            drop(rung);
+            answer.iter().for_each(Waker::wake_by_ref);
+        }
+    }
+
+    /// Moves all that are to be woken to `lines`, which is empty. Whoever answers says whether it `comes` again anyway,
+    /// and has to if this returns true.
+    fn take(&self, lines: &mut Vec<Arc<Line>>, comes: bool, answer: &Waker) -> bool {
+        let mut rung = self.lock();
+        mem::swap(&mut rung.lines, lines);
+        rung.answer.get_or_insert_with(|| answer.clone());
+        rung.comes = comes || !lines.is_empty();
+        rung.comes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rung> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// From whoever wakes a task to the bell of its thread.
+#[derive(Debug)]
+struct Line {
+    bell: Arc<Bell>,
+    task: Waker,
+}
+
+impl Line {
+    fn is_of_this_thread(&self) -> bool {
+        let is_here = |here: &RefCell<Option<Arc<Bell>>>| {
+            let here = here.borrow();
+            here.as_ref().is_some_and(|bell| Arc::ptr_eq(bell, &self.bell))
+        };
+        HERE.try_with(is_here).unwrap_or(false)
+    }
+}
+
+impl Wake for Line {
+    fn wake(self: Arc<Self>) {
+        if self.is_of_this_thread() {
+            self.task.wake_by_ref();
+        } else {
+            let bell = Arc::clone(&self.bell);
+            bell.ring(self);
+        }
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Arc::clone(self).wake();
+    }
+}
+
+/// A task that other threads wake by the bell.
+struct Hearing<F> {
+    task: F,
+    /// How it is woken, once it has been polled.
+    waker: Option<Waker>,
+}
+
+impl<F: Future + Unpin> Future for Hearing<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        POLLS.set(POLLS.get().wrapping_add(1));
+        let Hearing { task, waker } = &mut *self;
+        let waker = waker.get_or_insert_with(|| by_the_bell(cx.waker()));
+        Pin::new(task).poll(&mut Context::from_waker(waker))
+    }
+}
+
+/// Wakes a task of this thread.
+fn by_the_bell(task: &Waker) -> Waker {
+    let task = task.clone();
+    match HERE.with_borrow(Clone::clone) {
+        Some(bell) => Arc::new(Line { bell, task }).into(),
+        None => task,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Calls(AtomicUsize);
+
+    impl Wake for Calls {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    struct Thread {
+        bell: Arc<Bell>,
+        calls: Arc<Calls>,
+        lines: Vec<Arc<Line>>,
+    }
+
+    impl Thread {
+        fn new() -> Self {
+            let thread = Thread {
+                bell: Arc::default(),
+                calls: Arc::default(),
+                lines: Vec::new(),
+            };
+            assert!(
+                !thread
+                    .bell
+                    .take(&mut Vec::new(), false, &thread.calls.clone().into())
+            );
+            thread
+        }
+
+        /// Another thread wakes a task of this one.
+        fn ring(&self) {
+            let (bell, task) = (Arc::clone(&self.bell), Waker::noop().clone());
+            Waker::from(Arc::new(Line { bell, task })).wake();
+        }
+
+        /// How many are woken then, and whether the task that answers comes again by itself.
+        fn answer(&mut self, comes: bool) -> (usize, bool) {
+            self.lines.clear();
+            let again = self.bell.take(&mut self.lines, comes, &self.calls.clone().into());
+            (self.lines.len(), again)
+        }
+
+        fn calls(&self) -> usize {
+            self.calls.0.load(Ordering::Relaxed)
+        }
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_is_called_once_for_all_who_are_woken() {
+        let mut thread = Thread::new();
+        for _ in 0..3 {
+            thread.ring();
+        }
+        assert_eq!(thread.calls(), 1);
+        assert_eq!(thread.answer(false), (3, true));
+    }
+
+    #[test]
+    fn a_thread_that_is_busy_is_not_called() {
+        let mut thread = Thread::new();
+        thread.ring();
+        assert_eq!(thread.answer(true), (1, true));
+        thread.ring();
+        assert_eq!(thread.calls(), 1, "for the first, when it slept");
+        assert_eq!(thread.answer(true), (1, true));
+    }
+
+    #[test]
+    fn a_thread_that_has_nothing_left_to_do_is_called_again() {
+        let mut thread = Thread::new();
+        thread.ring();
+        assert_eq!(thread.answer(false), (1, true));
+        assert_eq!(thread.answer(false), (0, false), "it sleeps");
+        thread.ring();
+        assert_eq!(thread.calls(), 2);
+    }
+}
