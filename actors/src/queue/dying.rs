@@ -85,6 +85,8 @@ pub(super) struct Dying {
     accused: Option<(u64, u32)>,
     /// Messages that no forwarder can carry.
     aside: VecDeque<Waiting>,
+    /// No position of theirs is higher.
+    highest: u64,
 }
 
 impl Dying {
@@ -133,7 +135,10 @@ impl Dying {
     pub(super) fn push(&mut self, dead: Dead) {
         match dead.waiting() {
             Waiting::Absent(buried) => self.push_absent(buried),
-            one => self.waiting.push_back(one),
+            one => {
+                self.highest = self.highest.max(dead.position);
+                self.waiting.push_back(one);
+            }
         }
     }
 
@@ -144,6 +149,7 @@ impl Dying {
     }
 
     pub(super) fn push_absent(&mut self, buried: Buried) {
+        self.highest = self.highest.max(buried.positions.last);
         if let Some(Waiting::Absent(last)) = self.waiting.back_mut()
             && last.positions.last + 1 == buried.positions.first
             && (last.keeper, last.reason, last.counted) == (buried.keeper, buried.reason, buried.counted)
@@ -326,6 +332,10 @@ impl Dying {
     /// Of these positions, those of the dead.
     pub(super) fn among(&self, asked: Positions) -> Spans {
         let mut among = Spans::default();
+        if self.highest < asked.first {
+            // Mostly they stood before all that wait, and there may be millions of them.
+            return among;
+        }
         let waiting = self.aside.iter().chain(&self.waiting);
         let waiting = waiting.map(|waiting| match waiting {
             Waiting::One(dead) => Positions::one(dead.position),
