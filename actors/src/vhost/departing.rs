@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::actor::VirtualHost;
 use super::crashes::MOST;
@@ -36,11 +36,12 @@ impl VirtualHost {
         departing: Vec<(StoreId, Departing)>,
         ctx: &mut Context<Self>,
     ) {
+        if !departing.is_empty() {
+            let (vhost, queues) = (&self.directory.vhost, departing.len());
+            info!(%vhost, queues, "what had died in queues that were deleted is carried on");
+        }
         for (store_id, departing) in departing {
-            info!(
-                queue = %departing.name, vhost = %self.directory.vhost,
-                "what had died in a queue that was deleted is carried on"
-            );
+            debug!(queue = %departing.name, store_id = store_id.0, "it was deleted before the broker started");
             self.start_departing(store_id, Arc::new(departing), 0, ctx);
         }
     }
