@@ -1,6 +1,7 @@
 //! What has died in a queue that is then deleted is carried away although the broker ends before: it is killed, or stopped, between
 //! the answer to the deletion and that. The target is full meanwhile, so that what is dead can't be anywhere else.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -296,4 +297,63 @@ fn what_is_carried_away_at_once_leaves_nothing_behind() {
     assert_eq!(bodies, rejected());
     channel.close();
     nothing_is_left(broker, data.path());
+}
+
+/// Declares queues whose messages are all dead and on their way, and has them deleted one after the other; the broker is killed
+/// as soon as some of the deletions are answered.
+fn killed_among_deletions(data: &Path, queues: usize, answered: usize) {
+    let broker = BrokerProcess::start_in(data);
+    let channel = broker.connect().channel();
+    channel.call::<DeclareOk<'_>>(durable("dead"));
+    channel.confirm_select();
+    for queue in 0..queues {
+        let source = format!("source{queue}");
+        channel.call::<DeclareOk<'_>>(Declare {
+            arguments: FieldTable::from_iter([
+                ("x-dead-letter-exchange", ""),
+                ("x-dead-letter-routing-key", "dead"),
+            ]),
+            ..durable(&source)
+        });
+        (0..DEAD).for_each(|number| channel.publish_with(&source, &PERSISTENT, format!("{queue} {number}")));
+        channel.acked((queue * DEAD) as u64 + 1, ((queue + 1) * DEAD) as u64);
+    }
+    let another = broker.connect().channel();
+    for queue in 0..queues {
+        let source = format!("source{queue}");
+        let taken: Vec<u64> = (0..DEAD)
+            .filter_map(|_| Some(channel.get(&source)?.tag))
+            .collect();
+        for tag in taken {
+            channel.reject(tag, false);
+        }
+        assert_eq!(channel.ready(&source), 0);
+        another.send(delete(&source));
+    }
+    for _ in 0..answered {
+        assert_eq!(another.expect::<DeleteOk>().message_count, 0);
+    }
+    end(broker, "KILL");
+}
+
+#[test]
+fn a_kill_among_deletions_loses_nothing_that_died_before() {
+    const QUEUES: usize = 20;
+    for answered in [0, 7, QUEUES] {
+        let data = tempfile::tempdir().unwrap();
+        killed_among_deletions(data.path(), QUEUES, answered);
+        let broker = BrokerProcess::start_in(data.path());
+        let channel = broker.connect().channel();
+        let sources = (0..QUEUES).map(|queue| format!("source{queue}"));
+        // Of those whose deletion was not answered some may be there, with what was not away yet.
+        let left: Vec<String> = sources.filter(|source| exists(&channel, source)).collect();
+        assert!(left.len() <= QUEUES - answered, "{left:?}");
+        let all = || left.iter().map(String::as_str).chain(["dead"]);
+        eventually("all are there", || {
+            let there = all().map(|queue| channel.ready(queue) as usize);
+            there.sum::<usize>() >= QUEUES * DEAD
+        });
+        let found: BTreeSet<String> = all().flat_map(|queue| channel.drain(queue)).collect();
+        assert_eq!(found.len(), QUEUES * DEAD);
+    }
 }
