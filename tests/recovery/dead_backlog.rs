@@ -1,13 +1,17 @@
 //! Messages that die in a backlog larger than memory: each comes to where dead letters go once, and in order.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use leveret_protocol::method::basic::Nack;
-use leveret_protocol::method::queue::{Declare, DeclareOk};
+use leveret_protocol::method::queue::{Declare, DeclareOk, DeleteOk, PurgeOk};
 use leveret_protocol::{FieldTable, FieldValue};
 
-use super::support::Channel;
+use super::departing::{departing, end, nothing_is_left};
+use super::support::methods::{delete, purge};
 use super::support::process::BrokerProcess;
+use super::support::{Channel, eventually};
 use super::{declare_durable, durable, publish_numbered};
 
 /// Together more than the memory that the messages of the process may take.
@@ -18,10 +22,14 @@ const WINDOW: u64 = 1_000;
 
 fn start() -> (tempfile::TempDir, BrokerProcess) {
     let data = tempfile::tempdir().unwrap();
+    let broker = start_in(data.path());
+    (data, broker)
+}
+
+fn start_in(data: &Path) -> BrokerProcess {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leveret"));
     command.args(["--memory-limit", "64MiB", "--disk-free-limit", "0"]);
-    let broker = BrokerProcess::start_by(command, data.path());
-    (data, broker)
+    BrokerProcess::start_by(command, data)
 }
 
 /// Declares a queue "source" whose dead letters go to "dead".
@@ -103,4 +111,54 @@ fn what_is_one_too_many_comes_in_order_and_what_is_rejected_then_too() {
     }
     all_come(&dead, MESSAGES - STAY..MESSAGES);
     assert_eq!((channel.ready("source"), channel.ready("dead")), (0, 0));
+}
+
+#[test]
+fn what_died_in_a_queue_that_is_deleted_comes_after_a_kill() {
+    const MESSAGES: u64 = 12_000;
+    const BODY: usize = 4_096;
+    let (data, broker) = start();
+    let channel = broker.connect().channel();
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([
+            ("x-max-length", FieldValue::from(MESSAGES as u32)),
+            ("x-overflow", "reject-publish".into()),
+        ]),
+        ..durable("dead")
+    });
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([
+            ("x-dead-letter-exchange", FieldValue::from("")),
+            ("x-dead-letter-routing-key", "dead".into()),
+            ("x-message-ttl", 10.into()),
+        ]),
+        ..durable("source")
+    });
+    channel.confirm_select();
+    for (queue, size, first) in [("dead", 8, 0), ("source", BODY, MESSAGES)] {
+        for window in (first..first + MESSAGES).step_by(1_000) {
+            publish_numbered(&channel, queue, window..window + 1_000, size, |_| true);
+        }
+    }
+    eventually("all are dead", || channel.ready("source") == 0);
+    channel.call::<DeleteOk>(delete("source"));
+    end(broker, "KILL");
+    let left = departing(data.path());
+    assert_eq!(left, [("source".to_owned(), MESSAGES)]);
+    let broker = start_in(data.path());
+    let channel = broker.connect().channel();
+    channel.call::<PurgeOk>(purge("dead"));
+    channel.prefetch(1_000);
+    channel.consume("dead");
+    let mut come = BTreeSet::new();
+    for number in 1..=MESSAGES {
+        let delivery = channel.delivery();
+        come.insert(u64::from_le_bytes(delivery.body[..8].try_into().unwrap()));
+        if number % 500 == 0 {
+            channel.ack_up_to(delivery.tag);
+        }
+    }
+    assert!(come.into_iter().eq(MESSAGES..2 * MESSAGES));
+    channel.close();
+    nothing_is_left(broker, data.path());
 }

@@ -88,13 +88,13 @@ fn what_comes(channel: &Channel, count: usize) -> Vec<String> {
     bodies
 }
 
-fn end(mut broker: BrokerProcess, signal: &str) {
+pub(super) fn end(mut broker: BrokerProcess, signal: &str) {
     broker.signal(signal);
     broker.ended(PATIENCE);
 }
 
 /// The names of the deleted queues whose dead are still to be carried away, and how many messages there are of each.
-fn departing(data: &Path) -> Vec<(String, u64)> {
+pub(super) fn departing(data: &Path) -> Vec<(String, u64)> {
     let report = report(data, 0);
     assert!(!waiting(&report).contains_key("source"), "{report}");
     let departing = report["departing"].as_array().unwrap().iter();
@@ -107,7 +107,7 @@ fn departing(data: &Path) -> Vec<(String, u64)> {
 
 /// Nothing is left of a deleted queue when all is away. That nobody is told of: it is looked at, again and again.
 #[track_caller]
-fn nothing_is_left(broker: BrokerProcess, data: &Path) {
+pub(super) fn nothing_is_left(broker: BrokerProcess, data: &Path) {
     end(broker, "TERM");
     eventually("nothing is left", || {
         let left = departing(data);
