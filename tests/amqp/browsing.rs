@@ -83,6 +83,35 @@ fn looking_changes_nothing() {
 }
 
 #[test]
+fn all_is_seen_whatever_came_back_and_whatever_its_priority() {
+    let broker = own();
+    let channel = broker.connect().channel();
+    channel.call::<DeclareOk<'_>>(Declare {
+        arguments: FieldTable::from_iter([("x-max-priority", 5)]),
+        ..queue("q")
+    });
+    for number in 0..12_u8 {
+        let properties = OwnedProperties::new().with_priority(number / 4 % 2);
+        channel.publish_with("q", &properties.encode(), number.to_string());
+    }
+    let got: Vec<_> = (0..6).map(|_| channel.get("q").unwrap()).collect();
+    for place in [0, 3, 5] {
+        channel.requeue(got[place].tag);
+    }
+    assert_eq!(channel.ready("q"), 9);
+    for most in 1..4 {
+        let (mut from, mut seen) = (Some(0), Vec::new());
+        while let Some(position) = from {
+            let part = browse(&broker, "q", position, (most, 1 << 20));
+            seen.extend(bodies(&part));
+            from = part.next;
+        }
+        // Of 4, 5, 6, 7, 0 and 1 those stay away that were not given back.
+        assert_eq!(seen, ["1", "2", "3", "4", "7", "8", "9", "10", "11"]);
+    }
+}
+
+#[test]
 fn what_is_on_the_disk_alone_is_seen_too() {
     let data = tempfile::tempdir().unwrap();
     let broker = Broker::on(data.path());
@@ -194,8 +223,8 @@ fn a_redriven_message_can_die_again() {
     for times in 1..=3_i64 {
         await_ready(&channel, "dead", 1);
         let seen = browse(&broker, "dead", 0, WIDE);
-        let headers = Properties::parse(seen.messages[0].publication().properties)
-            .and_then(|properties| properties.headers());
+        let publication = seen.messages[0].publication();
+        let headers = Properties::parse(publication.properties).and_then(|properties| properties.headers());
         let headers = headers.unwrap().unwrap();
         let deaths = headers.get("x-death").and_then(FieldValue::as_array).unwrap();
         let counts: Vec<_> = deaths
@@ -206,6 +235,45 @@ fn a_redriven_message_can_die_again() {
         let all = Redrive::default();
         assert_eq!(answer(broker.server().broker().redrive("/", "dead", &all)), Ok(1));
     }
+}
+
+#[test]
+fn what_waited_before_a_restart_is_seen_and_taken_at_once() {
+    const MESSAGES: u32 = 20_000;
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::on(data.path());
+    let channel = broker.connect().channel();
+    channel.call::<exchange::DeclareOk>(exchange::Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([("x-delayed-type", "fanout")]),
+        ..declared("later", "x-delayed-message")
+    });
+    channel.confirm_select();
+    let headers = FieldTable::from_iter([("x-delay", 3_600_000)]);
+    let properties = OwnedProperties::new().with_headers(headers);
+    let properties = properties.with_delivery_mode(2).encode();
+    for number in 0..MESSAGES {
+        let publish = Publish {
+            exchange: "later",
+            ..Default::default()
+        };
+        channel.publish_as(publish, &properties, number.to_string());
+    }
+    channel.acked(1, MESSAGES.into());
+    let last = (MESSAGES as usize, 1 << 30);
+    let position = |broker: &Broker| {
+        let pending = answer(broker.server().broker().pending("/", "later", 0, last)).unwrap();
+        assert_eq!(pending.messages.len(), MESSAGES as usize);
+        pending.messages.last().unwrap().position
+    };
+    let before = position(&broker);
+    drop((channel, broker));
+    let broker = Broker::on(data.path());
+    assert_eq!(position(&broker), before);
+    drop(broker);
+    let broker = Broker::on(data.path());
+    let api = broker.server().broker();
+    assert_eq!(answer(api.cancel_pending("/", "later", &[before])), Ok(1));
 }
 
 #[test]

@@ -167,13 +167,17 @@ fn an_unused_queue_deletes_itself() {
 fn a_consumer_a_get_and_a_declaration_keep_a_queue_alive() {
     let broker = Broker::start();
     let channel = broker.connect().channel();
-    declare(&channel, "q", [("x-expires", 1_000)]);
+    let again = |name| declare(&channel, name, [("x-expires", 1_000)]);
+    ["q", "asked for", "declared again"].into_iter().for_each(again);
+    channel.publish("", "declared again", "by now");
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_millis(1_500) {
         channel.call::<GetEmpty>(get("q"));
+        channel.call::<DeclareOk<'_>>(passive("asked for"));
+        again("declared again");
         sleep(Duration::from_millis(100));
-        channel.call::<DeclareOk<'_>>(passive("q"));
     }
+    assert_eq!(channel.ready("declared again"), 1, "the same queue");
     let consumer = channel.consume("q");
     sleep(Duration::from_millis(1_300));
     channel.publish("", "q", "still here");

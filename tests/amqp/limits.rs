@@ -3,7 +3,7 @@
 use leveret_protocol::method::basic::{CancelOk, Consume, ConsumeOk};
 use leveret_protocol::method::queue::{Declare, DeclareOk, DeleteOk};
 use leveret_protocol::method::tx::{Commit, CommitOk};
-use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
+use leveret_protocol::{FieldTable, FieldValue, OwnedProperties, Properties};
 
 use crate::support::methods::{cancel, consume, delete, queue};
 use crate::support::{Broker, Channel};
@@ -109,6 +109,33 @@ fn a_full_queue_refuses_what_is_one_too_many() {
         assert_eq!(channel.drain("q"), ["before", "1", "2"]);
         channel.call::<DeleteOk>(delete("q"));
     }
+}
+
+#[test]
+fn what_a_full_queue_refuses_may_go_to_its_dead_letter_exchange() {
+    let broker = Broker::start();
+    let channel = broker.connect().channel();
+    channel.declare("refused");
+    declare(
+        &channel,
+        [
+            ("x-max-length", 1.into()),
+            ("x-overflow", "reject-publish-dlx".into()),
+            ("x-dead-letter-exchange", FieldValue::from("")),
+            ("x-dead-letter-routing-key", "refused".into()),
+        ],
+    );
+    channel.confirm_select();
+    channel.publish("", "q", "taken");
+    channel.publish("", "q", "one too many");
+    assert_eq!(channel.answers(2), (vec![1], vec![2]));
+    channel.consume("refused");
+    let dead = channel.delivery();
+    assert_eq!(dead.body, b"one too many");
+    let headers = Properties::parse(&dead.properties).unwrap().headers();
+    let headers = headers.unwrap().unwrap();
+    assert_eq!(headers.get("x-first-death-reason"), Some(&"maxlen".into()));
+    assert_eq!(channel.drain("q"), ["taken"]);
 }
 
 #[test]

@@ -59,10 +59,11 @@ pub enum Fate {
 #[derive(Debug)]
 pub struct Glance {
     here: Vec<Waiting>,
+    from: u64,
     /// Behind it nothing was looked at.
     upto: u64,
     /// What is to be read.
-    pub load: Option<Load>,
+    pub loads: Vec<Load>,
 }
 
 impl QueueState {
@@ -74,11 +75,10 @@ impl QueueState {
         }
         let TakenOut { mut entries, absent } = seen;
         entries.sort_unstable_by_key(|&(position, _)| position);
-        let mut upto = match entries.get(most..) {
-            Some([(beyond, _), ..]) => beyond.saturating_sub(1),
-            _ if entries.len() == most => entries.last().map_or(u64::MAX, |&(last, _)| last),
-            _ => u64::MAX,
-        };
+        // Of what stands apart, by levels and because it came back, the first ones of each are here, but not all behind the last of so
+        // many.
+        let last = most.checked_sub(1).and_then(|last| entries.get(last));
+        let mut upto = last.map_or(u64::MAX, |&(last, _)| last);
         let here = entries.iter().filter_map(|(position, entry)| {
             let page = self.pages.get(entry).filter(|_| !entry.is_absent())?;
             Some(Waiting {
@@ -93,39 +93,54 @@ impl QueueState {
         let mut ranges: Vec<(Keeper, Positions)> = single
             .map(|&(position, entry)| (keeper(&entry), Positions::one(position)))
             .collect();
-        ranges.extend(absent.iter().filter_map(|Stretch { keeper, run, .. }| {
-            let part = positions(run.positions.first.max(from), run.positions.last.min(upto));
-            (part.first <= part.last).then_some((*keeper, part))
+        ranges.extend(absent.iter().map(|Stretch { keeper, run, .. }| {
+            let part = positions(run.positions.first.max(from), run.positions.last);
+            (*keeper, part)
         }));
         ranges.sort_unstable_by_key(|(_, part)| part.first);
-        let load = ranges.first().map(|&(keeper, _)| {
-            let alike = ranges.iter().take_while(|(other, _)| *other == keeper);
-            let asked: Vec<Positions> = alike.map(|(_, part)| *part).take(MOST_RANGES).collect();
-            if let Some((_, beyond)) = ranges.get(asked.len()) {
-                upto = upto.min(beyond.first.saturating_sub(1));
-            }
-            Load {
-                keeper,
-                positions: asked,
-            }
-        });
-        Glance { here, upto, load }
+        let mut load = |keeper| {
+            let (positions, all) = together(ranges.iter().filter(|range| range.0 == keeper), upto);
+            upto = upto.min(all);
+            Load { keeper, positions }
+        };
+        let mut loads = vec![load(Keeper::Journal), load(Keeper::Scratch)];
+        loads.retain(|load| !load.positions.is_empty());
+        Glance {
+            here,
+            from,
+            upto,
+            loads,
+        }
     }
 
-    /// What was seen, with what was read of it up to a position: `most` messages of about `most_bytes`, and one at least.
+    /// What was seen, with what was read of it for each load up to a position: `most` messages of about `most_bytes`, and one at
+    /// least.
     pub fn browsed(
         &self,
         glance: Glance,
-        (read, read_upto): (Vec<Restored>, u64),
+        answers: Vec<(Vec<Restored>, u64)>,
         (most, most_bytes): (usize, u64),
     ) -> Browsed {
-        let Glance { here, upto, load } = glance;
-        let asked = load.and_then(|load| load.positions.last().map(|part| part.last));
-        let upto = match asked {
-            Some(asked) if read_upto < asked => upto.min(read_upto),
-            _ => upto,
-        };
+        let Glance {
+            here,
+            from,
+            mut upto,
+            loads,
+        } = glance;
         let mut messages = here;
+        if !loads.is_empty() {
+            // What was to be read may have come into memory meanwhile.
+            let now = self.glance(from, most);
+            messages.extend(now.here);
+            upto = upto.min(now.upto);
+        }
+        let mut read = Vec::new();
+        for (load, (found, read_upto)) in loads.iter().zip(answers) {
+            if load.positions.last().is_some_and(|asked| read_upto < asked.last) {
+                upto = upto.min(read_upto);
+            }
+            read.extend(found);
+        }
         for Restored {
             page,
             messages: found,
@@ -218,6 +233,22 @@ impl QueueState {
             self.recount();
         }
     }
+}
+
+/// Ranges in order, those that overlap as one, up to a position: as many as a journal is asked for, and up to which position that is all.
+fn together<'r>(ranges: impl Iterator<Item = &'r (Keeper, Positions)>, upto: u64) -> (Vec<Positions>, u64) {
+    let mut joined: Vec<Positions> = Vec::new();
+    for &(_, Positions { first, last }) in ranges {
+        let last = last.min(upto);
+        let is_full = joined.len() == MOST_RANGES;
+        match joined.last_mut() {
+            _ if first > last => {}
+            Some(before) if first <= before.last => before.last = before.last.max(last),
+            _ if is_full => return (joined, first - 1),
+            _ => joined.push(Positions { first, last }),
+        }
+    }
+    (joined, upto)
 }
 
 fn keeper(entry: &Entry) -> Keeper {

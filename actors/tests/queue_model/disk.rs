@@ -58,6 +58,17 @@ impl Disk {
         self.asked.is_some()
     }
 
+    /// Up to `most` of the messages that a look asks for, and up to which position that is.
+    pub(crate) fn look(&self, load: &Load, most: usize) -> (Vec<Restored>, u64) {
+        assert!(load.positions.is_sorted_by(|one, next| one.last < next.first));
+        let asked = load.positions.iter();
+        let mut found: Vec<u64> = asked.flat_map(|range| self.among(load.keeper, range)).collect();
+        let end = load.positions.last().map_or(0, |range| range.last);
+        let upto = found.get(most).map_or(end, |_| found[most - 1]);
+        found.truncate(most);
+        (vec![self.read(load.keeper, &found)], upto)
+    }
+
     /// Answers with up to `most` messages, at least one, and returns the number of one that it could not read. Only one that waits is lost for the
     /// queue: others it may have in memory.
     pub(crate) fn answer(

@@ -149,6 +149,7 @@ impl Model {
             Step::Resurrect(picks) => self.resurrect(&picks),
             Step::SettleDead(picks) => self.settle_dead(&picks),
             Step::LoseForwarder => self.lose_forwarder(),
+            Step::Browse(from, bounds, read, between) => self.browse(from, bounds, read, between),
             Step::Restart(in_order) => self.restart(in_order),
         }
         self.wake();

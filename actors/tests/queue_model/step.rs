@@ -54,6 +54,9 @@ pub(crate) enum Step {
     Restart(bool),
     /// So many milliseconds pass, and of those whose time is over so many die at once.
     Pass(u64, usize),
+    /// Somebody looks at messages from one on: so many and so many bytes, of which so many are read at once, maybe while others are
+    /// read.
+    Browse(Index, (usize, u64), usize, bool),
     /// A policy changes how long the queue may get.
     Amend(Length),
 }
@@ -192,5 +195,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => prop::bool::weighted(0.5).prop_map(Step::Restart),
         3 => (prop_oneof![0..80_u64, 0..600_u64], 1..6_usize).prop_map(|(milliseconds, most)| Step::Pass(milliseconds, most)),
         1 => length().prop_map(Step::Amend),
+        2 => (any::<Index>(), (1..30_usize, prop_oneof![Just(1), 0..9_000_u64]), 1..10_usize, any::<bool>())
+            .prop_map(|(from, bounds, read, between)| Step::Browse(from, bounds, read, between)),
     ]
 }
