@@ -1,54 +1,47 @@
 //! A deque of small records that grows without moving them, and gives up what is in its middle.
 
+mod chunk;
+mod middle;
 mod runs;
 #[cfg(test)]
 mod tests;
+mod walk;
 
-use std::collections::VecDeque;
-use std::iter;
 use std::ops::RangeInclusive;
 
+use self::chunk::Chunk;
+use self::middle::Middle;
 pub(super) use super::entry::Entry;
-use super::pages::Compacted;
 
 /// Entries of a chunk: 4 KiB of them, so that a queue that waits for its first backlog costs little.
 const CHUNK: usize = 256;
-/// Entries that are gone and keep their room, beyond as many as are left.
-const GONE: usize = 1_024;
 
-/// Entries in order of arrival. Each has a position, counted from the first the queue ever had.
+/// Entries in order of arrival. Each has a position, which rises.
 ///
-/// One that is taken out of the middle leaves a gap, which is passed over once it comes to the front: the first entry
-/// is never a gap.
+/// One that is taken out of the middle leaves a gap, which is passed over once it comes to the front. A chunk that is mostly gaps
+/// closes them, joins its neighbours if it can, and is gone with its last entry: so whatever is done, no more is moved at once
+/// than what a few chunks have.
 #[derive(Debug, Default)]
 pub(super) struct Fifo {
-    /// None but the first is partly taken.
-    chunks: VecDeque<Vec<Entry>>,
-    /// Entries of the first chunk already taken.
+    /// The first entries. The first that is not taken is never a gap.
+    front: Chunk,
+    /// Entries of the front already taken.
     taken: usize,
+    /// All others, as long as there are any.
+    rest: Option<Box<Rest>>,
     /// Entries, without the gaps.
     len: usize,
-    /// Gaps.
-    gone: usize,
     /// What the entries cost together, in bytes.
     cost: u64,
-    /// Position of the first entry.
-    base: u64,
-    /// The position after the last entry.
-    end: u64,
-    /// Where positions are left out.
-    jumps: VecDeque<Jump>,
-    /// Positions left out before the first entry.
-    skipped: u64,
 }
 
-/// Some positions are left out here.
-#[derive(Clone, Copy, Debug)]
-struct Jump {
-    /// The next position that is not.
-    to: u64,
-    /// How many were left out up to there.
-    skipped: u64,
+/// What is behind the front.
+#[derive(Debug)]
+struct Rest {
+    /// None is without entries.
+    middle: Middle,
+    /// The last entries. There may be none.
+    back: Chunk,
 }
 
 impl Fifo {
@@ -64,168 +57,123 @@ impl Fifo {
     /// Appends an entry at a position above all that are here.
     #[inline(always)]
     pub(super) fn push(&mut self, position: u64, entry: Entry) {
-        if position != self.end {
-            self.jump(position);
-        }
-        self.end = position + 1;
-        self.cost += u64::from(entry.cost);
-        match self.chunks.back_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(entry),
-            _ => self.begin_chunk(entry),
-        }
+        self.last_at(position).follow(position, 1).push(entry);
         self.len += 1;
+        self.cost += u64::from(entry.cost);
     }
 
     /// The first entry, with its position.
     pub(super) fn first(&self) -> Option<(u64, &Entry)> {
-        let entry = self.chunks.front()?.get(self.taken)?;
-        Some((self.base, entry))
+        let entry = self.front.places().get(self.taken)?;
+        Some((self.front.position(self.taken), entry))
     }
 
     /// Takes the first entry, with its position.
     #[inline(always)]
     pub(super) fn pop(&mut self) -> Option<(u64, Entry)> {
-        let (position, entry) = self.advance()?;
+        let entry = *self.front.places().get(self.taken)?;
+        let position = self.front.position(self.taken);
+        self.pass(1);
         self.len -= 1;
         self.cost -= u64::from(entry.cost);
-        if self.gone > 0 {
-            self.pass_gaps();
-        }
         Some((position, entry))
     }
 
-    /// Takes out the entries at these positions, in order, but `most` of them at most.
+    /// Takes out the entries at these positions, in order, but `most` of them at most. Returns how many others were moved for it.
     pub(super) fn take_out(
         &mut self,
         range: RangeInclusive<u64>,
         most: usize,
         mut taken: impl FnMut(u64, Entry),
-    ) {
-        let mut left = most;
+    ) -> usize {
+        let (mut left, mut moved) = (most, 0);
         while let count @ 1.. = self.take_run_out(&range, left, &mut taken) {
             left -= count;
         }
-        let mut next = self.at_or_after(*range.start());
-        while let Some((index, position)) = next
-            && position <= *range.end()
-            && left > 0
+        if left > 0 {
+            let done = self.front.take_out(self.taken, &range, left, &mut taken);
+            left -= self.count_out(done);
+            self.pass(0);
+        }
+        if left > 0
+            && let Some(rest) = &mut self.rest
         {
-            if let Some(entry) = self.take_one_out(index) {
-                taken(position, entry);
-                left -= 1;
+            let done = rest.take_out(&range, left, &mut taken, &mut moved);
+            if rest.is_empty() {
+                self.rest = None;
             }
-            next = match position < *range.end() {
-                true => self.at_or_after(position + 1),
-                false => None,
-            };
+            self.count_out(done);
         }
-        if self.gone > self.len + GONE {
-            self.close_gaps();
+        moved
+    }
+
+    /// The last chunk, where an entry at this position follows.
+    #[inline(always)]
+    fn last_at(&mut self, position: u64) -> &mut Chunk {
+        if !self.last().takes(position) {
+            self.begin_chunk();
         }
+        self.last()
     }
 
-    /// Whether some of these positions are among those of the entries and gaps.
-    pub(super) fn overlaps(&self, range: &RangeInclusive<u64>) -> bool {
-        let next = self.at_or_after(*range.start());
-        next.is_some_and(|(_, position)| position <= *range.end())
-    }
-
-    /// The entries, with their positions.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Entry)> {
-        let mut skipped = self.skipped;
-        let left_out = self.jumps.iter().map(move |jump| {
-            let left_out = jump.to - (jump.skipped - skipped);
-            skipped = jump.skipped;
-            left_out
-        });
-        let firsts = iter::once(self.base).chain(self.jumps.iter().map(|jump| jump.to));
-        let runs = firsts.zip(left_out.chain(iter::once(self.end)));
-        let places = self.chunks.iter().flatten().skip(self.taken);
-        let places = runs.flat_map(|(first, end)| first..end).zip(places);
-        places.filter(|(_, entry)| !entry.is_gap())
-    }
-
-    /// Lets some entries from a position on be moved to other pages. Returns the position from which on the next follow, unless
-    /// these were all. Gaps are among them.
-    pub(super) fn change_from(
-        &mut self,
-        position: u64,
-        change: impl FnOnce(&mut dyn Iterator<Item = &mut Entry>) -> Compacted,
-    ) -> Option<u64> {
-        let (index, _) = self.at_or_after(position)?;
-        let first = self.taken + index;
-        let chunks = self.chunks.range_mut(first / CHUNK..);
-        let done = change(&mut chunks.flatten().skip(first % CHUNK));
-        self.cost = self.cost + done.cost_after - done.cost_before;
-        (!done.whole).then(|| self.position_of(index + done.looked))
-    }
-
-    /// The entries; see [`change_from`](Self::change_from) for changes of what they cost.
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        let places = self.chunks.iter_mut().flatten().skip(self.taken);
-        places.filter(|entry| !entry.is_gap())
+    #[inline(always)]
+    fn last(&mut self) -> &mut Chunk {
+        match &mut self.rest {
+            None => &mut self.front,
+            Some(rest) => &mut rest.back,
+        }
     }
 
     #[cold]
-    fn begin_chunk(&mut self, entry: Entry) {
-        self.last_with_room(1).push(entry);
+    fn begin_chunk(&mut self) {
+        match &mut self.rest {
+            Some(rest) => rest.begin_chunk(),
+            None => {
+                self.rest = Some(Box::new(Rest {
+                    middle: Middle::default(),
+                    back: Chunk::spacious(),
+                }));
+            }
+        }
     }
 
-    /// Takes the first place, with its position.
-    #[inline(always)]
-    fn advance(&mut self) -> Option<(u64, Entry)> {
-        let entry = *self.chunks.front()?.get(self.taken)?;
-        let position = self.base;
-        self.pass(1);
-        Some((position, entry))
-    }
-
-    /// Passes the first places, which are in the first chunk and before the first jump.
+    /// Passes the first places, which are in the front, and the gaps behind them.
     #[inline(always)]
     fn pass(&mut self, places: usize) {
-        let one_chunk = self.chunks.len() == 1;
-        self.base += places as u64;
-        if let Some(&Jump { to, skipped }) = self.jumps.front()
-            && self.base + (skipped - self.skipped) == to
-        {
-            self.base = to;
-            self.skipped = skipped;
-            self.jumps.pop_front();
+        self.advance(places);
+        if self.front.gaps() > 0 {
+            self.pass_gaps();
         }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, places: usize) {
         self.taken += places;
-        if let Some(chunk) = self.chunks.front_mut()
-            && self.taken == chunk.len()
-        {
+        if self.taken == self.front.places().len() {
             self.taken = 0;
-            if one_chunk {
-                chunk.clear();
+            if self.rest.is_some() {
+                self.bring_up_front();
             } else {
-                self.chunks.pop_front();
+                self.front.clear();
             }
+        }
+    }
+
+    #[cold]
+    fn bring_up_front(&mut self) {
+        let Some(rest) = &mut self.rest else { return };
+        self.front = rest.take_first();
+        if rest.is_empty() {
+            self.rest = None;
         }
     }
 
     #[cold]
     fn pass_gaps(&mut self) {
         while self.first().is_some_and(|(_, entry)| entry.is_gap()) {
-            self.advance();
-            self.gone -= 1;
+            self.front.pass_gap();
+            self.advance(1);
         }
-    }
-
-    /// The first place at a position or after it, counted from the first entry, with its own position.
-    fn at_or_after(&self, position: u64) -> Option<(usize, u64)> {
-        let position = position.max(self.base);
-        let behind = self.jumps.partition_point(|jump| jump.to <= position);
-        let last = behind.checked_sub(1).and_then(|last| self.jumps.get(last));
-        let skipped = last.map_or(self.skipped, |jump| jump.skipped);
-        // It may be one of those that are left out by the next jump.
-        let (position, skipped) = match self.jumps.get(behind) {
-            Some(jump) if position + (jump.skipped - skipped) >= jump.to => (jump.to, jump.skipped),
-            _ => (position, skipped),
-        };
-        let index = position - self.base - (skipped - self.skipped);
-        (self.len > 0 && position < self.end).then_some((index as usize, position))
     }
 
     /// Takes out the first [run](Self::run) as far as it is at these positions, and returns how many entries that are.
@@ -250,64 +198,68 @@ impl Fifo {
         count
     }
 
-    /// The position of a place, counted from the first entry.
-    fn position_of(&self, index: usize) -> u64 {
-        let index = index as u64;
-        let left_out = |jump: &Jump| jump.skipped - self.skipped;
-        let before = self
-            .jumps
-            .partition_point(|jump| jump.to - self.base - left_out(jump) <= index);
-        let last = before.checked_sub(1).and_then(|last| self.jumps.get(last));
-        self.base + index + last.map_or(0, left_out)
+    fn count_out(&mut self, (count, cost): (usize, u64)) -> usize {
+        self.len -= count;
+        self.cost -= cost;
+        count
+    }
+}
+
+impl Rest {
+    fn is_empty(&self) -> bool {
+        self.middle.is_empty() && self.back.places().is_empty()
     }
 
-    fn take_one_out(&mut self, index: usize) -> Option<Entry> {
-        if index == 0 {
-            return self.pop().map(|(_, entry)| entry);
+    fn begin_chunk(&mut self) {
+        let full = std::mem::replace(&mut self.back, Chunk::spacious());
+        let first = full.first();
+        let wasteful = full.is_wasteful();
+        self.middle.push(full);
+        if wasteful {
+            self.middle.tidy(self.middle.find(first));
         }
-        let place = self.taken + index;
-        let entry = self.chunks.get_mut(place / CHUNK)?.get_mut(place % CHUNK)?;
-        if entry.is_gap() {
-            return None;
-        }
-        let taken = *entry;
-        *entry = Entry::GAP;
-        self.len -= 1;
-        self.gone += 1;
-        self.cost -= u64::from(taken.cost);
-        Some(taken)
     }
 
-    #[cold]
-    fn close_gaps(&mut self) {
-        let old = std::mem::take(self);
-        let mut jumps = old.jumps.into_iter().peekable();
-        let (mut position, mut skipped) = (old.base, old.skipped);
-        let mut before = old.taken;
-        for chunk in old.chunks {
-            for &entry in chunk.get(before..).unwrap_or_default() {
-                if let Some(jump) = jumps.next_if(|jump| position + (jump.skipped - skipped) == jump.to) {
-                    (position, skipped) = (jump.to, jump.skipped);
-                }
-                if !entry.is_gap() {
-                    self.push(position, entry);
-                }
-                position += 1;
+    fn take_first(&mut self) -> Chunk {
+        let first = self.middle.pop();
+        first.unwrap_or_else(|| std::mem::take(&mut self.back))
+    }
+
+    /// Takes out entries as [`Fifo::take_out`] does. Returns how many, and what they cost together.
+    fn take_out(
+        &mut self,
+        range: &RangeInclusive<u64>,
+        most: usize,
+        taken: &mut impl FnMut(u64, Entry),
+        moved: &mut usize,
+    ) -> (usize, u64) {
+        let (mut count, mut cost) = (0, 0);
+        let mut take = |chunk: &mut Chunk| {
+            let (more, costs) = chunk.take_out(0, range, most - count, taken);
+            (count, cost) = (count + more, cost + costs);
+            count < most
+        };
+        let (mut wasteful, mut more) = (Vec::new(), true);
+        let mut place = self.middle.find(*range.start());
+        while more
+            && let Some(chunk) = self.middle.get_mut(place)
+            && chunk.first() <= *range.end()
+        {
+            more = take(chunk);
+            if chunk.is_wasteful() {
+                wasteful.push(chunk.first());
             }
-            before = 0;
+            place = self.middle.after(place);
         }
-    }
-
-    #[cold]
-    fn jump(&mut self, position: u64) {
-        if self.len == 0 {
-            self.base = position;
-        } else {
-            let before = self.jumps.back().map_or(self.skipped, |jump| jump.skipped);
-            self.jumps.push_back(Jump {
-                to: position,
-                skipped: before + (position - self.end),
-            });
+        if more {
+            take(&mut self.back);
+            if self.back.live() == 0 {
+                self.back.clear();
+            }
         }
+        for first in wasteful {
+            *moved += self.middle.tidy(self.middle.find(first));
+        }
+        (count, cost)
     }
 }

@@ -213,8 +213,8 @@ impl Ready {
         seen.entries
             .extend(returned.map(|(&position, &entry)| (position, entry)));
         for fifo in [&self.front, &self.leaving.fifo, &self.back] {
-            let later = fifo.iter().skip_while(|&(position, _)| position < from);
-            let some = later.take(most).map(|(position, entry)| (position, *entry));
+            let later = fifo.iter_from(from).take(most);
+            let some = later.map(|(position, entry)| (position, *entry));
             seen.entries.extend(some);
         }
         seen.absent.extend(self.absent.from(from));
