@@ -40,6 +40,8 @@ pub(super) struct Deadlines {
     /// How many runs of neighbours.
     items: usize,
     swept: Stale,
+    /// While they are being swept, the tick that is next.
+    sweeping: Option<u64>,
 }
 
 /// Neighbours with one deadline, all of one level.
@@ -169,19 +171,32 @@ impl Deadlines {
     /// stay at most, sixteen bytes each.
     #[inline]
     pub(super) fn are_stale(&self, messages: usize) -> bool {
-        self.swept.pays(self.items, messages)
+        self.sweeping.is_some() || self.swept.pays(self.items, messages)
     }
 
-    /// Forgets those of messages that are gone: `is_there` says whether one of these is not. There are so many `messages`.
-    pub(super) fn sweep(&mut self, messages: usize, mut is_there: impl FnMut(Due) -> bool) {
-        self.ticks.retain(|&tick, Tick { items, .. }| {
+    /// Forgets those of messages that are gone, of about `most` runs of neighbours; it goes on with the next when it is called
+    /// again, as long as they [are stale](Self::are_stale). `is_there` says whether one of these messages is not gone; there are
+    /// so many `messages`. What is due in a tick that has begun is not worth it.
+    pub(super) fn sweep(&mut self, most: usize, messages: usize, mut is_there: impl FnMut(Due) -> bool) {
+        let mut next = self.sweeping.unwrap_or(0);
+        let mut looked = 0;
+        while looked < most
+            && let Some((&tick, Tick { items, .. })) = self.ticks.range_mut(next..).next()
+        {
+            let before = items.len();
             items.retain(|item| is_there(item.due(tick)));
             items.shrink_to_fit();
-            !items.is_empty()
-        });
-        self.begun.retain(|&Reverse(due)| is_there(due));
-        self.items = self.begun.len() + self.ticks.values().map(|tick| tick.items.len()).sum::<usize>();
-        self.swept.looked(self.items, messages);
+            self.items -= before - items.len();
+            looked += before;
+            if items.is_empty() {
+                self.ticks.remove(&tick);
+            }
+            next = tick + 1;
+        }
+        self.sweeping = self.ticks.range(next..).next().map(|(&tick, _)| tick);
+        if self.sweeping.is_none() {
+            self.swept.looked(self.items, messages);
+        }
     }
 
     /// All ticks up to this one have begun.
@@ -279,16 +294,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_swept_when_it_is_most() {
+    fn what_is_gone_is_swept_when_it_is_most_and_not_all_at_once() {
         let mut deadlines = Deadlines::default();
-        for position in 0..5_000 {
-            deadlines.add(due(position % 700, position * 2, position * 2));
+        for position in 0..7_000 {
+            deadlines.add(due(100 + position % 700, position * 2, position * 2));
         }
-        deadlines.take_due(100);
-        assert!(deadlines.are_stale(1_000) && !deadlines.are_stale(2_000));
-        deadlines.sweep(9, |due| due.first < 20);
-        assert_eq!(deadlines.items, 9);
-        deadlines.sweep(9, |_| true);
+        assert!(deadlines.are_stale(1_000) && !deadlines.are_stale(3_000));
+        let mut most_at_once = 0;
+        while deadlines.are_stale(10) {
+            let mut looked = 0;
+            deadlines.sweep(600, 10, |due| {
+                looked += 1;
+                due.first < 20
+            });
+            most_at_once = looked.max(most_at_once);
+        }
+        assert_eq!((deadlines.items, most_at_once), (10, 1_000));
+        let left: usize = deadlines.ticks.values().map(|tick| tick.items.len()).sum();
+        assert_eq!((left, deadlines.take_due(100)), (10, Some(due(100, 0, 0))));
         assert!(!deadlines.are_stale(0));
     }
 

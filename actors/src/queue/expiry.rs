@@ -14,6 +14,10 @@ use super::state::QueueState;
 use crate::journal::Positions;
 use crate::publication::Page;
 
+/// Deadlines that are looked at in one turn for those of messages that are gone, roughly, or as many as there are messages that
+/// do not wait, if these are more.
+const LOOKS: usize = 4 * 1024;
+
 /// What a queue knows of the time of its messages.
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
@@ -170,7 +174,7 @@ impl QueueState {
         }
     }
 
-    /// Forgets the deadlines of messages that are gone, once they are most.
+    /// Forgets deadlines of messages that are gone, once they are most: some at a time.
     pub(super) fn sweep_deadlines(&mut self) {
         let messages = self.ready.len() + self.holders.len() + self.resting();
         if !self.expiry.deadlines.are_stale(messages) {
@@ -179,6 +183,7 @@ impl QueueState {
         let elsewhere = self.elsewhere();
         let ready = &mut self.ready;
         self.expiry.deadlines.sweep(
+            LOOKS.max(elsewhere.0.len()),
             messages,
             |Due {
                  first, last, level, ..
