@@ -46,6 +46,10 @@ identity!(
     ConsumerId
 );
 identity!(
+    /// The consumers of one connection that are served together.
+    HallId
+);
+identity!(
     /// One listening socket.
     ListenerId
 );

@@ -5,6 +5,7 @@
 //!    ▲                                │ ▲  ◄──QueueNotice────┘ ▲                │  │
 //!    └──── Writer ◄────Write──────────┘ └─────FromConsumer─────│────────────────┘  │
 //!                  Channel ─reads─► Routes ◄─ Exchange         └──────Credit───────┘
+//!                                  Queue ──Tray──► Writer, for many consumers at once
 //!                                  Queue ──Forward──► Forwarder ──Enqueue──► other queues
 //!    Broker ► VirtualHost ► Exchange, Queue          Reception ► Connection ► Channel ► Consumer
 //! ```
@@ -16,9 +17,9 @@
 //! | [`listener`] | a listening socket | a worker, by turn |
 //! | [`reception`](listener) | the connections of a worker | that worker |
 //! | [`connection`] | a socket: handshake, heartbeats, its channels | its listener's worker beside a few others, or one with fewer |
-//! | [`writer`] | the writing half of that socket | its connection's worker |
+//! | [`writer`] | the writing half of that socket; what many consumers of it get at once | its connection's worker |
 //! | [`channel`] | commands in order, delivery tags, confirms, transactions | its connection's worker |
-//! | [`consumer`] | one subscription's credit; it writes what needs no ack past its channel | its channel's worker |
+//! | [`consumer`] | one subscription's credit; what needs no ack is written past its channel | its channel's worker |
 //! | [`exchange`] | bindings, and the routing table it lends to channels | a worker, by name |
 //! | `forwarder` | dead and delayed messages on their way to other queues | its queue's worker |
 //! | [`queue`] | messages and their order | its declarer's worker, or one with fewer queues; exclusive: its owner's |

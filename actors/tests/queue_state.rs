@@ -7,6 +7,8 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::BTreeMap;
+
 use leveret_actors::{
     id::{ChannelId, ConsumerId},
     journal::{Alike, Kept, Positions, Run},
@@ -191,9 +193,9 @@ fn many_equals_are_served_as_many_each_and_several_messages_at_a_time() {
     let got = it.pass();
     for (at, (consumer, got)) in got.iter().enumerate() {
         assert_eq!(*consumer, consumers[at]);
-        let single = names.get(300 + at).filter(|_| at < 50);
-        let own = names[3 * at..3 * at + 3].iter().chain(single);
-        assert!(got.iter().eq(own), "{at}: {got:?}");
+        let first = 3 * at + at.min(50);
+        let messages = if at < 50 { 4 } else { 3 };
+        assert_eq!(*got, names[first..first + messages], "{at}");
     }
     it.publish(&names[..60]);
     let next: Vec<ConsumerId> = it.pass().into_iter().map(|(consumer, _)| consumer).collect();
@@ -201,6 +203,21 @@ fn many_equals_are_served_as_many_each_and_several_messages_at_a_time() {
         next.iter().eq(consumers.iter().cycle().skip(50).take(60)),
         "{next:?}"
     );
+}
+
+#[test]
+fn those_of_many_equals_who_have_credit_get_as_many_each_when_others_run_out_of_it() {
+    let mut it = Fixture::new();
+    let short: Vec<ConsumerId> = (0..10).map(|_| it.subscribed(1)).collect();
+    let others: Vec<ConsumerId> = (0..60).map(|_| it.subscribed(9)).collect();
+    it.publish(&["x"; 350]);
+    let got: BTreeMap<ConsumerId, usize> = it.pass().into_iter().map(|(id, got)| (id, got.len())).collect();
+    assert!(short.iter().all(|consumer| got[consumer] == 1));
+    assert!(
+        others.iter().all(|consumer| (5..=6).contains(&got[consumer])),
+        "{got:?}"
+    );
+    assert_eq!(got.values().sum::<usize>(), 350);
 }
 
 #[test]

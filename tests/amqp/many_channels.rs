@@ -1,12 +1,12 @@
 //! Channels of one connection whose frames come mixed, many in one write.
 
-use leveret_protocol::method::basic::{Get, Publish};
-use leveret_protocol::method::{channel, queue};
+use leveret_protocol::method::basic::{self, Cancel, Consume, Get, Publish};
+use leveret_protocol::method::{Method, channel, queue};
 use leveret_protocol::{EncodeMethod, FieldTable, FieldValue};
 
 use crate::support::channel::encoded;
 use crate::support::content::{self, NONE};
-use crate::support::methods::{get, queue as declared};
+use crate::support::methods::{consume, get, queue as declared};
 use crate::support::wire::{Frame, METHOD};
 use crate::support::{Broker, Channel, Connection};
 
@@ -164,4 +164,90 @@ fn what_one_publishes_before_it_closes_is_taken_and_the_others_go_on() {
     channels[3..].iter().for_each(|channel| channel.acked(1, 2));
     channels[0].acked(1, 1);
     assert_eq!(channels[0].drain("q").len(), CHANNELS + CHANNELS - 3);
+}
+
+fn without_acks(queue: &str) -> Consume<'_> {
+    Consume {
+        no_ack: true,
+        ..consume(queue)
+    }
+}
+
+/// Cancels a consumer, and gives the bodies of what is delivered until the answer.
+fn cancelled(channel: &Channel, consumer_tag: &str) -> Vec<usize> {
+    channel.send(Cancel {
+        consumer_tag,
+        nowait: false,
+    });
+    let mut bodies = Vec::new();
+    loop {
+        match channel.method() {
+            Method::Basic(basic::Method::Deliver(deliver)) => {
+                assert_eq!(deliver.delivery_tag, bodies.len() as u64 + 1);
+                let body = content::read(channel).1;
+                bodies.push(String::from_utf8(body).unwrap().parse().unwrap());
+            }
+            Method::Basic(basic::Method::CancelOk(_)) => return bodies,
+            other => panic!("{other:?} instead of a delivery or the answer"),
+        }
+    }
+}
+
+#[test]
+fn consumers_without_acks_share_what_comes_in_order_and_nothing_is_lost_when_some_are_cancelled() {
+    let broker = Broker::start();
+    let (publisher, connection) = (broker.connect().channel(), broker.connect());
+    publisher.declare("q");
+    let channels: Vec<Channel> = (0..CHANNELS).map(|_| connection.channel()).collect();
+    let tags: Vec<String> = channels
+        .iter()
+        .map(|channel| channel.consume_as(without_acks("q")))
+        .collect();
+    let messages = 100 * CHANNELS;
+    for some in (0..messages).collect::<Vec<usize>>().chunks(1_000) {
+        let bytes = some
+            .iter()
+            .flat_map(|name| publication(&publisher, "q", &name.to_string()));
+        publisher.write(&bytes.collect::<Vec<u8>>());
+    }
+    let (first, second) = channels.split_at(CHANNELS / 2);
+    let mut all = Vec::new();
+    let mut cancel = |channel: &Channel, tag: &str| {
+        let bodies = cancelled(channel, tag);
+        assert!(bodies.is_sorted());
+        all.extend(bodies);
+    };
+    first
+        .iter()
+        .zip(&tags)
+        .for_each(|(channel, tag)| cancel(channel, tag));
+    assert_eq!(publisher.ready("q"), 0);
+    second
+        .iter()
+        .zip(&tags[CHANNELS / 2..])
+        .for_each(|(channel, tag)| cancel(channel, tag));
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..messages));
+}
+
+#[test]
+fn consumers_without_acks_get_more_as_their_client_reads() {
+    let broker = Broker::start();
+    let (publisher, connection) = (broker.connect().channel(), broker.connect());
+    let channels: Vec<Channel> = (0..CHANNELS).map(|_| connection.channel()).collect();
+    let queue = |at: usize| format!("q{at}");
+    for (at, channel) in channels.iter().enumerate() {
+        channel.declare(&queue(at));
+        channel.consume_as(without_acks(&queue(at)));
+    }
+    // More than the windows have room for.
+    let body = |round: usize| format!("{round:<9000}");
+    for round in 0..60 {
+        let of_round = (0..CHANNELS).flat_map(|at| publication(&publisher, &queue(at), &body(round)));
+        publisher.write(&of_round.collect::<Vec<u8>>());
+    }
+    for channel in &channels {
+        let expected: Vec<String> = (0..60).map(body).collect();
+        assert_eq!(channel.delivered(60), expected);
+    }
 }

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::consumer::actor::Consumer;
 use crate::consumer::desk::Desk;
+use crate::consumer::hall::Taken;
 use crate::consumer::messages::Settled;
 use crate::id::ConsumerId;
 use crate::name::Name;
@@ -25,13 +26,14 @@ pub(super) struct Subscriber {
     pub(super) nowait: bool,
     /// Settlements it was not told of yet.
     settled: u32,
+    _seat: Option<Taken>,
 }
 
 impl Subscriber {
     pub(super) fn new(
         id: ConsumerId,
         tag: Name,
-        addr: Addr<Consumer>,
+        addr: Rc<Addr<Consumer>>,
         desk: Rc<Desk>,
         queue: u32,
         no_ack: bool,
@@ -40,13 +42,20 @@ impl Subscriber {
         Subscriber {
             id,
             tag,
-            addr: Rc::new(addr),
+            addr,
             desk,
             queue,
             no_ack,
             nowait,
             settled: 0,
+            _seat: None,
         }
+    }
+
+    /// The same in a seat of the connection's hall, or in none.
+    pub(super) fn sitting(mut self, seat: Option<Taken>) -> Self {
+        self._seat = seat;
+        self
     }
 }
 

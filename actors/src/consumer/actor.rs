@@ -49,6 +49,8 @@ pub struct Consumer {
     unheard: Rc<Unheard>,
     /// Where it delivers what needs no ack, past its channel.
     desk: Option<Rc<Desk>>,
+    /// It is served in the hall of its connection.
+    sits: bool,
     on_offer: bool,
     /// Messages wait at the queue for lent credit, and the channel has not heard of it.
     offered: bool,
@@ -68,6 +70,7 @@ impl Consumer {
             credit: Credit::new(seed.prefetch, seed.no_ack).within(seed.windows.widest()),
             unheard: Rc::default(),
             desk: None,
+            sits: false,
             on_offer: seed.on_offer,
             offered: false,
             turn: Turn::default(),
@@ -81,10 +84,10 @@ impl Consumer {
         Rc::clone(&self.unheard)
     }
 
-    /// One that delivers at a desk if no acks are needed.
-    pub(crate) fn at(self, desk: Rc<Desk>) -> Self {
+    /// One that delivers at a desk if no acks are needed, in the hall of its connection or by itself.
+    pub(crate) fn at(self, desk: Rc<Desk>, sits: bool) -> Self {
         let desk = self.credit.needs_no_ack().then_some(desk);
-        Consumer { desk, ..self }
+        Consumer { desk, sits, ..self }
     }
 
     fn report(&self, report: Report) {
@@ -112,6 +115,7 @@ impl Consumer {
     /// when this consumer has room of its own.
     fn act(&mut self) {
         self.turn.begin();
+        self.hear_of_deliveries();
         let Written { messages, bytes } = self.unheard.take();
         self.credit.written(messages, bytes);
         if self.on_offer {
@@ -125,6 +129,21 @@ impl Consumer {
         self.say_what_is_worth();
     }
 
+    /// Counts what it is to deliver. What comes from the hall counts as told to the channel until it is here.
+    fn came(&mut self, messages: u32, bytes: u64) {
+        self.hear_of_deliveries();
+        self.credit.delivered(messages, bytes);
+        if let Some(desk) = self.desk.as_ref().filter(|_| self.sits) {
+            desk.read();
+        }
+    }
+
+    /// Counts what was delivered past it.
+    fn hear_of_deliveries(&mut self) {
+        let Written { messages, bytes } = self.unheard.take_delivered();
+        self.credit.delivered(messages, bytes);
+    }
+
     /// With a channel-wide limit every byte is, since an offer may wait for it.
     fn say_what_is_worth(&self) {
         let worth = match self.on_offer {
@@ -135,6 +154,7 @@ impl Consumer {
             false => self.credit.awaited(),
         };
         self.unheard.set_worth(worth);
+        self.unheard.set_granted(self.credit.granted());
     }
 
     fn grant(&self, grant: Grant) {
@@ -182,7 +202,7 @@ impl Handler<Supply> for Consumer {
         match supply {
             Supply::Deliver(handout) => {
                 let messages = u32::try_from(handout.deliveries.len()).unwrap_or(u32::MAX);
-                self.credit.delivered(messages, handout.bytes);
+                self.came(messages, handout.bytes);
                 let delivered = self.desk.as_ref().is_some_and(|desk| desk.deliver(&handout));
                 if !delivered {
                     self.report(Report::Deliveries(handout));
@@ -190,7 +210,7 @@ impl Handler<Supply> for Consumer {
                 self.delivered(ctx);
             }
             Supply::PassOn(part) => {
-                self.credit.delivered(part.len(), part.bytes());
+                self.came(part.len(), part.bytes());
                 let delivered = self.desk.as_ref().is_some_and(|desk| desk.pass_on(&part));
                 if !delivered {
                     self.report(Report::Deliveries(part.handout()));

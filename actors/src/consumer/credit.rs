@@ -152,6 +152,14 @@ impl Credit {
         }
     }
 
+    /// How much the queue may still hand out.
+    pub fn granted(&self) -> Written {
+        Written {
+            messages: saturate(self.granted.messages),
+            bytes: self.granted.bytes.max(0) as u64,
+        }
+    }
+
     /// How many messages it could take at once, if its queue offered some. 0 while the socket is behind.
     pub fn room(&self) -> u32 {
         let messages = self.messages_allowed();

@@ -4,6 +4,7 @@
 //! itself. But what it told the channel goes first.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 
 use actix::prelude::*;
@@ -14,7 +15,7 @@ use super::actor::Consumer;
 use super::messages::Receipt;
 use super::unheard::Unheard;
 use crate::name::Name;
-use crate::publication::{Counted, Delivery, Handout, Part, Publication};
+use crate::publication::{Counted, Delivery, Handout, Part, Portion, Publication};
 use crate::writer::outbox::Outbox;
 
 /// Bytes of the frames of a delivery beyond its properties, its body and its names.
@@ -87,9 +88,31 @@ impl Desk {
             let load = Load {
                 messages: part.len() as usize,
                 bytes: part.bytes(),
-                counts: &[],
+                counted: Counted::new(&[]),
             };
-            self.put(consumer, &load, || part.deliveries(), |_, _| {});
+            self.put(consumer, load, || part.deliveries(), |_, _| {});
+        })
+    }
+
+    /// Delivers some messages of a tray, if that may be done past the channel.
+    pub(super) fn deliver_portion(
+        &self,
+        handout: &Handout,
+        portion: &Portion,
+        places: &Range<usize>,
+    ) -> bool {
+        self.past_the_channel(|consumer| {
+            let load = Load {
+                messages: places.len(),
+                bytes: portion.bytes,
+                counted: Counted::from(places.start, &handout.counts),
+            };
+            self.put(
+                consumer,
+                load,
+                || handout.deliveries_in(places.clone()),
+                |_, _| {},
+            );
         })
     }
 
@@ -109,20 +132,16 @@ impl Desk {
         let load = Load {
             messages: handout.len(),
             bytes: handout.bytes,
-            counts: &handout.counts,
+            counted: Counted::new(&handout.counts),
         };
-        let deliveries = || {
-            let publications = handout.publications();
-            publications.map(|(delivery, publication)| (*delivery, publication))
-        };
-        self.put(consumer, &load, deliveries, each);
+        self.put(consumer, load, || handout.deliveries_in(0..handout.len()), each);
     }
 
     #[inline]
     fn put<'p, D: Iterator<Item = (Delivery, Publication<'p>)>>(
         &self,
         consumer: &Rc<Addr<Consumer>>,
-        load: &Load<'_>,
+        mut load: Load<'_>,
         deliveries: impl Fn() -> D,
         mut each: impl FnMut(&Delivery, u64),
     ) {
@@ -132,7 +151,6 @@ impl Desk {
             messages: u32::try_from(load.messages).unwrap_or(u32::MAX),
             bytes: load.bytes,
         };
-        let mut counted = Counted::new(load.counts);
         self.output.deliver(receipt, |chunk| {
             let first = deliveries().next();
             chunk.reserve(load.room(first.map(|(_, publication)| publication), self.consumer_tag.len()));
@@ -145,7 +163,7 @@ impl Desk {
                     delivery.redelivered,
                     publication.exchange,
                     publication.routing_key,
-                    &counted.next(publication.shown_properties()),
+                    &load.counted.next(publication.shown_properties()),
                     BodyRef::from(&publication.body),
                     self.frame_max,
                 );
@@ -160,8 +178,8 @@ struct Load<'a> {
     messages: usize,
     /// What they cost together.
     bytes: u64,
-    /// How often some of them came back, see [`Handout::counts`].
-    counts: &'a [(u32, u32)],
+    /// How often some of them came back.
+    counted: Counted<'a>,
 }
 
 impl Load<'_> {

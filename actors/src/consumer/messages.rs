@@ -41,7 +41,7 @@ pub struct ChannelLimit {
 pub struct Cancel;
 
 /// That much of what the consumer delivered has been written to the socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Message)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct Written {
     /// Messages.

@@ -3,6 +3,7 @@
 pub mod actor;
 pub mod credit;
 pub(crate) mod desk;
+pub(crate) mod hall;
 pub mod messages;
 pub mod unheard;
 pub mod windows;

@@ -13,7 +13,17 @@ pub struct Unheard {
     messages: Cell<u32>,
     bytes: Cell<u64>,
     worth: Cell<Written>,
+    /// What was delivered past the consumer, which it has not heard of either.
+    delivered: Cell<Written>,
+    /// What its queue may still deliver, as far as it has heard.
+    granted: Cell<Written>,
 }
+
+/// Whatever is written is worth to be heard of.
+const EVERYTHING: Written = Written {
+    messages: 1,
+    bytes: 1,
+};
 
 impl Default for Unheard {
     /// Everything is worth to be heard until the consumer says otherwise.
@@ -21,10 +31,9 @@ impl Default for Unheard {
         Unheard {
             messages: Cell::default(),
             bytes: Cell::default(),
-            worth: Cell::new(Written {
-                messages: 1,
-                bytes: 1,
-            }),
+            worth: Cell::new(EVERYTHING),
+            delivered: Cell::default(),
+            granted: Cell::default(),
         }
     }
 }
@@ -33,6 +42,30 @@ impl Unheard {
     /// The consumer wants to hear of so many messages or so many bytes.
     pub(super) fn set_worth(&self, worth: Written) {
         self.worth.set(worth);
+    }
+
+    /// So much its queue may still deliver, all in all.
+    pub(super) fn set_granted(&self, granted: Written) {
+        self.granted.set(granted);
+    }
+
+    /// Adds what was delivered past the consumer; returns what was written if the consumer is to hear of it.
+    pub(super) fn delivered(&self, messages: u32, bytes: u64) -> Option<Written> {
+        let (before, granted) = (self.delivered.get(), self.granted.get());
+        let delivered = Written {
+            messages: before.messages.saturating_add(messages),
+            bytes: before.bytes.saturating_add(bytes),
+        };
+        self.delivered.set(delivered);
+        if delivered.messages >= granted.messages || delivered.bytes >= granted.bytes {
+            self.worth.set(EVERYTHING);
+        }
+        self.is_worth().then(|| self.take())
+    }
+
+    /// All that was delivered past the consumer; it counts as heard.
+    pub(super) fn take_delivered(&self) -> Written {
+        self.delivered.take()
     }
 
     /// Adds what was written; returns all of it if the consumer is to hear of it.
@@ -91,5 +124,23 @@ mod tests {
                 bytes: 0
             }
         );
+    }
+
+    #[test]
+    fn a_consumer_hears_of_what_was_written_once_all_that_it_granted_is_delivered_past_it() {
+        let unheard = Unheard::default();
+        let much = Written {
+            messages: 100,
+            bytes: 1_000,
+        };
+        unheard.set_worth(much);
+        unheard.set_granted(much);
+        assert_eq!(unheard.delivered(60, 60), None);
+        assert_eq!(unheard.add(60, 60), None);
+        let written = unheard.delivered(40, 40).map(|written| written.messages);
+        assert_eq!(written, Some(60));
+        assert_eq!(unheard.add(40, 40).map(|written| written.messages), Some(40));
+        assert_eq!(unheard.take_delivered().messages, 100);
+        assert_eq!(unheard.take_delivered(), Written::default());
     }
 }

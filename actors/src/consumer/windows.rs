@@ -17,6 +17,11 @@ const LEAST: usize = 4 * 1024;
 pub struct Windows(Arc<()>);
 
 impl Windows {
+    /// How many consumers there are.
+    pub fn consumers(&self) -> usize {
+        Arc::strong_count(&self.0) - 1
+    }
+
     /// How wide, in bytes, the window of one more consumer may become.
     pub fn widest(&self) -> u32 {
         let consumers = Arc::strong_count(&self.0);

@@ -16,9 +16,17 @@ pub(crate) struct Counted<'h> {
 }
 
 impl<'h> Counted<'h> {
-    /// Those of a handout, from its first delivery on, see [`Handout::counts`](super::Handout::counts).
+    /// Those of a handout, see [`Handout::counts`](super::Handout::counts).
     pub(crate) fn new(counts: &'h [(u32, u32)]) -> Self {
         Counted { counts, next: 0 }
+    }
+
+    /// The same from one of its deliveries on.
+    pub(crate) fn from(next: usize, counts: &'h [(u32, u32)]) -> Self {
+        let next = next as u32;
+        let before = counts.partition_point(|(at, _)| *at < next);
+        let counts = counts.get(before..).unwrap_or_default();
+        Counted { counts, next }
     }
 
     /// The properties of the next delivery.

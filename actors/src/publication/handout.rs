@@ -1,5 +1,6 @@
 //! What a queue hands to a consumer: places in shared pages, not the messages themselves.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Page, Publication};
@@ -50,6 +51,38 @@ impl Handout {
             let page = self.pages.get(delivery.page as usize)?;
             Some((delivery, page.get(delivery.offset)))
         })
+    }
+
+    /// Those at some places.
+    pub fn deliveries_in(&self, places: Range<usize>) -> impl Iterator<Item = (Delivery, Publication<'_>)> {
+        let deliveries = self.deliveries.get(places).unwrap_or_default();
+        deliveries.iter().filter_map(|delivery| {
+            let page = self.pages.get(delivery.page as usize)?;
+            Some((*delivery, page.get(delivery.offset)))
+        })
+    }
+
+    /// The deliveries at some places by themselves, which cost so much in bytes.
+    pub fn part(&self, places: Range<usize>, bytes: u64) -> Handout {
+        let (from, to) = (places.start as u32, places.end as u32);
+        let deliveries = self.deliveries.get(places).unwrap_or_default();
+        let first = deliveries.first().map_or(0, |first| first.page);
+        let behind = deliveries.last().map_or(0, |last| last.page + 1);
+        let pages = self
+            .pages
+            .get(first as usize..behind as usize)
+            .unwrap_or_default();
+        let moved = |delivery: &Delivery| Delivery {
+            page: delivery.page - first,
+            ..*delivery
+        };
+        let within = |(at, count): &(u32, u32)| (from..to).contains(at).then(|| (at - from, *count));
+        Handout {
+            pages: pages.to_vec(),
+            deliveries: deliveries.iter().map(moved).collect(),
+            counts: self.counts.iter().filter_map(within).collect(),
+            bytes,
+        }
     }
 }
 

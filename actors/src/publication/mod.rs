@@ -6,6 +6,7 @@ mod handout;
 mod memory;
 mod page;
 mod part;
+mod tray;
 
 pub use builder::PageBuilder;
 pub(crate) use delivery_count::Counted;
@@ -13,3 +14,4 @@ pub use handout::{Delivery, Handout, NO_KEY};
 pub use memory::{Room, others_exceed, pages_in_memory, room_taken};
 pub use page::{Page, Publication};
 pub use part::{Gathered, Part};
+pub use tray::{Portion, Seat, Tray};

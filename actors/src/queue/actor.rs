@@ -13,6 +13,7 @@ use super::gets::WaitingGet;
 use super::messages::*;
 use super::options::{QueueKind, QueueOptions};
 use super::priorities::Priorities;
+use super::roads::Road;
 use super::timing::Alarm;
 use super::unsynced::Unsynced;
 use super::{Departing, MemoryBudget, Pass, QueueSettings, QueueState};
@@ -98,7 +99,7 @@ pub struct Queue {
     pub(super) gets: VecDeque<WaitingGet>,
     pub(super) peers: FxHashMap<ChannelId, Peer>,
     /// The consumers.
-    pub(super) supplies: FxHashMap<ConsumerId, Recipient<Supply>>,
+    pub(super) supplies: FxHashMap<ConsumerId, Road>,
     /// Channels that are owed a `Stored` at the end of this turn.
     pub(super) owed: Vec<ChannelId>,
     /// Confirms that wait for the journal.
@@ -191,9 +192,12 @@ impl Queue {
     pub(super) fn act(&mut self, ctx: &mut Context<Self>) {
         self.turn.begin();
         let mut pass = self.pass();
-        let handed_out = !pass.handouts.is_empty();
+        let handed_out = !(pass.handouts.is_empty() && pass.trays.is_empty());
         for (consumer, handout) in pass.handouts {
             self.supply(consumer, Supply::Deliver(handout));
+        }
+        for tray in pass.trays {
+            self.serve(tray);
         }
         for (consumer, messages) in pass.unused {
             self.supply(consumer, Supply::Unused(messages));
@@ -248,12 +252,6 @@ impl Queue {
         self.call_in(&pass);
         pass
     }
-
-    pub(super) fn supply(&self, consumer: ConsumerId, mail: Supply) {
-        if let Some(supply) = self.supplies.get(&consumer) {
-            supply.do_send(mail);
-        }
-    }
 }
 
 impl Actor for Queue {
@@ -288,18 +286,26 @@ impl Handler<Subscribe> for Queue {
     type Result = ();
 
     fn handle(&mut self, mail: Subscribe, ctx: &mut Context<Self>) {
-        let supply = mail.supply.read();
+        let own = mail.supply.read();
+        let road = match mail.hall.zip(mail.subscription.seat) {
+            Some((hall, seat)) => Road::Hall {
+                hall,
+                seat: seat.number,
+                own,
+            },
+            None => Road::Own(own),
+        };
         if self.deleted {
-            supply.do_send(Supply::QueueGone { crashed: false });
+            road.bring(mail.consumer, Supply::QueueGone { crashed: false });
             return;
         }
         let subscribed = self
             .state
             .subscribe(mail.channel, mail.consumer, mail.subscription);
         let accepted = subscribed.is_ok();
-        supply.do_send(Supply::Subscribed(subscribed));
+        road.bring(mail.consumer, Supply::Subscribed(subscribed));
         if accepted {
-            self.supplies.insert(mail.consumer, supply);
+            self.supplies.insert(mail.consumer, road);
             self.absorbed(1, ctx);
         }
     }
@@ -310,10 +316,10 @@ impl Handler<Unsubscribe> for Queue {
 
     fn handle(&mut self, Unsubscribe { consumer }: Unsubscribe, ctx: &mut Context<Self>) {
         self.state.unsubscribe(consumer);
-        if let Some(supply) = self.supplies.remove(&consumer) {
+        if let Some(road) = self.supplies.remove(&consumer) {
             // The queue may be about to delete itself: the virtual host hears of that before the consumer hears of its end.
             self.check_abandoned(ctx);
-            supply.do_send(Supply::Unsubscribed);
+            road.bring(consumer, Supply::Unsubscribed);
         }
         self.absorbed(1, ctx);
     }

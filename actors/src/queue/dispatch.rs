@@ -7,6 +7,7 @@ use super::{
     holders::{Held, Holders},
     levels::Levels,
     pages::Pages,
+    plates::Plates,
     returning::Returning,
     settlements::Settlements,
     state::QueueState,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     id::ConsumerId,
-    publication::{Delivery, Handout, NO_KEY},
+    publication::{Delivery, Handout, NO_KEY, Portion, Tray},
 };
 
 /// From so many on, equals get the messages of several rounds at once. Fewer are served message by message, as clients expect it.
@@ -24,8 +25,10 @@ const MANY: usize = 64;
 /// the offer with what it then has room for.
 #[derive(Debug, Default)]
 pub struct Pass {
-    /// Messages for consumers; one handout for each that got any.
+    /// Messages for consumers; one handout for each that got any and sits nowhere.
     pub handouts: Vec<(ConsumerId, Handout)>,
+    /// Messages for those who sit in a hall; one tray for each hall.
+    pub trays: Vec<Tray>,
     /// Messages of credit taken back from consumers on offer, since there was nothing to use it for.
     pub unused: Vec<(ConsumerId, u32)>,
     /// Consumers on offer that messages wait for; each answers with credit, as soon as it has some.
@@ -43,8 +46,9 @@ impl QueueState {
         if self.ready.has_first() {
             self.subscribers.offer(&mut pass.offers);
         }
-        pass.more = self.serve_all(limit, &mut pass.handouts);
-        for (_, handout) in &pass.handouts {
+        pass.more = self.serve_all(limit, &mut pass);
+        let on_trays = pass.trays.iter().map(|tray| &tray.handout);
+        for handout in pass.handouts.iter().map(|(_, handout)| handout).chain(on_trays) {
             self.count_left(handout);
         }
         if !pass.more {
@@ -76,8 +80,9 @@ impl QueueState {
     }
 
     /// Whether there is more to serve when the limit is reached.
-    fn serve_all(&mut self, limit: usize, handouts: &mut Vec<(ConsumerId, Handout)>) -> bool {
+    fn serve_all(&mut self, limit: usize, pass: &mut Pass) -> bool {
         let mut left = limit;
+        let mut plates = Plates::of(pass);
         let mut round = Round::default();
         while self.ready.has_first() {
             let equals = self.subscribers.equals();
@@ -88,8 +93,8 @@ impl QueueState {
                 return true;
             }
             let turn = match equals {
-                1 => left,
-                2..MANY => 1,
+                1 if round.to_come == 0 => left,
+                2..MANY if round.to_come == 0 => 1,
                 _ => round.turn(equals, || left.min(self.ready.at_hand())),
             };
             let mut service = Service {
@@ -98,12 +103,15 @@ impl QueueState {
                 holders: &mut self.holders,
                 settlements: &mut self.settlements,
                 returning: &mut self.returning,
-                handouts,
+                plates: &mut plates,
                 pass: self.passes,
                 share: left / equals + 1,
             };
             left -= service.serve(subscriber, turn);
             self.subscribers.end_turn();
+            if let Some(ahead) = round.ends() {
+                self.subscribers.skip(ahead);
+            }
         }
         false
     }
@@ -116,6 +124,10 @@ struct Round {
     to_come: usize,
     /// How many messages each gets.
     turn: usize,
+    /// How many get one more: the first ones.
+    ahead: usize,
+    /// How many of these have not had their turn.
+    ahead_to_come: usize,
 }
 
 impl Round {
@@ -123,31 +135,51 @@ impl Round {
     #[inline]
     fn turn(&mut self, equals: usize, at_hand: impl FnOnce() -> usize) -> usize {
         if self.to_come == 0 {
-            (self.to_come, self.turn) = (equals, (at_hand() / equals).max(1));
+            let at_hand = at_hand();
+            self.to_come = equals;
+            (self.turn, self.ahead) = match at_hand / equals {
+                0 => (1, 0),
+                turn => (turn, at_hand % equals),
+            };
+            self.ahead_to_come = self.ahead;
         }
         self.to_come -= 1;
-        self.turn
+        match self.ahead_to_come.checked_sub(1) {
+            Some(fewer) => {
+                self.ahead_to_come = fewer;
+                self.turn + 1
+            }
+            None => self.turn,
+        }
+    }
+
+    /// Whether all have had their turn, with how many are ahead: the next is the first of the others.
+    #[inline]
+    fn ends(&mut self) -> Option<usize> {
+        let ends = self.to_come == 0 && self.ahead > 0;
+        ends.then(|| std::mem::take(&mut self.ahead))
     }
 }
 
 /// What serving a consumer works on.
-struct Service<'a> {
+struct Service<'a, 'p> {
     ready: &'a mut Levels,
     pages: &'a mut Pages,
     holders: &'a mut Holders,
     settlements: &'a mut Settlements,
     returning: &'a mut Returning,
-    handouts: &'a mut Vec<(ConsumerId, Handout)>,
+    plates: &'a mut Plates<'p>,
     pass: u64,
     /// How many messages the consumer may get in this pass, roughly.
     share: usize,
 }
 
-impl Service<'_> {
+impl Service<'_, '_> {
     /// Hands a consumer up to `turn` messages, as far as its credit goes, and returns how many.
     #[inline]
     fn serve(&mut self, subscriber: &mut Subscriber, turn: usize) -> usize {
         self.open(subscriber);
+        let bytes = subscriber.credit.bytes;
         let mut served = 0;
         while served < turn && subscriber.credit.covers() {
             let more = match self.serve_run(subscriber, turn - served) {
@@ -159,13 +191,29 @@ impl Service<'_> {
             }
             served += more;
         }
+        if let Some(seat) = subscriber.subscription.seat
+            && served > 0
+        {
+            self.plates.add_portion(
+                subscriber.open.handout,
+                Portion {
+                    consumer: subscriber.id,
+                    seat: seat.number,
+                    messages: served as u32,
+                    bytes: (bytes - subscriber.credit.bytes) as u64,
+                },
+            );
+        }
         served
     }
 
     /// Hands out messages of one page together. None of those that need a closer look.
     #[inline]
     fn serve_run(&mut self, subscriber: &mut Subscriber, most: usize) -> usize {
-        let Some((_, handout)) = self.handouts.get_mut(subscriber.open.handout as usize) else {
+        let Some((handout, last)) = self
+            .plates
+            .get(subscriber.subscription.seat, &mut subscriber.open)
+        else {
             return 0;
         };
         let Some((first, run)) = self.ready.run(most) else {
@@ -176,8 +224,8 @@ impl Service<'_> {
             return 0;
         };
         let slot = entry.page;
-        if handout.pages.is_empty() || subscriber.open.page != slot {
-            subscriber.open.page = slot;
+        if handout.pages.is_empty() || *last != slot {
+            *last = slot;
             handout.pages.extend(self.pages.get(entry).map(Arc::clone));
         }
         let page = handout.pages.len() as u32 - 1;
@@ -210,15 +258,18 @@ impl Service<'_> {
     /// Hands out one message, whatever it is.
     #[inline(never)]
     fn serve_one(&mut self, subscriber: &mut Subscriber) -> usize {
-        let Some((_, handout)) = self.handouts.get_mut(subscriber.open.handout as usize) else {
+        let Some((handout, last)) = self
+            .plates
+            .get(subscriber.subscription.seat, &mut subscriber.open)
+        else {
             return 0;
         };
         let Some((position, entry)) = self.ready.pop(self.settlements) else {
             return 0;
         };
         subscriber.credit.spend(entry.cost);
-        if handout.pages.is_empty() || subscriber.open.page != entry.page {
-            subscriber.open.page = entry.page;
+        if handout.pages.is_empty() || *last != entry.page {
+            *last = entry.page;
             handout.pages.extend(self.pages.get(&entry).map(Arc::clone));
         }
         if entry.redelivered
@@ -256,15 +307,8 @@ impl Service<'_> {
             return;
         }
         subscriber.open.pass = self.pass;
-        subscriber.open.handout = self.handouts.len() as u32;
-        let room = self
-            .share
-            .min(self.ready.len_at_least())
-            .min(subscriber.credit.messages as usize);
-        let handout = Handout {
-            deliveries: Vec::with_capacity(room),
-            ..Handout::default()
-        };
-        self.handouts.push((subscriber.id, handout));
+        let waiting = self.ready.len_at_least();
+        let room = self.share.min(waiting).min(subscriber.credit.messages as usize);
+        self.plates.open(subscriber, room, waiting);
     }
 }

@@ -98,8 +98,8 @@ impl Queue {
     }
 
     fn farewell(&mut self, crashed: bool) {
-        for supply in self.supplies.drain().map(|(_, supply)| supply) {
-            supply.do_send(Supply::QueueGone { crashed });
+        for (consumer, road) in self.supplies.drain() {
+            road.bring(consumer, Supply::QueueGone { crashed });
         }
         for peer in self.peers.drain().map(|(_, peer)| peer) {
             peer.notice.do_send(QueueNotice::Gone {

@@ -9,7 +9,7 @@ use actix::prelude::*;
 use smallvec::SmallVec;
 
 use crate::id::{ChannelId, ConsumerId, QueueId};
-use crate::publication::{Handout, Page, Part};
+use crate::publication::{Handout, Page, Part, Tray};
 use crate::queue::effective::Effective;
 pub use crate::queue::subscribers::InExclusiveUse;
 use crate::queue::{Browsed, Fate, Grant, Outcome, Subscription};
@@ -103,6 +103,8 @@ pub struct Subscribe {
     pub supply: ReturnAddress<Supply>,
     /// What it asked for.
     pub subscription: Subscription,
+    /// The hall that its [seat](Subscription::seat) is in: mail for it goes there.
+    pub hall: Option<Recipient<ToHall>>,
 }
 
 /// The end of a consumer. Answered with [`Supply::Unsubscribed`] after the last delivery.
@@ -296,6 +298,26 @@ pub enum Supply {
         /// It was not deleted, but crashed.
         crashed: bool,
     },
+}
+
+/// What a queue sends consumers that sit in a hall, all on one road.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub enum ToHall {
+    /// Messages for some of them.
+    Tray(Tray),
+    /// Messages that only passed the queue, for one of them. They need no settlement.
+    PassOn {
+        /// Which one.
+        consumer: ConsumerId,
+        /// Where it sits.
+        seat: u32,
+        /// The messages.
+        part: Part,
+    },
+    /// Anything else for one of them. It goes there from this address, which nobody reads, when it is its turn, or when the
+    /// connection has no hall any more.
+    For(ReturnAddress<Supply>),
 }
 
 /// A reply on its way to the channel that consumes `amq.rabbitmq.reply-to`.

@@ -309,6 +309,11 @@ impl Subscribers {
         }
     }
 
+    /// So many of the next equals do without a turn.
+    pub(super) fn skip(&mut self, turns: usize) {
+        self.turns.skip(turns);
+    }
+
     /// Offers messages to those on offer who have neither credit nor an unanswered offer.
     pub(super) fn offer(&mut self, offers: &mut Vec<ConsumerId>) {
         let served = self.active.filter(|_| !self.yielding);

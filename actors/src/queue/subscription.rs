@@ -5,6 +5,7 @@ use std::time::Duration;
 use leveret_protocol::{Exception, method::basic::Consume};
 
 use super::{arguments::Arguments, kind::QueueKind};
+use crate::publication::Seat;
 
 /// How a consumer wants to be served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Subscription {
     pub on_offer: bool,
     /// How long it may keep a message unsettled, whatever the queue says: zero for as long as it likes.
     pub timeout: Option<Duration>,
+    /// Where it sits, if it is served with others of its connection.
+    pub seat: Option<Seat>,
 }
 
 impl Subscription {
@@ -46,6 +49,7 @@ impl Subscription {
             priority: arguments.integer("x-priority")?.unwrap_or_default(),
             on_offer: false,
             timeout: arguments.time("x-consumer-timeout")?,
+            seat: None,
         })
     }
 }

@@ -35,6 +35,15 @@ impl Turns {
         }
     }
 
+    /// So many of the first go behind their equals.
+    pub(super) fn skip(&mut self, consumers: usize) {
+        if let Some((_, ring)) = self.rings.last_mut()
+            && !ring.is_empty()
+        {
+            ring.rotate_left(consumers % ring.len());
+        }
+    }
+
     /// The first leaves.
     #[inline]
     pub(super) fn leave(&mut self) {

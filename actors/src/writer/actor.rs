@@ -18,6 +18,7 @@ use super::outbox::{Batch, Outbox, Waiting};
 use crate::consumer::messages::Receipt;
 use crate::lease::Lease;
 use crate::node::moved;
+use crate::queue::messages::ToHall;
 use crate::traffic::Traffic;
 
 /// Slices of one vectored write; the kernel takes up to 1024.
@@ -178,6 +179,17 @@ impl Handler<Post> for Writer {
     fn handle(&mut self, _: Post, ctx: &mut Context<Self>) {
         self.collect();
         self.act(ctx);
+    }
+}
+
+impl Handler<ToHall> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, mail: ToHall, _: &mut Context<Self>) {
+        let hall = self.waiting.borrow().hall();
+        if let Some(hall) = hall {
+            hall.serve(mail);
+        }
     }
 }
 

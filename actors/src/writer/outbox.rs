@@ -14,8 +14,13 @@ use leveret_protocol::{Chunk, EncodeMethod};
 use super::actor::Writer;
 use super::backlog::Backlog;
 use super::messages::Post;
+use crate::consumer::actor::Consumer;
+use crate::consumer::desk::Desk;
+use crate::consumer::hall::{Hall, Taken};
 use crate::consumer::messages::Receipt;
+use crate::id::ConsumerId;
 use crate::node::expect_more;
+use crate::queue::messages::ToHall;
 
 /// Bytes from which on a new batch is begun: one does not grow without bound, nor wait for all of a long one to be written.
 const FULL: usize = 256 * 1024;
@@ -43,6 +48,8 @@ pub(super) struct Waiting {
     batches: Vec<Batch>,
     /// Room that the next one is begun with.
     expected: u32,
+    /// Where consumers of the connection are served together, once there are many.
+    hall: Option<Rc<Hall>>,
     /// connection.close was sent: channels have nothing to say any more.
     silenced: bool,
     /// Nobody will write any more.
@@ -54,6 +61,11 @@ impl Waiting {
         let first = self.batches.first().map_or(0, |first| first.chunk.copied());
         self.expected = first.min(FIRST.max(2 * self.expected as usize)) as u32;
         std::mem::take(&mut self.batches)
+    }
+
+    /// The hall, if there is one.
+    pub(super) fn hall(&self) -> Option<Rc<Hall>> {
+        self.hall.clone()
     }
 
     pub(super) fn close(&mut self) {
@@ -121,6 +133,21 @@ impl Outbox {
         if !waiting.silenced {
             self.put(&mut waiting, Some(receipt), encode);
         }
+    }
+
+    /// Seats a consumer with others of the connection, to be served together, and gives the way there.
+    pub(crate) fn seat(
+        &self,
+        id: ConsumerId,
+        consumer: &Rc<Addr<Consumer>>,
+        desk: &Rc<Desk>,
+    ) -> (Taken, Recipient<ToHall>) {
+        let mut waiting = self.waiting.borrow_mut();
+        let hall = waiting.hall.get_or_insert_default();
+        (
+            hall.take_seat(id, consumer, desk),
+            self.writer.clone().recipient(),
+        )
     }
 
     /// Lets nothing of the channels follow what the connection sends from here on.

@@ -59,6 +59,7 @@ fn subscribe(queue: &Subject, channel: &Peer, stage: &Stage, messages: u32) -> P
         channel: channel.id,
         consumer,
         supply: ReturnAddress::new(supply.recipient(), Supply::QueueGone { crashed: true }),
+        hall: None,
         subscription: Subscription {
             no_ack: true,
             ..Subscription::default()

@@ -26,6 +26,7 @@ fn subscribe(queue: &Subject, channel: &Peer, consumer: ConsumerId, supply: Reci
         channel: channel.id,
         consumer,
         supply: ReturnAddress::new(supply, Supply::QueueGone { crashed: true }),
+        hall: None,
         subscription: Subscription {
             no_ack,
             ..Subscription::default()

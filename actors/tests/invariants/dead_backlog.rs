@@ -71,6 +71,7 @@ impl Backlog {
             channel: self.channel.id,
             consumer,
             supply: ReturnAddress::new(supply.recipient(), Supply::QueueGone { crashed: true }),
+            hall: None,
             subscription: Subscription::default(),
         });
         let (messages, bytes) = (1_000, 1_000_000);

@@ -536,6 +536,14 @@ impl Model {
                 "one handout for a consumer"
             );
         }
+        for tray in &pass.trays {
+            for (portion, places) in tray.portions() {
+                let part = tray.handout.part(places, portion.bytes);
+                let (at, count) = self.check_handout(portion.consumer, &part);
+                all.extend(count.iter().map(|&number| self.place(number)));
+                *got.entry(at).or_default() += count.len();
+            }
+        }
         all.sort_unstable();
         assert!(all.len() <= limit);
         assert_eq!(all, waiting[..all.len()], "the first that waited");

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use leveret_actors::id::HallId;
+use leveret_actors::publication::Seat;
 use leveret_actors::queue::effective::{Effective, Retry};
 use leveret_actors::queue::terms::{Overflow, RetryKind};
 use leveret_actors::queue::{Fate, Grant, Outcome, Priorities, Subscription};
@@ -165,6 +167,10 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             priority,
             on_offer,
             timeout: None,
+            seat: no_ack.then_some(Seat {
+                hall: HallId(1),
+                number: 7,
+            }),
         });
     let grant = (0..12_u32, prop_oneof![0..100_u32, 0..100_000_u32])
         .prop_map(|(messages, bytes)| Grant { messages, bytes });

@@ -13,6 +13,7 @@ use super::super::subscriptions::Subscriber;
 use super::super::unacked::NO_CONSUMER;
 use crate::consumer::actor::{Consumer, ConsumerSeed};
 use crate::consumer::desk::Desk;
+use crate::consumer::hall::Taken;
 use crate::consumer::messages::{Cancel, ChannelLimit};
 use crate::id::ConsumerId;
 use crate::lease::Lease;
@@ -23,6 +24,9 @@ use crate::queue::messages::{Subscribe, Supply};
 use crate::queue::options::QueueKind;
 use crate::return_address::ReturnAddress;
 use crate::vhost::names;
+
+/// With so many consumers of its connection, one that needs no acks is served together with them.
+const MANY: usize = 16;
 
 impl Channel {
     pub(super) fn consume(
@@ -76,25 +80,26 @@ impl Channel {
             consumer: RefCell::default(),
             unread: Cell::default(),
         });
-        let addr = node::start(consumer.at(Rc::clone(&desk)));
-        let supply = ReturnAddress::new(addr.clone().recipient(), Supply::QueueGone { crashed: true });
+        let sits = consume.no_ack && self.session.windows.consumers() > MANY;
+        let addr = Rc::new(node::start(consumer.at(Rc::clone(&desk), sits)));
+        let (taken, hall) = sits.then(|| self.output.seat(id, &addr, &desk)).unzip();
+        let seat = taken.as_ref().map(Taken::seat);
+        let supply = ReturnAddress::new((*addr).clone().recipient(), Supply::QueueGone { crashed: true });
         self.attachments.hold(queue);
-        self.subscriptions.insert(Subscriber::new(
-            id,
-            tag,
-            addr,
-            desk,
-            queue,
-            consume.no_ack,
-            consume.nowait,
-        ));
+        let subscriber = Subscriber::new(id, tag, addr, desk, queue, consume.no_ack, consume.nowait);
+        self.subscriptions.insert(subscriber.sitting(taken));
         self.pause();
         self.pending = Some(Pending::Subscription(number));
         handle.addr.do_send(Subscribe {
             channel: self.id,
             consumer: id,
             supply,
-            subscription: Subscription { on_offer, ..asked },
+            subscription: Subscription {
+                on_offer,
+                seat,
+                ..asked
+            },
+            hall,
         });
         Ok(())
     }

@@ -1,0 +1,134 @@
+//! Consumers of one connection that are served together.
+//!
+//! Of what a queue gives a thousand consumers that need no acks, each gets a few messages: to wake each of them would cost more
+//! than the messages do. So those of a connection with many sit in its hall. A queue sends them one tray, and their deliveries
+//! are written from it, past the consumers. They hear of it when they can grant their queues more, or when something has to
+//! go before.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::rc::Rc;
+
+use actix::prelude::*;
+use slab::Slab;
+
+use super::actor::Consumer;
+use super::desk::Desk;
+use crate::id::{ConsumerId, HallId};
+use crate::publication::{Part, Portion, Seat, Tray};
+use crate::queue::messages::{Supply, ToHall};
+
+/// The hall of a connection.
+pub(crate) struct Hall {
+    id: HallId,
+    seats: RefCell<Slab<Seated>>,
+}
+
+/// A consumer in its seat.
+struct Seated {
+    id: ConsumerId,
+    addr: Rc<Addr<Consumer>>,
+    desk: Rc<Desk>,
+}
+
+/// A seat that is taken until this is dropped.
+pub(crate) struct Taken {
+    hall: Rc<Hall>,
+    number: u32,
+}
+
+impl Taken {
+    /// Where it is.
+    pub(crate) fn seat(&self) -> Seat {
+        Seat {
+            hall: self.hall.id,
+            number: self.number,
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let _vacated = self.hall.seats.borrow_mut().try_remove(self.number as usize);
+    }
+}
+
+impl Default for Hall {
+    fn default() -> Self {
+        Hall {
+            id: HallId::next(),
+            seats: RefCell::default(),
+        }
+    }
+}
+
+impl Hall {
+    /// Seats a consumer that delivers at this desk.
+    pub(crate) fn take_seat(
+        self: &Rc<Self>,
+        id: ConsumerId,
+        addr: &Rc<Addr<Consumer>>,
+        desk: &Rc<Desk>,
+    ) -> Taken {
+        let (addr, desk) = (Rc::clone(addr), Rc::clone(desk));
+        let number = self.seats.borrow_mut().insert(Seated { id, addr, desk });
+        Taken {
+            hall: Rc::clone(self),
+            number: number as u32,
+        }
+    }
+
+    /// Serves those who sit here. Who has left gets nothing.
+    pub(crate) fn serve(&self, mail: ToHall) {
+        match mail {
+            ToHall::Tray(tray) => self.serve_portions(&tray),
+            ToHall::PassOn { consumer, seat, part } => {
+                if let Some(seated) = self.seats.borrow().get(seat as usize)
+                    && seated.id == consumer
+                {
+                    seated.pass_on(part);
+                }
+            }
+            ToHall::For(unread) => drop(unread),
+        }
+    }
+
+    fn serve_portions(&self, tray: &Tray) {
+        let seats = self.seats.borrow();
+        for (portion, places) in tray.portions() {
+            if let Some(seated) = seats.get(portion.seat as usize)
+                && seated.id == portion.consumer
+            {
+                seated.serve(tray, portion, places);
+            }
+        }
+    }
+}
+
+impl Seated {
+    fn serve(&self, tray: &Tray, portion: &Portion, places: Range<usize>) {
+        if self.desk.deliver_portion(&tray.handout, portion, &places) {
+            self.delivered(portion.messages, portion.bytes);
+        } else {
+            self.desk.told();
+            let part = tray.handout.part(places, portion.bytes);
+            self.addr.do_send(Supply::Deliver(part));
+        }
+    }
+
+    fn pass_on(&self, part: Part) {
+        if self.desk.pass_on(&part) {
+            self.delivered(part.len(), part.bytes());
+        } else {
+            self.desk.told();
+            self.addr.do_send(Supply::PassOn(part));
+        }
+    }
+
+    /// So much was delivered past the consumer.
+    fn delivered(&self, messages: u32, bytes: u64) {
+        if let Some(written) = self.desk.unheard.delivered(messages, bytes) {
+            self.addr.do_send(written);
+        }
+    }
+}
