@@ -592,6 +592,28 @@ fn the_dead_leave_memory_beyond_what_the_forwarder_can_have_soon() {
 }
 
 #[test]
+fn what_is_to_be_written_is_found_though_others_of_its_page_leave_at_once() {
+    let mut fixture = Fixture::with(QueueSettings {
+        journaled: true,
+        ..QueueSettings::default()
+    });
+    let mut page = PageBuilder::new();
+    let push = |persistent| page.push("", "q", &[0, 0], persistent, Body::Slice(&[0; 1_000]));
+    let offsets: Vec<u32> = (0..1_000).map(|number| number < 900).map(push).collect();
+    fixture.queue.enqueue(page.finish(), &offsets);
+    fixture.queue.synced_below(1_000);
+    let spills = fixture.queue.evict(0, true);
+    let written: Vec<u64> = spills
+        .iter()
+        .flat_map(|spill| &spill.messages)
+        .map(|&(position, _)| position)
+        .collect();
+    // They leave by groups, of which that with the first transient one is written whole.
+    assert!(written.first().is_some_and(|&first| first <= 900));
+    assert!(written.iter().copied().eq(written[0]..1_000), "{written:?}");
+}
+
+#[test]
 fn what_a_full_queue_refuses_is_dropped_when_its_dead_letters_go_nowhere() {
     let mut fixture = dead_in_a_journal();
     let mut page = PageBuilder::new();

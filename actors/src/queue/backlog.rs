@@ -64,8 +64,10 @@ impl QueueState {
     /// the others are returned, to be put on the scratch log, and go when that has them.
     pub fn evict(&mut self, keep: u64, scratch: bool) -> Vec<Spill> {
         let to_write = self.ready.set_aside(keep, self.backlog.synced_below, scratch);
+        // What leaves at once may let pages be moved together: those to be written are looked up before.
+        let spills = self.spills(to_write);
         self.let_go();
-        self.spills(to_write)
+        spills
     }
 
     /// Lets unsettled, returned and dead messages leave memory, like [`evict`](Self::evict). Takes time in proportion to their number.

@@ -16,8 +16,7 @@ impl Model {
         read: usize,
         between: bool,
     ) {
-        // What is not in memory of queues with levels is looked at on the wire.
-        if self.queue.in_review() || !self.settings.priorities.are_equal() {
+        if self.queue.in_review() {
             return;
         }
         let mut next = Some(from.index(self.published as usize + 1) as u64);
