@@ -266,11 +266,8 @@ impl Handler<QueueNotice> for Channel {
 
     fn handle(&mut self, notice: QueueNotice, ctx: &mut Context<Self>) {
         match notice {
-            QueueNotice::Stored { queue, upto } => {
-                if let Some(key) = self.attachments.key_of(queue) {
-                    self.stored(key, upto, ctx);
-                }
-            }
+            QueueNotice::Stored { queue, upto } => self.stored(&[(queue, upto)], ctx),
+            QueueNotice::StoredBy(stored) => self.stored(&stored, ctx),
             QueueNotice::Refused {
                 queue,
                 upto,

@@ -7,6 +7,7 @@ use leveret_protocol::{Exception, ReplyCode};
 use super::actor::Channel;
 use super::confirms::{Answer, Verdict};
 use super::unacked::{NO_CONSUMER, Outstanding};
+use crate::id::QueueId;
 use crate::queue::Outcome;
 
 /// Room for so many settlements is kept for the next.
@@ -68,10 +69,14 @@ impl Channel {
         }
     }
 
-    /// A queue has stored publications up to a number.
-    pub(super) fn stored(&mut self, queue: u32, upto: u64, ctx: &mut Context<Self>) {
+    /// Queues have stored publications, each up to a number.
+    pub(super) fn stored(&mut self, stored: &[(QueueId, u64)], ctx: &mut Context<Self>) {
         if let Some(confirms) = &mut self.confirms {
-            confirms.stored(queue, upto);
+            for &(queue, upto) in stored {
+                if let Some(key) = self.attachments.key_of(queue) {
+                    confirms.stored(key, upto);
+                }
+            }
         }
         self.check_commit(ctx);
     }

@@ -254,6 +254,13 @@ impl Handler<QueueNotice> for Forwarder {
                     self.ledger.stored(key, upto);
                 }
             }
+            QueueNotice::StoredBy(stored) => {
+                for (queue, upto) in stored {
+                    if let Some(key) = self.attachments.key_of(queue) {
+                        self.ledger.stored(key, upto);
+                    }
+                }
+            }
             QueueNotice::Refused {
                 queue, upto, refused, ..
             } => {

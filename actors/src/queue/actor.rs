@@ -11,6 +11,7 @@ use super::effective::Effective;
 use super::forwarding::{Forward, Pause, StartForwarder};
 use super::gets::WaitingGet;
 use super::messages::*;
+use super::notices::tell_stored;
 use super::options::{QueueKind, QueueOptions};
 use super::priorities::Priorities;
 use super::roads::Road;
@@ -210,10 +211,7 @@ impl Queue {
                 && peer.stored > peer.told
             {
                 peer.told = peer.stored;
-                peer.notice.do_send(QueueNotice::Stored {
-                    queue: self.id,
-                    upto: peer.stored,
-                });
+                tell_stored(channel, &peer.notice, self.id, peer.stored);
             }
         }
         if !pass.more {

@@ -248,6 +248,8 @@ pub enum QueueNotice {
         /// The highest number that is covered.
         upto: u64,
     },
+    /// The same of several queues, each with its number.
+    StoredBy(Vec<(QueueId, u64)>),
     /// Some of a batch that this channel sent are refused, since the queue is full. Comes before what covers the others.
     Refused {
         /// The queue.

@@ -46,6 +46,7 @@ mod levels;
 mod limits;
 mod memory;
 pub mod messages;
+mod notices;
 pub mod options;
 mod overtime;
 mod pages;

@@ -25,6 +25,7 @@ const PURE_BUT: [(&str, &[&str]); 5] = [
             "gets.rs",
             "keeping.rs",
             "messages.rs",
+            "notices.rs",
             "roads.rs",
             "spilling.rs",
             "timing.rs",
