@@ -53,45 +53,48 @@ pub(super) enum Pending {
 }
 
 /// One channel of one connection.
+///
+/// A connection may have thousands, each of which gets a little of a read: what a turn touches of one is together in memory.
+#[repr(C)]
 pub(crate) struct Channel {
-    pub(super) id: ChannelId,
-    pub(super) number: u16,
-    pub(super) session: Rc<Session>,
     pub(super) phase: Phase,
     /// The connection ends: stop when the inbox is empty.
     pub(super) leaving: bool,
     pub(super) opened: bool,
-    pub(super) inbox: Inbox,
-    pub(super) assembler: Assembler,
-    pub(super) unfinished: Share,
-    pub(super) labour: Labour,
-    pub(super) attachments: Attachments,
-    pub(super) routes: RouteMemo,
-    // What most channels do without is outside: ten thousand channels are to fit in little memory.
-    pub(super) confirms: Option<Box<Confirms>>,
     /// For how many acts confirms have waited to be answered together with those before them.
     pub(super) waited: u8,
-    pub(super) transaction: Option<Box<Transaction>>,
-    pub(super) unacked: Unacked,
-    /// Empty room for what is taken off that ledger.
-    pub(super) taken: Vec<Outstanding>,
-    pub(super) tags: Tags,
-    /// Deliveries to consumers that were settled since the budget was told.
-    pub(super) settled_deliveries: u32,
+    pub(super) number: u16,
     /// tx.commit waits for the queues.
     pub(super) committing: bool,
     /// A queue refused part of it.
     pub(super) commit_refused: bool,
-    pub(crate) subscriptions: Subscriptions,
-    pub(super) pending: Option<Pending>,
+    /// Deliveries to consumers that were settled since the budget was told.
+    pub(super) settled_deliveries: u32,
     /// For the consumers to come.
     pub(super) prefetch: u16,
+    pub(super) session: Rc<Session>,
+    turn: Turn,
+    pub(super) inbox: Inbox,
+    pub(super) assembler: Assembler,
+    pub(super) unfinished: Share,
+    pub(super) labour: Labour,
+    // What most channels do without is outside: ten thousand channels are to fit in little memory.
+    pub(super) confirms: Option<Box<Confirms>>,
+    pub(super) transaction: Option<Box<Transaction>>,
+    pub(super) routes: RouteMemo,
+    pub(super) attachments: Attachments,
+    pub(crate) subscriptions: Subscriptions,
+    pub(super) id: ChannelId,
+    pub(super) unacked: Unacked,
+    /// Empty room for what is taken off that ledger.
+    pub(super) taken: Vec<Outstanding>,
+    pub(super) tags: Tags,
+    pub(super) pending: Option<Pending>,
     pub(super) budget: Option<Box<Budget>>,
     pub(super) reply_to: Option<ReplyTo>,
     /// What an empty queue name means.
     pub(super) last_queue: Name,
     pub(super) output: Outbox,
-    turn: Turn,
     connection: Recipient<ChannelEnded>,
     _lease: Lease<ChannelId>,
 }
@@ -246,8 +249,7 @@ impl Handler<Commands> for Channel {
 
     fn handle(&mut self, commands: Commands, ctx: &mut Context<Self>) {
         let weight = commands.batch.frames.len();
-        self.inbox.push(commands);
-        self.run(ctx);
+        self.receive(commands, ctx);
         self.absorbed(weight, ctx);
     }
 }

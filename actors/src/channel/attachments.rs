@@ -73,15 +73,16 @@ impl Drop for Attachment {
 }
 
 /// All queues a channel deals with.
+#[repr(C)]
 pub(crate) struct Attachments {
-    channel: ChannelId,
-    attached: Slab<Attachment>,
-    by_queue: FxHashMap<QueueId, u32>,
-    mailbag: Mailbag,
     /// How often the mailbag was posted when something was added to it last.
     added: Option<u64>,
     /// Attachments with settlements to post.
     settled: Vec<u32>,
+    mailbag: Mailbag,
+    channel: ChannelId,
+    attached: Slab<Attachment>,
+    by_queue: FxHashMap<QueueId, u32>,
 }
 
 impl Attachments {

@@ -30,17 +30,18 @@ struct Work {
     alone: bool,
 }
 
-impl Inbox {
-    pub(super) fn push(&mut self, commands: Commands) {
-        let Commands { batch, permit, alone } = commands;
-        self.waiting.push_back(Work {
+impl Work {
+    fn new(Commands { batch, permit, alone }: Commands) -> Self {
+        Work {
             batch,
             at: 0,
             permit: Some(permit),
             alone,
-        });
+        }
     }
+}
 
+impl Inbox {
     /// The permit of the commands being executed: what is made of them shares it.
     pub(super) fn permit(&self) -> Option<&Permit> {
         self.permit.as_ref()
@@ -48,25 +49,41 @@ impl Inbox {
 }
 
 impl Channel {
+    /// Takes commands, which are executed at once if none waits.
+    pub(super) fn receive(&mut self, commands: Commands, ctx: &mut Context<Self>) {
+        let work = Work::new(commands);
+        if self.phase == Phase::Waiting || !self.inbox.waiting.is_empty() {
+            self.inbox.waiting.push_back(work);
+        } else {
+            self.work_off(work, ctx);
+        }
+        self.run(ctx);
+    }
+
     /// Executes commands until none is left or one has to wait for an answer.
     pub(super) fn run(&mut self, ctx: &mut Context<Self>) {
         while self.phase != Phase::Waiting
-            && let Some(mut work) = self.inbox.waiting.pop_front()
+            && let Some(work) = self.inbox.waiting.pop_front()
         {
-            self.inbox.permit = work.permit.take();
-            match self.phase {
-                Phase::Open => self.execute_batch(&mut work, ctx),
-                Phase::Waiting | Phase::Closed => self.skip(&mut work),
-            }
-            self.call_or_post(work.alone);
-            self.post_settlements();
-            work.permit = self.inbox.permit.take();
-            if work.at < work.batch.frames.len() {
-                self.inbox.waiting.push_front(work);
-            }
+            self.work_off(work, ctx);
         }
         if self.leaving && self.phase == Phase::Open {
             self.leave(false, ctx);
+        }
+    }
+
+    /// Executes a batch, or its rest, as far as that can be done now. What is left is the next to be executed.
+    fn work_off(&mut self, mut work: Work, ctx: &mut Context<Self>) {
+        self.inbox.permit = work.permit.take();
+        match self.phase {
+            Phase::Open => self.execute_batch(&mut work, ctx),
+            Phase::Waiting | Phase::Closed => self.skip(&mut work),
+        }
+        self.call_or_post(work.alone);
+        self.post_settlements();
+        work.permit = self.inbox.permit.take();
+        if work.at < work.batch.frames.len() {
+            self.inbox.waiting.push_front(work);
         }
     }
 

@@ -20,6 +20,7 @@ use slab::Slab;
 use super::messages::Collect;
 use crate::id::{ChannelId, QueueId};
 use crate::publication::{Gathered, Page, PageBuilder};
+use crate::queue::actor::Queue;
 use crate::queue::messages::{Enqueue, Run, Runs};
 use crate::vhost::directory::QueueHandle;
 use crate::window::Permit;
@@ -34,7 +35,8 @@ pub(super) type Written = (u32, u32);
 
 /// What is gathered for one queue.
 struct Parcel {
-    queue: Arc<QueueHandle>,
+    queue: QueueId,
+    addr: Addr<Queue>,
     /// Attachments that add to it.
     users: u32,
     /// Its publications, as offsets into the page under construction.
@@ -112,7 +114,8 @@ impl Mailbag {
         let contents = &mut *self.0.borrow_mut();
         let key = *contents.by_queue.entry(queue.id).or_insert_with(|| {
             let parcel = Parcel {
-                queue: Arc::clone(queue),
+                queue: queue.id,
+                addr: queue.addr.clone(),
                 users: 0,
                 offsets: Vec::new(),
                 bytes: 0,
@@ -237,7 +240,7 @@ impl Contents {
         for &key in &filled {
             if let Some(parcel) = self.parcels.get_mut(key as usize) {
                 let (range, bytes) = (parcel.range.clone(), std::mem::take(&mut parcel.bytes));
-                parcel.queue.addr.do_send(Enqueue {
+                parcel.addr.do_send(Enqueue {
                     part: gathered.part(range, bytes),
                     runs: std::mem::take(&mut parcel.runs),
                 });
@@ -278,7 +281,7 @@ impl Contents {
         let parcel = self.parcels.get(key as usize);
         if parcel.is_some_and(|parcel| parcel.users == 0 && parcel.offsets.is_empty()) {
             let parcel = self.parcels.remove(key as usize);
-            self.by_queue.remove(&parcel.queue.id);
+            self.by_queue.remove(&parcel.queue);
         }
     }
 }

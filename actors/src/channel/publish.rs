@@ -70,7 +70,7 @@ impl Channel {
         }
         let route = self.route(publish.exchange, publish.routing_key, ctx)?;
         let is_plain = flags(content.properties) & !PLAIN == 0 && self.transaction.is_none();
-        if let Route::Queues(queues) = &route
+        if let Some(queues) = route.queues()
             && is_plain
             && !queues.is_empty()
         {
@@ -107,13 +107,14 @@ impl Channel {
         body: Body<'_>,
         ctx: &mut Context<Self>,
     ) -> Result<(), Exception> {
-        let queues = match route {
-            Route::DirectReply => {
-                self.reply(checked, body);
-                return Ok(());
-            }
-            Route::Queues(queues) if checked.further_keys.is_empty() => queues,
-            Route::Queues(_) | Route::ByContent => {
+        if matches!(route, Route::DirectReply) {
+            self.reply(checked, body);
+            return Ok(());
+        }
+        let found;
+        let queues = match route.queues().filter(|_| checked.further_keys.is_empty()) {
+            Some(queues) => queues,
+            None => {
                 let (queues, walked) = self.route_by_content(checked, ctx)?;
                 walked
                     .histories
@@ -123,14 +124,15 @@ impl Channel {
                     self.confirm_at_once();
                     return Ok(());
                 }
-                queues
+                found = queues;
+                &found
             }
         };
         if queues.is_empty() {
             self.unroutable(checked, &body);
             return Ok(());
         }
-        self.gather(checked.publication(body), &queues);
+        self.gather(checked.publication(body), queues);
         Ok(())
     }
 
@@ -269,7 +271,7 @@ impl Channel {
         if walk(&**directory, &found.routing.load(), asked, &mut queues).by_content {
             return Ok(Route::ByContent);
         }
-        Ok(Route::Queues(self.attach_all(&queues, ctx)))
+        Ok(Route::to(self.attach_all(&queues, ctx)))
     }
 
     fn attach_all(&mut self, queues: &[Name], ctx: &mut Context<Self>) -> Rc<[u32]> {

@@ -5,6 +5,7 @@
 //! route of the publication before, or follows on it as it did the last time, is recognised by comparing short strings.
 
 use std::rc::Rc;
+use std::slice;
 
 use rustc_hash::FxHashMap;
 
@@ -14,12 +15,34 @@ const MOST_REMEMBERED: usize = 1024;
 /// Where a publication with a certain exchange and key goes.
 #[derive(Clone)]
 pub(super) enum Route {
-    /// To these queues, as the channel's attachments number them.
+    /// To this queue, as the channel's attachments number them.
+    Queue(u32),
+    /// To none of them, or several.
     Queues(Rc<[u32]>),
     /// That depends on what else it is.
     ByContent,
     /// To the channel that waits for replies under this key.
     DirectReply,
+}
+
+impl Route {
+    /// To these queues.
+    pub(super) fn to(queues: Rc<[u32]>) -> Self {
+        match *queues {
+            [queue] => Route::Queue(queue),
+            _ => Route::Queues(queues),
+        }
+    }
+
+    /// The queues, if the route alone says which.
+    #[inline]
+    pub(super) fn queues(&self) -> Option<&[u32]> {
+        match self {
+            Route::Queue(queue) => Some(slice::from_ref(queue)),
+            Route::Queues(queues) => Some(queues),
+            Route::ByContent | Route::DirectReply => None,
+        }
+    }
 }
 
 /// One remembered route.
@@ -48,14 +71,15 @@ struct Equal {
 
 /// The routes a channel remembers.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct RouteMemo {
     generation: u64,
-    equal: Option<Equal>,
-    routes: Vec<Remembered>,
-    /// The place of each, by exchange and key.
-    places: FxHashMap<Box<str>, FxHashMap<Box<str>, usize>>,
     /// The place of the one that was used last.
     last: usize,
+    routes: Vec<Remembered>,
+    equal: Option<Box<Equal>>,
+    /// The place of each, by exchange and key.
+    places: FxHashMap<Box<str>, FxHashMap<Box<str>, usize>>,
 }
 
 impl RouteMemo {
@@ -108,12 +132,12 @@ impl RouteMemo {
 
     /// Remembers where publications go that have these properties.
     pub(super) fn put_by_content(&mut self, exchange: &str, key: &str, properties: &[u8], queues: Rc<[u32]>) {
-        self.equal = Some(Equal {
+        self.equal = Some(Box::new(Equal {
             exchange: exchange.into(),
             key: key.into(),
             properties: properties.into(),
             queues,
-        });
+        }));
     }
 
     /// Forgets everything.
@@ -150,18 +174,15 @@ mod tests {
     use super::*;
 
     fn queues(route: Option<Route>) -> Option<Vec<u32>> {
-        match route? {
-            Route::Queues(queues) => Some(queues.to_vec()),
-            Route::ByContent | Route::DirectReply => None,
-        }
+        Some(route?.queues()?.to_vec())
     }
 
     #[test]
     fn a_route_is_remembered_until_the_generation_changes() {
         let mut memo = RouteMemo::default();
         assert!(memo.get("logs", "a", 1).is_none());
-        memo.put("logs", "a", Route::Queues([1, 2].into()));
-        memo.put("logs", "b", Route::Queues([3].into()));
+        memo.put("logs", "a", Route::to([1, 2].into()));
+        memo.put("logs", "b", Route::to([3].into()));
         assert_eq!(queues(memo.get("logs", "a", 1)), Some(vec![1, 2]));
         assert_eq!(queues(memo.get("logs", "b", 1)), Some(vec![3]));
         assert!(memo.get("other", "b", 1).is_none());
@@ -190,7 +211,7 @@ mod tests {
         let mut memo = RouteMemo::default();
         memo.get("", "", 1);
         for key in 0..10 {
-            memo.put("logs", &key.to_string(), Route::Queues([key].into()));
+            memo.put("logs", &key.to_string(), Route::to([key].into()));
         }
         for key in (0..10).chain(0..10).chain([3, 3, 1, 4, 1, 5, 9, 2, 6]) {
             let found = memo.get("logs", &key.to_string(), 1);
@@ -203,7 +224,7 @@ mod tests {
         let mut memo = RouteMemo::default();
         memo.get("logs", "", 1);
         for key in 0..10 * MOST_REMEMBERED {
-            memo.put("logs", &key.to_string(), Route::Queues([].into()));
+            memo.put("logs", &key.to_string(), Route::to([].into()));
             assert!(memo.routes.len() <= MOST_REMEMBERED);
         }
     }

@@ -68,14 +68,15 @@ impl Drop for Subscriber {
 /// The consumers of one channel. Numbers are never used twice, so that an old delivery can't be
 /// counted for a new consumer.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Subscriptions {
+    /// The consumer whose delivery was settled last, and how many of it in a row that were not added to its others.
+    row: (u32, u32),
+    /// Consumers with settlements to be told.
+    settled: Vec<u32>,
     by_number: FxHashMap<u32, Subscriber>,
     by_tag: FxHashMap<Name, u32>,
     next: u32,
-    /// Consumers with settlements to be told.
-    settled: Vec<u32>,
-    /// The consumer whose delivery was settled last, and how many of it in a row that were not added to its others.
-    row: (u32, u32),
 }
 
 impl Subscriptions {

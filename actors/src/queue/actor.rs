@@ -83,46 +83,49 @@ pub struct QueueSeed {
 }
 
 /// The owner of a queue's messages.
+///
+/// There may be thousands, each of which gets a little now and then: what a turn touches of most is together in memory.
+#[repr(C)]
 pub struct Queue {
-    pub(super) id: QueueId,
-    pub(super) name: Name,
-    pub(super) state: QueueState,
-    /// The messages it was given before, if it drops those that come twice.
-    pub(super) seen: Option<Seen>,
-    /// What holds now.
-    pub(crate) effective: Arc<Effective>,
-    pub(super) journal: Box<dyn Journal>,
-    pub(super) scratch: Box<dyn Journal>,
-    pub(super) memory: MemoryBudget,
-    /// Kept for messages that are being read, so that many queues together don't ask for more than there is room for.
-    pub(super) reading: Option<Room>,
-    /// basic.gets that wait for a message to be read.
-    pub(super) gets: VecDeque<WaitingGet>,
-    pub(super) peers: FxHashMap<ChannelId, Peer>,
-    /// The consumers.
-    pub(super) supplies: FxHashMap<ConsumerId, Road>,
-    /// Channels that are owed a `Stored` at the end of this turn.
-    pub(super) owed: Vec<ChannelId>,
-    /// Confirms that wait for the journal.
-    pub(super) unsynced: Unsynced,
-    /// Tickets of the journal as they rise, and the position below which all is safe with each.
-    pub(super) syncing: VecDeque<(u64, u64)>,
-    /// What was taken since the last act: held until then, so that publishers can't outrun the consumers of a busy queue.
-    pub(super) taken: Vec<Part>,
-    /// Cover what was taken before and has to leave memory.
-    pub(super) permits: Vec<Permit>,
     /// It takes nothing any more. What is dead in it may still be on its way.
     pub(super) deleted: bool,
     /// Its virtual host knows what has died in it, and is to hear when that is away.
     pub(super) departs: bool,
     /// Nothing is left of it.
     pub(super) gone: bool,
-    pub(super) start_forwarder: StartForwarder,
+    pub(super) turn: Turn,
+    /// The consumers.
+    pub(super) supplies: FxHashMap<ConsumerId, Road>,
+    pub(super) state: QueueState,
+    /// What was taken since the last act: held until then, so that publishers can't outrun the consumers of a busy queue.
+    pub(super) taken: Vec<Part>,
+    /// Cover what was taken before and has to leave memory.
+    pub(super) permits: Vec<Permit>,
+    pub(super) id: QueueId,
+    pub(super) peers: FxHashMap<ChannelId, Peer>,
+    /// Channels that are owed a `Stored` at the end of this turn.
+    pub(super) owed: Vec<ChannelId>,
+    /// basic.gets that wait for a message to be read.
+    pub(super) gets: VecDeque<WaitingGet>,
+    /// What holds now.
+    pub(crate) effective: Arc<Effective>,
+    pub(super) journal: Box<dyn Journal>,
+    /// The messages it was given before, if it drops those that come twice.
+    pub(super) seen: Option<Seen>,
+    /// Confirms that wait for the journal.
+    pub(super) unsynced: Unsynced,
+    /// Tickets of the journal as they rise, and the position below which all is safe with each.
+    pub(super) syncing: VecDeque<(u64, u64)>,
+    pub(super) memory: MemoryBudget,
+    /// Kept for messages that are being read, so that many queues together don't ask for more than there is room for.
+    pub(super) reading: Option<Room>,
+    pub(super) scratch: Box<dyn Journal>,
     /// Carries dead messages away, and holds them under an id of its own.
     pub(crate) forwarder: Option<(ChannelId, Recipient<Forward>)>,
     pub(super) pause: Pause,
     pub(super) alarm: Alarm,
-    pub(super) turn: Turn,
+    pub(super) name: Name,
+    pub(super) start_forwarder: StartForwarder,
     pub(super) ended: Recipient<QueueEnded>,
     _lease: Lease<QueueId>,
 }

@@ -67,24 +67,25 @@ pub enum Outcome {
 ///
 /// Counts are as the wire carries them: above `u32::MAX` they stay there.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct QueueState {
     pub(super) settings: QueueSettings,
+    /// Whether what comes may be passed on without being enqueued.
+    pub(super) may_pass_on: bool,
+    pub(super) subscribers: Subscribers,
     pub(super) ready: Levels,
     pub(super) pages: Pages,
+    /// Number of the last pass.
+    pub(super) passes: u64,
     pub(super) compaction: Compaction,
-    pub(super) holders: Holders,
-    pub(super) subscribers: Subscribers,
     pub(super) settlements: Settlements,
+    pub(super) limits: Limits,
+    pub(super) holders: Holders,
     pub(super) backlog: Backlog,
     pub(super) returning: Returning,
     pub(super) overtime: Overtime,
     pub(super) expiry: Expiry,
-    pub(super) limits: Limits,
     pub(super) dying: Dying,
-    /// Whether what comes may be passed on without being enqueued.
-    pub(super) may_pass_on: bool,
-    /// Number of the last pass.
-    pub(super) passes: u64,
 }
 
 impl QueueState {

@@ -58,27 +58,28 @@ pub(super) struct Open {
     pub(super) page: u32,
 }
 
-/// All consumers of a queue.
+/// All consumers of a queue. What is asked for each batch comes first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Subscribers {
-    slots: Slab<Subscriber>,
-    index: FxHashMap<ConsumerId, u32>,
-    /// Slots by channel, in no order.
-    of_channel: FxHashMap<ChannelId, Vec<u32>>,
-    turns: Turns,
-    /// Slots of those on offer.
-    on_offer: Vec<u32>,
-    /// Credit taken back and not reported yet.
-    taken_back: Vec<(ConsumerId, u32)>,
     single_active: bool,
     /// Whether the single active one makes room for a higher priority.
     yields: bool,
-    /// With a single active consumer: the one.
-    active: Option<u32>,
     /// It gets nothing more: a higher priority waits until it has settled what it got.
     yielding: bool,
     /// The active one may be another than when this was asked last.
     changed: bool,
+    /// With a single active consumer: the one.
+    active: Option<u32>,
+    turns: Turns,
+    slots: Slab<Subscriber>,
+    /// Slots of those on offer.
+    on_offer: Vec<u32>,
+    /// Credit taken back and not reported yet.
+    taken_back: Vec<(ConsumerId, u32)>,
+    index: FxHashMap<ConsumerId, u32>,
+    /// Slots by channel, in no order.
+    of_channel: FxHashMap<ChannelId, Vec<u32>>,
     /// How many there ever were.
     ever: u64,
 }

@@ -12,7 +12,7 @@ use tokio_util::codec::Decoder;
 const LARGE_FRAME: usize = 64 * 1024;
 
 /// Frames that a batch is expected to have at most: as many as a read brings when their payloads are few bytes.
-const MOST_EXPECTED: usize = 8 * 1024;
+const MOST_EXPECTED: usize = 32 * 1024;
 
 /// What a connection reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
