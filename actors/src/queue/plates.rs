@@ -2,14 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{
-    dispatch::Pass,
-    subscribers::{Open, Subscriber},
-};
-use crate::{
-    id::{ConsumerId, HallId},
-    publication::{Handout, Portion, Seat, Tray},
-};
+use super::dispatch::Pass;
+use super::subscribers::{Open, Subscriber};
+use crate::id::{ConsumerId, HallId};
+use crate::publication::{Handout, Portion, Seat, Tray};
 
 /// Messages that there is room for on a new tray, at most.
 const MOST_EXPECTED: usize = 16 * 1024;
