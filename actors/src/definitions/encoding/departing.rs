@@ -35,8 +35,7 @@ pub(in super::super) fn encode_departing(departing: &Departing) -> BytesMut {
     }
     out.put_u64(departing.dead.len() as u64);
     for &Deceased { positions, reason } in &departing.dead {
-        let number = REASONS.into_iter().position(|one| one == reason);
-        out.put_u8(number.map_or(0, |number| number as u8 + 1));
+        out.put_u8(number(reason));
         out.put_u64(positions.first);
         out.put_u64(positions.last);
     }
@@ -63,9 +62,19 @@ pub(in super::super) fn decode_departing(raw: &[u8]) -> Result<Departing, Unread
     })
 }
 
+fn number(reason: Reason) -> u8 {
+    match reason {
+        Reason::Rejected => 1,
+        Reason::Expired => 2,
+        Reason::MaxLen => 3,
+        Reason::DeliveryLimit => 4,
+        Reason::Redriven => 5,
+    }
+}
+
 fn deceased(input: &mut Input<'_>) -> Result<Deceased, Unreadable> {
-    let number = usize::from(input.octet()?);
-    let reason = number.checked_sub(1).and_then(|at| REASONS.get(at).copied());
+    let octet = input.octet()?;
+    let reason = REASONS.into_iter().find(|&reason| number(reason) == octet);
     let positions = Positions {
         first: input.number()?,
         last: input.number()?,
