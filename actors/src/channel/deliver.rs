@@ -89,7 +89,7 @@ impl Channel {
         }
         if let Some(subscriber) = self.subscriptions.get(number) {
             if !subscriber.nowait {
-                let consumer_tag = &subscriber.tag;
+                let consumer_tag = subscriber.tag();
                 self.output
                     .method(self.number, &basic::ConsumeOk { consumer_tag });
             }
@@ -109,7 +109,7 @@ impl Channel {
             self.output.method(
                 self.number,
                 &basic::CancelOk {
-                    consumer_tag: &subscriber.tag,
+                    consumer_tag: subscriber.tag(),
                 },
             );
         }
@@ -140,7 +140,7 @@ impl Channel {
             && self.session.cancel_notify
         {
             let cancel = basic::Cancel {
-                consumer_tag: &subscriber.tag,
+                consumer_tag: subscriber.tag(),
                 nowait: true,
             };
             self.output.method(self.number, &cancel);

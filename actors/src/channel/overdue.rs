@@ -29,7 +29,7 @@ impl Channel {
         for delivery in forfeited {
             self.settle_one(Outcome::Fail, delivery);
             if let Some(subscriber) = self.subscriptions.get(delivery.consumer) {
-                info!(channel = self.number, consumer = %subscriber.tag, timeout, "cancelled: it did not settle in time");
+                info!(channel = self.number, consumer = %subscriber.tag(), timeout, "cancelled: it did not settle in time");
                 subscriber.addr.do_send(Cancel);
             }
         }

@@ -15,7 +15,6 @@ use crate::name::Name;
 /// What a channel knows of one of its consumers.
 pub(super) struct Subscriber {
     pub(super) id: ConsumerId,
-    pub(super) tag: Name,
     pub(super) addr: Rc<Addr<Consumer>>,
     /// Where its deliveries are written.
     pub(super) desk: Rc<Desk>,
@@ -32,7 +31,6 @@ pub(super) struct Subscriber {
 impl Subscriber {
     pub(super) fn new(
         id: ConsumerId,
-        tag: Name,
         addr: Rc<Addr<Consumer>>,
         desk: Rc<Desk>,
         queue: u32,
@@ -41,7 +39,6 @@ impl Subscriber {
     ) -> Self {
         Subscriber {
             id,
-            tag,
             addr,
             desk,
             queue,
@@ -50,6 +47,11 @@ impl Subscriber {
             settled: 0,
             _seat: None,
         }
+    }
+
+    /// Its consumer tag.
+    pub(super) fn tag(&self) -> &Name {
+        &self.desk.consumer_tag
     }
 
     /// The same in a seat of the connection's hall, or in none.
@@ -90,14 +92,14 @@ impl Subscriptions {
     }
 
     pub(super) fn insert(&mut self, subscriber: Subscriber) {
-        self.by_tag.insert(subscriber.tag.clone(), self.next);
+        self.by_tag.insert(subscriber.tag().clone(), self.next);
         self.by_number.insert(self.next, subscriber);
         self.next += 1;
     }
 
     pub(super) fn remove(&mut self, number: u32) -> Option<Subscriber> {
         let subscriber = self.by_number.remove(&number)?;
-        self.by_tag.remove(&subscriber.tag);
+        self.by_tag.remove(subscriber.tag());
         Some(subscriber)
     }
 

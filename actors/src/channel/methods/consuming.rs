@@ -73,7 +73,7 @@ impl Channel {
         let desk = Rc::new(Desk {
             channel: self.number,
             frame_max: self.session.frame_max,
-            consumer_tag: tag.clone(),
+            consumer_tag: tag,
             tags: self.tags.clone(),
             output: self.output.clone(),
             unheard: consumer.unheard(),
@@ -86,7 +86,7 @@ impl Channel {
         let seat = taken.as_ref().map(Taken::seat);
         let supply = ReturnAddress::new((*addr).clone().recipient(), Supply::QueueGone { crashed: true });
         self.attachments.hold(queue);
-        let subscriber = Subscriber::new(id, tag, addr, desk, queue, consume.no_ack, consume.nowait);
+        let subscriber = Subscriber::new(id, addr, desk, queue, consume.no_ack, consume.nowait);
         self.subscriptions.insert(subscriber.sitting(taken));
         self.pause();
         self.pending = Some(Pending::Subscription(number));
