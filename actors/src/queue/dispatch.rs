@@ -224,10 +224,7 @@ impl Service<'_, '_> {
             return 0;
         };
         let slot = entry.page;
-        if handout.pages.is_empty() || *last != slot {
-            *last = slot;
-            handout.pages.extend(self.pages.get(entry).map(Arc::clone));
-        }
+        turn_to_page(handout, last, self.pages, entry);
         let page = handout.pages.len() as u32 - 1;
         let delivery = |entry: &Entry, key| Delivery {
             page,
@@ -268,10 +265,7 @@ impl Service<'_, '_> {
             return 0;
         };
         subscriber.credit.spend(entry.cost);
-        if handout.pages.is_empty() || *last != entry.page {
-            *last = entry.page;
-            handout.pages.extend(self.pages.get(&entry).map(Arc::clone));
-        }
+        turn_to_page(handout, last, self.pages, &entry);
         if entry.redelivered
             && let Some(count) = self.returning.counted(position)
         {
@@ -310,5 +304,14 @@ impl Service<'_, '_> {
         let waiting = self.ready.len_at_least();
         let room = self.share.min(waiting).min(subscriber.credit.messages as usize);
         self.plates.open(subscriber, room, waiting);
+    }
+}
+
+/// Sees that the last page of a handout is that of an entry. `last` is the slot of the last one now.
+#[inline(always)]
+fn turn_to_page(handout: &mut Handout, last: &mut u32, pages: &Pages, entry: &Entry) {
+    if handout.pages.is_empty() || *last != entry.page {
+        *last = entry.page;
+        handout.pages.extend(pages.get(entry).map(Arc::clone));
     }
 }
