@@ -22,6 +22,14 @@ const DEAD: usize = 20;
 const MESSAGES: usize = 80;
 const DELIVERED: u16 = 40;
 
+/// A broker with this data, and a channel there.
+#[track_caller]
+fn start(data: &Path) -> (BrokerProcess, Channel) {
+    let broker = BrokerProcess::start_in(data);
+    let channel = broker.connect().channel();
+    (broker, channel)
+}
+
 /// Declares a full queue "dead", and a queue "source" whose dead letters go there by an exchange.
 fn declare<const N: usize>(channel: &Channel, further: [(&'static str, FieldValue); N], auto_delete: bool) {
     channel.call::<exchange::DeclareOk>(durable_exchange("dlx", "fanout"));
@@ -129,8 +137,7 @@ fn come_after_the_end_of_the_broker<const N: usize>(
     delete_queue: impl FnOnce(&Channel, &str),
 ) {
     let data = tempfile::tempdir().unwrap();
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     declare(&channel, further, auto_delete);
     let consumer = fill(&channel);
     delete_queue(&channel, &consumer);
@@ -141,8 +148,7 @@ fn come_after_the_end_of_the_broker<const N: usize>(
     assert!(left[0].0 == "source" && left[0].1 >= DEAD as u64, "{left:?}");
     let text = check(data.path(), &[]).out;
     assert!(text.contains("'source' in vhost '/', deleted: "), "{text}");
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     assert!(!exists(&channel, "source"));
     // Another one of its name has nothing to do with it.
     channel.call::<DeclareOk<'_>>(durable("source"));
@@ -194,8 +200,7 @@ fn a_kill_after_a_queue_has_expired_loses_nothing_that_died_before() {
 #[test]
 fn a_kill_after_a_kill_loses_nothing_either_and_the_deaths_are_told_as_they_were() {
     let data = tempfile::tempdir().unwrap();
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     declare(&channel, [("x-max-length", 1.into())], false);
     for number in 0..3 {
         channel.publish_with("source", &PERSISTENT, number.to_string());
@@ -204,8 +209,7 @@ fn a_kill_after_a_kill_loses_nothing_either_and_the_deaths_are_told_as_they_were
     delete_source(&channel);
     end(broker, "KILL");
     end(BrokerProcess::start_in(data.path()), "KILL");
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     channel.call::<PurgeOk>(purge("dead"));
     channel.consume("dead");
     for number in ["0", "1"] {
@@ -224,8 +228,7 @@ fn a_kill_after_a_kill_loses_nothing_either_and_the_deaths_are_told_as_they_were
 #[test]
 fn dead_letters_whose_exchange_is_gone_as_well_are_dropped() {
     let data = tempfile::tempdir().unwrap();
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     declare(&channel, [], false);
     fill(&channel);
     delete_source(&channel);
@@ -233,8 +236,7 @@ fn dead_letters_whose_exchange_is_gone_as_well_are_dropped() {
     channel.call::<exchange::DeleteOk>(delete_exchange("dlx"));
     end(broker, "KILL");
     assert_eq!(departing(data.path()).len(), 1);
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     assert_eq!(channel.drain("dead"), ["in the way"; DEAD]);
     channel.close();
     nothing_is_left(broker, data.path());
@@ -243,8 +245,7 @@ fn dead_letters_whose_exchange_is_gone_as_well_are_dropped() {
 #[test]
 fn one_that_can_not_be_carried_does_not_keep_the_others() {
     let data = tempfile::tempdir().unwrap();
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     declare(&channel, [], false);
     for body in ["1", POISON, "2"] {
         channel.publish_with("source", &PERSISTENT, body);
@@ -257,8 +258,7 @@ fn one_that_can_not_be_carried_does_not_keep_the_others() {
     channel.ready("source");
     delete_source(&channel);
     end(broker, "KILL");
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     assert_eq!(what_comes(&channel, 2), ["1", "2"]);
     channel.close();
     nothing_is_left(broker, data.path());
@@ -284,8 +284,7 @@ fn a_deleted_queue_that_crashes_loses_nothing_that_died_before() {
 #[test]
 fn what_is_carried_away_at_once_leaves_nothing_behind() {
     let data = tempfile::tempdir().unwrap();
-    let broker = BrokerProcess::start_in(data.path());
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data.path());
     declare(&channel, [], false);
     channel.call::<PurgeOk>(purge("dead"));
     fill(&channel);
@@ -302,8 +301,7 @@ fn what_is_carried_away_at_once_leaves_nothing_behind() {
 /// Declares queues whose messages are all dead and on their way, and has them deleted one after the other; the broker is killed
 /// as soon as some of the deletions are answered.
 fn killed_among_deletions(data: &Path, queues: usize, answered: usize) {
-    let broker = BrokerProcess::start_in(data);
-    let channel = broker.connect().channel();
+    let (broker, channel) = start(data);
     channel.call::<DeclareOk<'_>>(durable("dead"));
     channel.confirm_select();
     for queue in 0..queues {
@@ -342,8 +340,7 @@ fn a_kill_among_deletions_loses_nothing_that_died_before() {
     for answered in [0, 7, QUEUES] {
         let data = tempfile::tempdir().unwrap();
         killed_among_deletions(data.path(), QUEUES, answered);
-        let broker = BrokerProcess::start_in(data.path());
-        let channel = broker.connect().channel();
+        let (_broker, channel) = start(data.path());
         let sources = (0..QUEUES).map(|queue| format!("source{queue}"));
         // Of those whose deletion was not answered some may be there, with what was not away yet.
         let left: Vec<String> = sources.filter(|source| exists(&channel, source)).collect();

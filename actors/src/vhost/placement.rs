@@ -104,6 +104,16 @@ mod tests {
         System::new().block_on(async { Workers::start(3, 1).unwrap().all().collect() })
     }
 
+    /// Where so many queues live that one declarer has.
+    fn place(placement: &mut Placement, home: WorkerId, queues: usize) -> Vec<WorkerId> {
+        let beside = |_| {
+            let worker = placement.beside(home, DECLARER);
+            placement.add(worker);
+            worker
+        };
+        (0..queues).map(beside).collect()
+    }
+
     #[test]
     fn a_queue_that_comes_and_goes_lives_with_its_declarer() {
         let workers = three_workers();
@@ -119,13 +129,7 @@ mod tests {
     fn many_queues_of_one_declarer_are_spread() {
         let workers = three_workers();
         let mut placement = Placement::new(workers.iter().copied(), 1);
-        let placed: Vec<_> = (0..9)
-            .map(|_| {
-                let worker = placement.beside(workers[1], DECLARER);
-                placement.add(worker);
-                worker
-            })
-            .collect();
+        let placed = place(&mut placement, workers[1], 9);
         for worker in workers {
             assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 3);
         }
@@ -135,18 +139,13 @@ mod tests {
     fn few_queues_of_one_declarer_live_together_with_it() {
         let workers = three_workers();
         let mut placement = Placement::new(workers.iter().copied(), 4);
-        let placed: Vec<_> = (0..24)
-            .map(|_| {
-                let worker = placement.beside(workers[1], DECLARER);
-                placement.add(worker);
-                worker
-            })
-            .collect();
+        let placed = place(&mut placement, workers[1], 24);
         assert!(placed[..4].iter().all(|&at| at == workers[1]));
         for worker in workers {
             assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 8);
         }
     }
+
     #[test]
     fn a_queue_keeps_away_from_those_that_others_declared() {
         let workers = three_workers();
