@@ -251,6 +251,15 @@ fn requests_have_replies_either_way() {
 }
 
 #[test]
+fn one_message_at_a_time_is_delivered_and_timed() {
+    let (_broker, uri) = broker();
+    let tally = json(&perf(&uri, "ping --pairs 2 --size 200 --duration 1 --json"));
+    assert!(tally["times"].as_u64().unwrap() > 0, "{tally}");
+    assert!(tally["latency_ms"]["p99"].as_f64().unwrap() > 0.0, "{tally}");
+    assert_eq!(tally["errors"], serde_json::json!([]), "{tally}");
+}
+
+#[test]
 fn what_the_broker_refuses_is_told_in_its_words() {
     let (_broker, uri) = broker();
     let outcome = perf(&uri, "--exchange amq.direct --exchange-type fanout --count 1");

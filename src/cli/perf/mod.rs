@@ -7,6 +7,8 @@ mod connections;
 mod crew;
 mod failure;
 mod latency;
+mod peer;
+mod ping;
 mod rpc;
 mod sink;
 mod throughput;
@@ -45,6 +47,8 @@ enum What {
     Connections(connections::Options),
     /// Open and close connections, channels or queues over and over
     Churn(churn::Options),
+    /// Publish one message at a time and wait until it is delivered
+    Ping(ping::Options),
     /// Send requests and wait for their replies
     Rpc(rpc::Options),
     /// Be a broker that discards everything, to measure this program by
@@ -76,6 +80,7 @@ pub(super) fn run(perf: Perf) -> Result<ExitCode, String> {
         Some(What::Throughput(load)) => measure_throughput(&load),
         Some(What::Connections(options)) => connections::run(&options),
         Some(What::Churn(options)) => churn::run(&options),
+        Some(What::Ping(options)) => ping::run(&options),
         Some(What::Rpc(options)) => rpc::run(&options),
         Some(What::Sink(options)) => sink::run(&options).map(|()| Vec::new()),
     }

@@ -5,20 +5,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use leveret_protocol::method::basic::{Consume, ConsumeOk};
 use leveret_protocol::method::queue;
-use leveret_protocol::{BodyRef, Chunk, FrameKind, OwnedProperties, Properties};
+use leveret_protocol::{BodyRef, Chunk, OwnedProperties};
 
-use super::client::{ANSWER_TIMEOUT, CHANNEL, Client, check, link};
+use super::client::{ANSWER_TIMEOUT, CHANNEL, Client, link};
 use super::crew::{self, Step, Tally};
 use super::failure::Failure;
+use super::peer::Peer;
 use super::{BrokerArgs, clock, spawn};
 
 /// The pseudo-queue whose replies need no queue of their own.
 const DIRECT_REPLY_TO: &str = "amq.rabbitmq.reply-to";
-
-/// The length of class, weight and body size in a content header.
-const CONTENT_HEAD: usize = 12;
 
 /// Who asks and who answers.
 #[derive(Debug, Args)]
@@ -91,7 +88,7 @@ fn measure(options: &Options, requests: &str) -> Result<Tally, Failure> {
         let started = (0..options.repliers).try_for_each(|index| {
             let mut replier = Peer::open(uri, requests)?;
             spawn(scope, format!("replier {index}"), move || {
-                if let Err(failure) = replier.reply_while(open) {
+                if let Err(failure) = reply_while(&mut replier, open) {
                     eprintln!("leveret: replier {index}: {failure}");
                 }
             })
@@ -166,78 +163,19 @@ impl Requester {
     }
 }
 
-/// A connection with a subscription, and the message being received.
-struct Peer {
-    client: Client,
-    reply_to: String,
-    body: Vec<u8>,
-    body_left: u64,
-}
-
-impl Peer {
-    fn open(uri: &super::uri::Uri, queue: &str) -> Result<Self, Failure> {
-        Self::consume(Client::open_with_channel(uri)?, queue)
-    }
-
-    fn consume(mut client: Client, queue: &str) -> Result<Self, Failure> {
-        let consume = Consume {
-            queue,
-            no_ack: true,
-            ..Default::default()
-        };
-        client.ask(CHANNEL, &consume, ConsumeOk::IDS, "subscribing")?;
-        Ok(Self {
-            client,
-            reply_to: String::new(),
-            body: Vec::new(),
-            body_left: 0,
-        })
-    }
-
-    /// Sends each request's body back, until it is told not to.
-    fn reply_while(&mut self, open: &AtomicBool) -> Result<(), Failure> {
-        while open.load(Ordering::Relaxed) {
-            if self.receive()? {
-                let mut chunk = Chunk::new();
-                let (key, body) = (&self.reply_to, BodyRef::Slice(&self.body));
-                chunk.publish(CHANNEL, "", key, &[], body, self.client.frame_max);
-                let deadline = Instant::now() + ANSWER_TIMEOUT;
-                self.client
-                    .link
-                    .send_all(&chunk.into_bytes(), deadline, "sending a reply")?;
-            }
+/// Sends each request's body back, until it is told not to.
+fn reply_while(replier: &mut Peer, open: &AtomicBool) -> Result<(), Failure> {
+    while open.load(Ordering::Relaxed) {
+        if replier.receive()? {
+            let mut chunk = Chunk::new();
+            let (key, body) = (&replier.reply_to, BodyRef::Slice(&replier.body));
+            chunk.publish(CHANNEL, "", key, &[], body, replier.client.frame_max);
+            let deadline = Instant::now() + ANSWER_TIMEOUT;
+            replier
+                .client
+                .link
+                .send_all(&chunk.into_bytes(), deadline, "sending a reply")?;
         }
-        Ok(())
     }
-
-    /// Looks for a whole message in what has arrived, and lets more arrive if there is none.
-    fn receive(&mut self) -> Result<bool, Failure> {
-        while let Some(frame) = self.client.link.next_frame()? {
-            match frame.kind {
-                FrameKind::Header => {
-                    let Some((head, properties)) = frame.payload.split_at_checked(CONTENT_HEAD) else {
-                        continue;
-                    };
-                    let size = head.last_chunk::<8>().copied().unwrap_or_default();
-                    self.body_left = u64::from_be_bytes(size);
-                    self.body.clear();
-                    let reply_to = Properties::parse(properties)?.reply_to.unwrap_or_default();
-                    self.reply_to = String::from_utf8_lossy(reply_to).into_owned();
-                }
-                FrameKind::Body => {
-                    self.body_left = self.body_left.saturating_sub(frame.payload.len() as u64);
-                    self.body.extend_from_slice(frame.payload);
-                }
-                _ => {
-                    check(&frame)?;
-                    continue;
-                }
-            }
-            if self.body_left == 0 {
-                return Ok(true);
-            }
-        }
-        self.client.link.receive()?;
-        Ok(false)
-    }
+    Ok(())
 }
