@@ -21,6 +21,11 @@ thread_local! {
     static POLLS: Cell<u64> = const { Cell::new(0) };
 }
 
+/// How often actors of this thread were polled.
+pub(crate) fn polls() -> u64 {
+    POLLS.get()
+}
+
 /// Starts an actor on this thread. Other threads wake it by the bell, if this thread has one.
 pub(crate) fn start<A: Actor<Context = actix::Context<A>>>(actor: A) -> Addr<A> {
     let ctx = actix::Context::new();

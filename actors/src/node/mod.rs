@@ -21,7 +21,7 @@ use crate::vhost::VhostHandle;
 
 pub use alarms::{Alarm, Alarms, Observer, Raised};
 pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
-pub(crate) use bell::start;
+pub(crate) use bell::{polls, start};
 pub use seats::{Seat, Seats};
 pub use settings::{FreeSpace, Settings};
 pub(crate) use spin::{expect_more, moved};

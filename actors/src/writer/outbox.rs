@@ -1,8 +1,8 @@
 //! What is to be written to one socket, gathered by all that live on its thread.
 //!
-//! The connection and its channels put their frames here, and whoever finds it empty tells the writer. That takes everything in
+//! The connection and its channels put their frames here, and whoever finds it empty calls the writer. That takes everything in
 //! its turn, which comes after all actors that were woken before it: what a thousand channels have, a message each, becomes
-//! one write, without a mail and a piece of memory for each.
+//! one write, without a mail and a piece of memory for each. Where many sockets get deliveries, these may [wait](super::rush).
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use leveret_protocol::{Chunk, EncodeMethod};
 use super::actor::Writer;
 use super::backlog::Backlog;
 use super::messages::Post;
+use super::rush::may_write;
 use crate::consumer::actor::Consumer;
 use crate::consumer::desk::Desk;
 use crate::consumer::hall::{Hall, Taken};
@@ -24,6 +25,9 @@ use crate::queue::messages::ToHall;
 
 /// Bytes from which on a new batch is begun: one does not grow without bound, nor wait for all of a long one to be written.
 const FULL: usize = 256 * 1024;
+
+/// Bytes that are written without waiting for more.
+const MUCH: usize = 32 * 1024;
 
 /// Bytes by which a batch may be longer than the one before without being moved.
 const SLACK: usize = 8 * 1024;
@@ -54,12 +58,15 @@ pub(super) struct Waiting {
     silenced: bool,
     /// Nobody will write any more.
     closed: bool,
+    /// The writer is called, and has not come yet.
+    called: bool,
 }
 
 impl Waiting {
     pub(super) fn take(&mut self) -> Vec<Batch> {
         let first = self.batches.first().map_or(0, |first| first.chunk.copied());
         self.expected = first.min(FIRST.max(2 * self.expected as usize)) as u32;
+        self.called = false;
         std::mem::take(&mut self.batches)
     }
 
@@ -155,23 +162,45 @@ impl Outbox {
         self.waiting.borrow_mut().silenced = true;
     }
 
+    /// A number of its own, as long as it is there.
+    pub(super) fn id(&self) -> usize {
+        Rc::as_ptr(&self.waiting).addr()
+    }
+
+    /// Calls the writer, if it is not called yet and there is something for it. Whether that was so.
+    pub(super) fn call_writer(&self) -> bool {
+        let waiting = &mut self.waiting.borrow_mut();
+        let calls = !waiting.called && !waiting.batches.is_empty();
+        if calls {
+            self.call(waiting);
+        }
+        calls
+    }
+
+    fn call(&self, waiting: &mut Waiting) {
+        waiting.called = true;
+        self.writer.do_send(Post);
+    }
+
     fn put(&self, waiting: &mut Waiting, receipt: Option<Receipt>, encode: impl FnOnce(&mut Chunk)) {
         if waiting.closed {
             return;
         }
-        if waiting.batches.is_empty() {
-            self.writer.do_send(Post);
-        }
+        let begins = waiting.batches.is_empty();
         let batch = waiting.batch();
         let before = batch.chunk.len();
         encode(&mut batch.chunk);
+        let gathered = batch.chunk.len();
+        let is_answer = receipt.is_none();
         match receipt {
             Some(receipt) => batch.receipts.push(receipt),
             None => {
-                let bytes = batch.chunk.len() - before;
-                self.backlog.add(bytes);
-                batch.answers += bytes;
+                self.backlog.add(gathered - before);
+                batch.answers += gathered - before;
             }
+        }
+        if !waiting.called && (is_answer || gathered >= MUCH || begins && may_write(self)) {
+            self.call(waiting);
         }
     }
 }
