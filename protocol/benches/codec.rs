@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use leveret_protocol::{
-    Assembler, BodyRef, Chunk, FieldTable, FieldValue, FrameBatch, Method, OwnedProperties, Properties,
-    decode, method::basic,
+    Assembler, BodyRef, Chunk, Deliveries, FieldTable, FieldValue, FrameBatch, Method, OwnedProperties,
+    Properties, decode, method::basic,
 };
 
 const MESSAGES: u64 = 1000;
@@ -79,6 +81,28 @@ fn encode_deliveries(bencher: Bencher<'_, '_>) {
                 &properties,
                 body,
                 FRAME_MAX,
+            );
+        }
+        chunk
+    });
+}
+
+#[divan::bench]
+fn encode_deliveries_to_one_consumer(bencher: Bencher<'_, '_>) {
+    let properties = properties();
+    bencher.counter(ItemsCount::new(MESSAGES)).bench_local(|| {
+        let mut chunk = Chunk::with_capacity(128 << 10);
+        let mut deliveries = Deliveries::new(1, "ctag", FRAME_MAX);
+        for tag in 0..MESSAGES {
+            let (properties, body) = (Cow::Borrowed(&*properties), black_box(BODY));
+            deliveries.write(
+                &mut chunk,
+                tag,
+                false,
+                b"",
+                b"a-queue",
+                properties,
+                BodyRef::Slice(body),
             );
         }
         chunk

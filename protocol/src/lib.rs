@@ -37,7 +37,7 @@ mod wire;
 pub use assembler::{Assembler, Command, HARD_MESSAGE_LIMIT};
 pub use codec::{DecodeError, FrameCodec, Inbound};
 pub use content::{Body, Content};
-pub use encode::{BodyRef, Chunk};
+pub use encode::{BodyRef, Chunk, Deliveries};
 pub use exception::{Exception, Scope};
 pub use frame::{Frame, FrameBatch, FrameKind, Frames};
 pub use header::ProtocolHeader;

@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use actix::prelude::*;
-use leveret_protocol::BodyRef;
 use leveret_protocol::encode::REFERENCE_FROM;
+use leveret_protocol::{BodyRef, Deliveries};
 
 use super::actor::Consumer;
 use super::messages::Receipt;
@@ -154,18 +154,17 @@ impl Desk {
         self.output.deliver(receipt, |chunk| {
             let first = deliveries().next();
             chunk.reserve(load.room(first.map(|(_, publication)| publication), self.consumer_tag.len()));
+            let mut written = Deliveries::new(self.channel, &self.consumer_tag, self.frame_max);
             for (delivery, publication) in deliveries() {
                 let tag = self.tags.next();
-                chunk.deliver(
-                    self.channel,
-                    &self.consumer_tag,
+                written.write(
+                    chunk,
                     tag,
                     delivery.redelivered,
                     publication.exchange,
                     publication.routing_key,
-                    &load.counted.next(publication.shown_properties()),
+                    load.counted.next(publication.shown_properties()),
                     BodyRef::from(&publication.body),
-                    self.frame_max,
                 );
                 each(&delivery, tag);
             }

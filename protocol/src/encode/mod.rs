@@ -1,5 +1,6 @@
 //! Writing frames: the outgoing bytes of many commands in one [`Chunk`].
 
+mod deliveries;
 mod message;
 
 use crate::{
@@ -9,6 +10,8 @@ use crate::{
     method::EncodeMethod,
 };
 use bytes::{BufMut, Bytes, BytesMut};
+
+pub use deliveries::Deliveries;
 
 /// From this size on, a shared body goes out by reference instead of being copied.
 pub const REFERENCE_FROM: usize = 16 * 1024;
