@@ -199,6 +199,42 @@ fn a_reverse_topic_exchange_takes_the_routing_key_for_the_pattern() {
 }
 
 #[test]
+fn a_jms_topic_exchange_goes_by_selectors_and_not_by_keys() {
+    let broker = own();
+    let connection = broker.connect();
+    let channel = connection.channel();
+    channel.call::<DeclareOk>(with("x-jms-topic", [("rjms_version", "3.2.0".into())]));
+    let selecting = |name: &'static str, selector: &str| queue::Bind {
+        arguments: FieldTable::from_iter([("rjms_erlang_selector", selector)]),
+        ..bind(name, "e", "key")
+    };
+    let heavy = "{'>',{'ident',<<\"weight\">>},2500}.";
+    let blue = "{'like',{'ident',<<\"colour\">>},<<\"bl%\">>,'no_escape'}.";
+    for (queue, selector) in [("heavy", heavy), ("blue", blue)] {
+        channel.declare(queue);
+        channel.call::<BindOk>(selecting(queue, selector));
+    }
+    let publish =
+        |body: &str, headers: &[(&str, FieldValue)]| publish_with(&channel, "another", headers, body);
+    publish("both", &[("weight", 2501.into()), ("colour", "blue".into())]);
+    publish("light", &[("weight", 2500.into())]);
+    publish("plain", &[]);
+    assert_eq!(channel.drain("heavy"), ["both"]);
+    assert_eq!(channel.drain("blue"), ["both"]);
+    channel.call::<queue::UnbindOk>(queue::Unbind {
+        arguments: FieldTable::from_iter([("rjms_erlang_selector", heavy)]),
+        ..unbind("heavy", "e", "key")
+    });
+    publish("later", &[("weight", 3000.into())]);
+    assert!(channel.drain("heavy").is_empty());
+    channel.fails(
+        selecting("blue", "{'=', 1}."),
+        406,
+        "PRECONDITION_FAILED - cannot parse selector binding destination 'blue': '=' takes 2 operands, not 1: \"{'=', 1}.\"",
+    );
+}
+
+#[test]
 fn random_exchanges_choose_for_each_message() {
     for kind in ["x-random", "x-local-random"] {
         let broker = own();

@@ -2,7 +2,7 @@
 
 use leveret_protocol::FieldTable;
 use leveret_protocol::method::exchange::{Declare, DeclareOk};
-use leveret_protocol::method::queue::BindOk;
+use leveret_protocol::method::queue::{Bind, BindOk};
 
 use super::support::methods::bind;
 use super::support::{Broker, Channel};
@@ -35,6 +35,7 @@ fn durable_exchanges_of_every_type_come_back_and_choose_as_before() {
         ("random", "x-random"),
         ("local", "x-local-random"),
         ("reverse", "x-rtopic"),
+        ("jms", "x-jms-topic"),
     ];
     for (name, kind) in kinds {
         channel.call::<DeclareOk>(durable_exchange(name, kind));
@@ -54,6 +55,11 @@ fn durable_exchanges_of_every_type_come_back_and_choose_as_before() {
         declare_durable(&channel, queue);
         channel.call::<BindOk>(bind(queue, "hash", weight));
     }
+    declare_durable(&channel, "all");
+    channel.call::<BindOk>(Bind {
+        arguments: FieldTable::from_iter([("rjms_erlang_selector", "true.")]),
+        ..bind("all", "jms", "")
+    });
     let before = chosen(&channel, &queues);
     assert_eq!(before.len(), 50);
     drop((channel, broker));
@@ -65,6 +71,8 @@ fn durable_exchanges_of_every_type_come_back_and_choose_as_before() {
     channel.call::<DeclareOk>(recent());
     channel.call::<DeclareOk>(once());
     assert_eq!(chosen(&channel, &queues), before);
+    channel.publish("jms", "", "any");
+    assert_eq!(channel.drain("all"), ["any"]);
     declare_durable(&channel, "late");
     channel.publish("recent", "", "one");
     channel.publish("recent", "", "two");

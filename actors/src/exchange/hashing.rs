@@ -24,14 +24,17 @@ pub enum HashBy {
 }
 
 impl HashBy {
-    /// Reads the arguments of `exchange.declare`.
+    /// Reads the arguments of `exchange.declare`; `x-hash-on` is what LavinMQ calls `hash-header`.
     ///
     /// # Errors
     ///
     /// 406 when a header and a property are named, or a property that is not hashed.
     pub(super) fn parse(arguments: &FieldTable) -> Result<Self, Exception> {
         let refused = |text: String| Err(Exception::new(ReplyCode::PreconditionFailed, text));
-        match (arguments.get("hash-header"), arguments.get("hash-property")) {
+        let header = arguments
+            .get("hash-header")
+            .or_else(|| arguments.get("x-hash-on"));
+        match (header, arguments.get("hash-property")) {
             (None, None) => Ok(HashBy::RoutingKey),
             (Some(_), Some(_)) => refused("hash-header and hash-property are mutually exclusive".to_owned()),
             (Some(header), None) => match header.as_str() {
@@ -91,6 +94,14 @@ mod tests {
             refusal(&[("hash-property", "app_id")]),
             "PRECONDITION_FAILED - Unsupported property: app_id"
         );
+    }
+
+    #[test]
+    fn a_header_has_two_names() {
+        for name in ["hash-header", "x-hash-on"] {
+            let arguments = FieldTable::from_iter([(name, "id")]);
+            assert_eq!(HashBy::parse(&arguments), Ok(HashBy::Header(Name::from("id"))));
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum ExchangeKind {
     ReverseTopic,
     /// The message's headers match the binding's arguments.
     Headers,
+    /// The message's headers fulfil the binding's selector.
+    JmsTopic,
     /// One destination by a hash of the message; the binding key is its weight.
     ConsistentHash,
     /// One destination by a hash of the routing key, all alike.
@@ -32,12 +34,13 @@ pub enum ExchangeKind {
 }
 
 /// Every type and the name clients declare it by.
-const NAMES: [(ExchangeKind, &str); 11] = [
+const NAMES: [(ExchangeKind, &str); 12] = [
     (ExchangeKind::Direct, "direct"),
     (ExchangeKind::Fanout, "fanout"),
     (ExchangeKind::Topic, "topic"),
     (ExchangeKind::ReverseTopic, "x-rtopic"),
     (ExchangeKind::Headers, "headers"),
+    (ExchangeKind::JmsTopic, "x-jms-topic"),
     (ExchangeKind::ConsistentHash, "x-consistent-hash"),
     (ExchangeKind::ModulusHash, "x-modulus-hash"),
     (ExchangeKind::Random, "x-random"),

@@ -16,5 +16,6 @@ pub mod messages;
 pub mod options;
 mod replay;
 pub mod routes;
+mod selector;
 mod shared_map;
 pub mod walk;

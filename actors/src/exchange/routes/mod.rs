@@ -11,6 +11,7 @@ mod direct;
 mod fanout;
 mod headers;
 mod reverse_topic;
+mod selected;
 mod topic;
 mod weighted;
 
@@ -20,7 +21,7 @@ use leveret_protocol::{Exception, FieldTable};
 
 use self::{
     choice::Choice, direct::Direct, fanout::Fanout, headers::Headers, reverse_topic::ReverseTopic,
-    topic::Topic, weighted::Weighted,
+    selected::Selected, topic::Topic, weighted::Weighted,
 };
 use crate::exchange::{
     binding::{Binding, Destination},
@@ -42,6 +43,7 @@ enum Table {
     Topic(Arc<Topic>),
     ReverseTopic(Arc<ReverseTopic>),
     Headers(Arc<Headers>),
+    Selected(Arc<Selected>),
     Weighted(Arc<Weighted>),
     Choice(Arc<Choice>),
 }
@@ -58,6 +60,7 @@ impl Routes {
             ExchangeKind::Topic => Table::Topic(Arc::default()),
             ExchangeKind::ReverseTopic => Table::ReverseTopic(Arc::default()),
             ExchangeKind::Headers => Table::Headers(Arc::default()),
+            ExchangeKind::JmsTopic => Table::Selected(Arc::default()),
             ExchangeKind::ConsistentHash => Table::Weighted(Arc::default()),
             ExchangeKind::ModulusHash | ExchangeKind::Random | ExchangeKind::LocalRandom => {
                 Table::Choice(Arc::default())
@@ -82,7 +85,8 @@ impl Routes {
             | Table::Fanout(_)
             | Table::Topic(_)
             | Table::ReverseTopic(_)
-            | Table::Headers(_) => None,
+            | Table::Headers(_)
+            | Table::Selected(_) => None,
         }
     }
 
@@ -93,7 +97,7 @@ impl Routes {
     }
 
     /// Reports every destination that a message with this key and these headers goes to, in no
-    /// particular order. Topic, reverse topic and headers exchanges may report one several times; those that [choose](Self::chooses) report
+    /// particular order. Topic, reverse topic, headers and JMS topic exchanges may report one several times; those that [choose](Self::chooses) report
     /// none.
     pub fn route(&self, key: &str, headers: Option<&FieldTable>, sink: &mut dyn FnMut(&Destination)) {
         match &self.table {
@@ -102,6 +106,7 @@ impl Routes {
             Table::Topic(routes) => routes.route(key, sink),
             Table::ReverseTopic(routes) => routes.route(&[key], sink),
             Table::Headers(routes) => routes.route(headers, sink),
+            Table::Selected(routes) => routes.route(headers, sink),
             Table::Weighted(_) | Table::Choice(_) => {}
         }
     }
@@ -115,6 +120,7 @@ impl Routes {
             (Table::ReverseTopic(routes), _) => routes.route(keys, sink),
             (Table::Fanout(routes), _) => routes.route(sink),
             (Table::Headers(routes), _) => routes.route(headers, sink),
+            (Table::Selected(routes), _) => routes.route(headers, sink),
             (Table::Weighted(_) | Table::Choice(_), _) => {}
         }
     }
@@ -122,7 +128,7 @@ impl Routes {
     /// Whether the routing depends on the message's headers.
     #[must_use]
     pub fn needs_headers(&self) -> bool {
-        matches!(self.table, Table::Headers(_))
+        matches!(self.table, Table::Headers(_) | Table::Selected(_))
     }
 
     /// Whether the routing depends on the routing key.
@@ -141,7 +147,7 @@ impl Routes {
 
     /// # Errors
     ///
-    /// 406 when a headers binding has unfit arguments, or the key of a consistent-hash binding is no weight.
+    /// 406 when a headers or a JMS topic binding has unfit arguments, or the key of a consistent-hash binding is no weight.
     pub(super) fn add(&mut self, binding: &Binding) -> Result<(), Exception> {
         let Binding {
             destination,
@@ -154,6 +160,7 @@ impl Routes {
             Table::Topic(routes) => Arc::make_mut(routes).add(routing_key, destination),
             Table::ReverseTopic(routes) => Arc::make_mut(routes).add(routing_key, destination),
             Table::Headers(routes) => return Arc::make_mut(routes).add(arguments, destination),
+            Table::Selected(routes) => return Arc::make_mut(routes).add(arguments, destination),
             Table::Weighted(routes) => return Arc::make_mut(routes).add(routing_key, destination),
             Table::Choice(routes) if self.kind.leads_to(destination) => {
                 Arc::make_mut(routes).add(destination)
@@ -175,6 +182,7 @@ impl Routes {
             Table::Topic(routes) => Arc::make_mut(routes).remove(routing_key, destination),
             Table::ReverseTopic(routes) => Arc::make_mut(routes).remove(routing_key, destination),
             Table::Headers(routes) => Arc::make_mut(routes).remove(arguments, destination),
+            Table::Selected(routes) => Arc::make_mut(routes).remove(arguments, destination),
             Table::Weighted(routes) => Arc::make_mut(routes).remove(routing_key, destination),
             Table::Choice(routes) => Arc::make_mut(routes).remove(destination),
         }
