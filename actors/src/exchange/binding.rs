@@ -32,6 +32,6 @@ pub struct Binding {
     pub destination: Destination,
     /// The binding key.
     pub routing_key: Name,
-    /// The arguments, as sent; only a headers exchange reads them.
+    /// The arguments, as sent; headers and JMS topic exchanges read them.
     pub arguments: Arc<FieldTable>,
 }

@@ -1,6 +1,8 @@
+use leveret_protocol::FieldValue;
+use proptest::prelude::*;
+
 use super::*;
 use crate::name::Name;
-use leveret_protocol::FieldValue;
 
 fn selector(text: &str) -> Result<Selector, Exception> {
     let arguments = FieldTable::from_iter([(ARGUMENT, text)]);
@@ -145,4 +147,13 @@ fn what_is_not_understood_is_refused_with_the_reason() {
     assert!(refusal(&long).contains("it has 16390 bytes, and 16384 are the most"));
     let none = Selector::of(&FieldTable::new(), &Destination::Queue(Name::from("q")));
     assert!(none.is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_understood_or_refused(text in r#"([{}\[\]<>",.'\\ =*/+-]|[0-9eE]|and|in|ident|like|no_escape|<<"a%">>|\PC){0,40}"#) {
+        if let Ok(selector) = selector(&text) {
+            selector.holds(&headers());
+        }
+    }
 }
