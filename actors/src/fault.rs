@@ -20,6 +20,7 @@ use crate::exchange::actor::Exchange;
 use crate::id::ChannelId;
 use crate::listener::actor::Listener;
 use crate::listener::reception::Reception;
+use crate::node::Context;
 use crate::publication::Publication;
 use crate::queue::Convoy;
 use crate::queue::actor::Queue;
@@ -134,7 +135,7 @@ impl Inject {
 impl Handler<Inject> for Root {
     type Result = ();
 
-    fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+    fn handle(&mut self, inject: Inject, _: &mut actix::Context<Self>) {
         match &inject.fault {
             Fault::Broker => inject.strike(),
             Fault::Listener => {
@@ -179,7 +180,7 @@ impl Handler<Inject> for Reception {
 impl Handler<Inject> for VirtualHost {
     type Result = ();
 
-    fn handle(&mut self, inject: Inject, _: &mut Context<Self>) {
+    fn handle(&mut self, inject: Inject, _: &mut actix::Context<Self>) {
         match &inject.fault {
             Fault::Exchange(_, name) => {
                 if let Some(exchange) = self.directory.exchange(name) {

@@ -24,7 +24,8 @@
 //! | `forwarder` | dead and delayed messages on their way to other queues | its queue's worker |
 //! | [`queue`] | messages and their order | its declarer's worker, or one with fewer queues; exclusive: its owner's |
 //!
-//! [`node`] is what they all share: settings, threads, alarms, who may do what.
+//! [`node`] is what they all share: settings, threads and how actors live on them, alarms, who may do what.
+//! Mail to an actor of the same thread is mostly no mail: it is told, and handles it at once, in the same order.
 //! [`policy`] is what holds for queues and exchanges by their names.
 //! [`definitions`] is no actor but a thread: the store of what is durable, for all virtual hosts.
 //!

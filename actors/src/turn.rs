@@ -1,14 +1,16 @@
 //! Absorb, then act: one act for all the mail of a wake-up.
 //!
-//! A handler changes plain state and asks for a turn. actix runs what was given to
-//! [`Context::notify`] after the mailbox has been drained, in the same wake-up, so a lone
-//! message waits for nothing, and the more mail there is, the more one act covers.
+//! A handler changes plain state and asks for a turn. What was given to [`Context::notify`](AsyncContext::notify) runs after
+//! the mailbox has been drained, in the same wake-up, so a lone message waits for nothing, and the more mail there is, the more
+//! one act covers. So it is with what an actor is told past its mailbox: the act comes when it is woken.
 //!
 //! The drain itself has no budget: an actor that is fed as fast as it empties its mailbox would
 //! never let another actor of its thread run. [`Turn::ask`] therefore tells the caller to act at once when much
 //! was absorbed, and pauses the mailbox until every other task of the thread had its turn.
 
 use actix::prelude::*;
+
+use crate::node::Context;
 
 /// How much may be absorbed (in messages, roughly) before an actor acts and yields.
 const MOST_ABSORBED: usize = 4096;

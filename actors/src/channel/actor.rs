@@ -29,6 +29,7 @@ use crate::consumer::messages::FromConsumer;
 use crate::id::ChannelId;
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
+use crate::node::Context;
 use crate::printable::Printable;
 use crate::queue::messages::{DirectReply, QueueNotice};
 use crate::turn::{Act, Turn};

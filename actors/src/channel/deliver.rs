@@ -7,10 +7,10 @@ use super::unacked::Outstanding;
 use crate::consumer::messages::{Lend, Report};
 use crate::id::ConsumerId;
 use crate::name::Name;
+use crate::node::Context;
 use crate::publication::Handout;
 use crate::queue::InExclusiveUse;
 use crate::vhost::names;
-use actix::prelude::*;
 use leveret_protocol::method::basic;
 use leveret_protocol::{Exception, ReplyCode};
 

@@ -10,6 +10,7 @@ use leveret_protocol::{Assembler, Command, Exception, FrameBatch, FrameKind, Rep
 use super::actor::{Channel, Phase};
 use super::messages::Commands;
 use super::transaction::Transaction;
+use crate::node::Context;
 use crate::window::Permit;
 
 /// Frames that are not executed yet, each batch with the permit that covers it.
@@ -130,6 +131,7 @@ impl Channel {
         }
     }
 
+    #[inline]
     fn execute(&mut self, command: Command<'_>, ctx: &mut Context<Self>) -> Result<(), Exception> {
         let ids = command.method.ids();
         let executed = match (command.method, command.content) {

@@ -19,9 +19,11 @@ use slab::Slab;
 
 use super::messages::Collect;
 use crate::id::{ChannelId, QueueId};
+use crate::node::Near;
 use crate::publication::{Gathered, Page, PageBuilder};
 use crate::queue::actor::Queue;
 use crate::queue::messages::{Enqueue, Run, Runs};
+use crate::queue::roads::near;
 use crate::vhost::directory::QueueHandle;
 use crate::window::Permit;
 
@@ -37,6 +39,8 @@ pub(super) type Written = (u32, u32);
 struct Parcel {
     queue: QueueId,
     addr: Addr<Queue>,
+    /// The way there, if it lives on this thread.
+    near: Option<Near<Queue>>,
     /// Attachments that add to it.
     users: u32,
     /// Its publications, as offsets into the page under construction.
@@ -116,6 +120,7 @@ impl Mailbag {
             let parcel = Parcel {
                 queue: queue.id,
                 addr: queue.addr.clone(),
+                near: near(queue.id),
                 users: 0,
                 offsets: Vec::new(),
                 bytes: 0,
@@ -240,10 +245,14 @@ impl Contents {
         for &key in &filled {
             if let Some(parcel) = self.parcels.get_mut(key as usize) {
                 let (range, bytes) = (parcel.range.clone(), std::mem::take(&mut parcel.bytes));
-                parcel.addr.do_send(Enqueue {
+                let enqueue = Enqueue {
                     part: gathered.part(range, bytes),
                     runs: std::mem::take(&mut parcel.runs),
-                });
+                };
+                match &parcel.near {
+                    Some(near) => near.tell(enqueue, &parcel.addr),
+                    None => parcel.addr.do_send(enqueue),
+                }
                 self.remove_if_done(key);
             }
         }

@@ -1,12 +1,12 @@
 //! Deliveries that the client keeps unsettled for longer than their queue allows.
 
-use actix::prelude::*;
 use leveret_protocol::{Exception, ReplyCode};
 use tracing::info;
 
 use super::actor::Channel;
 use super::unacked::NO_CONSUMER;
 use crate::consumer::messages::Cancel;
+use crate::node::Context;
 use crate::queue::Outcome;
 
 impl Channel {

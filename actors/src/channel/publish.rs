@@ -19,7 +19,7 @@ use crate::clock;
 use crate::exchange::kind::ExchangeKind;
 use crate::exchange::walk::{Content as Known, Message, Walked, sender_selected, walk};
 use crate::name::Name;
-use crate::node::{Access, Resource};
+use crate::node::{Access, Context, Resource};
 use crate::publication::Publication;
 use crate::vhost::names;
 

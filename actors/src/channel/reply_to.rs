@@ -14,6 +14,7 @@ use tracing::debug;
 use super::actor::Channel;
 use super::publish::Checked;
 use crate::name::Name;
+use crate::node::Context;
 use crate::publication::{Page, PageBuilder};
 use crate::queue::messages::DirectReply;
 use crate::vhost::directory::Directory;

@@ -1,6 +1,5 @@
 //! Settlements of deliveries, and answers to publishers.
 
-use actix::prelude::*;
 use leveret_protocol::method::{basic, tx};
 use leveret_protocol::{Exception, ReplyCode};
 
@@ -8,6 +7,7 @@ use super::actor::Channel;
 use super::confirms::{Answer, Verdict};
 use super::unacked::{NO_CONSUMER, Outstanding};
 use crate::id::QueueId;
+use crate::node::Context;
 use crate::queue::Outcome;
 
 /// Room for so many settlements is kept for the next.

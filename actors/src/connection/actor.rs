@@ -21,8 +21,9 @@ use crate::channel::session::Session;
 use crate::id::{ChannelId, ConnectionId};
 use crate::lease::{Gone, Lease};
 use crate::listener::messages::{Accepted, Socket};
-use crate::node::{Node, Seat, expect_more};
+use crate::node::{Context, Node, Seat, expect_more};
 use crate::traffic::Traffic;
+use crate::turn::Turn;
 use crate::vhost::limits::Presence;
 use crate::window::Permit;
 use crate::writer::actor::Writer;
@@ -52,6 +53,7 @@ pub(crate) struct Connection {
     /// The client was told that it is blocked.
     pub(super) told_blocked: bool,
     pub(super) blocked: bool,
+    turn: Turn,
     /// Publications have come that are not taken yet.
     pub(super) publications_wait: bool,
     /// Free again before anybody hears that this connection is gone.
@@ -89,6 +91,7 @@ impl Connection {
             traffic: Arc::default(),
             told_blocked: false,
             blocked: false,
+            turn: Turn::default(),
             publications_wait: false,
             seat: accepted.seat,
             node,
@@ -149,6 +152,8 @@ impl Connection {
         if self.node.alarms.raised().any() && super::alarms::publishes(&batch) {
             self.block();
         }
+        // Channels execute what is theirs at once, in the turn of the connection.
+        self.turn.count(batch.frames.len(), ctx);
         let mut own = None;
         let mut refused = None;
         let alone = batch.is_of_one_channel();

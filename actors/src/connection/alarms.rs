@@ -7,6 +7,7 @@ use leveret_protocol::{FrameBatch, FrameKind};
 use super::actor::Connection;
 use super::closing::Phase;
 use super::messages::AlarmChanged;
+use crate::node::Context;
 
 /// Class and method of basic.publish as a method frame begins with them.
 const PUBLISH: [u8; 4] = [0, 60, 0, 40];

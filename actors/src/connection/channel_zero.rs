@@ -1,11 +1,11 @@
 //! Frames on channel 0: what concerns the open connection itself.
 
-use actix::prelude::*;
 use leveret_protocol::method::{Method, connection};
 use leveret_protocol::{Exception, FrameBatch, FrameKind, ReplyCode};
 use tracing::debug;
 
 use super::actor::Connection;
+use crate::node::Context;
 
 impl Connection {
     pub(super) fn own_frames(&mut self, batch: &FrameBatch, ctx: &mut Context<Self>) {

@@ -12,11 +12,14 @@ use crate::channel::actor::Channel;
 use crate::channel::messages::{Close, Commands, End};
 use crate::id::ChannelId;
 use crate::lease::Lease;
-use crate::node;
+use crate::node::{self, Context, Near};
 
 /// One number of the table.
 enum Slot {
-    Open(Addr<Channel>),
+    Open {
+        addr: Addr<Channel>,
+        near: Near<Channel>,
+    },
     /// The broker closed the channel; until close-ok, what the client still sends is dropped.
     Closing,
 }
@@ -42,13 +45,13 @@ impl Channels {
     #[cfg(feature = "faults")]
     pub(crate) fn open(&self, number: u16) -> Option<&Addr<Channel>> {
         match self.by_number.get(&number)? {
-            Slot::Open(addr) => Some(addr),
+            Slot::Open { addr, .. } => Some(addr),
             Slot::Closing => None,
         }
     }
 
-    fn insert(&mut self, number: u16, id: ChannelId, addr: Addr<Channel>) {
-        self.by_number.insert(number, Slot::Open(addr));
+    fn insert(&mut self, number: u16, id: ChannelId, addr: Addr<Channel>, near: Near<Channel>) {
+        self.by_number.insert(number, Slot::Open { addr, near });
         self.number_of.insert(id, number);
     }
 
@@ -65,7 +68,7 @@ impl Channels {
     /// Tells every channel to finish.
     pub(super) fn close_all(&self) {
         for slot in self.by_number.values() {
-            if let Slot::Open(addr) = slot {
+            if let Slot::Open { addr, .. } = slot {
                 addr.do_send(Close);
             }
         }
@@ -81,11 +84,11 @@ impl Connection {
         ctx: &mut Context<Self>,
     ) -> Result<(), Exception> {
         match self.channels.by_number.get(&number) {
-            Some(Slot::Open(addr)) => addr.do_send(commands),
+            Some(Slot::Open { addr, near }) => near.tell(commands, addr),
             Some(Slot::Closing) => self.skip_to_close_ok(number, commands, ctx)?,
             None => {
-                let addr = self.open_channel(number, &commands.batch, ctx)?;
-                addr.do_send(commands);
+                let channel = self.open_channel(number, &commands.batch, ctx)?;
+                channel.do_send(commands);
             }
         }
         Ok(())
@@ -124,8 +127,9 @@ impl Connection {
         let id = ChannelId::next();
         let lease = Lease::new(ctx.address().recipient(), id);
         let ended = ctx.address().recipient();
-        let addr = node::start(Channel::new(id, number, Rc::clone(session), ended, lease));
-        self.channels.insert(number, id, addr.clone());
+        let channel = Channel::new(id, number, Rc::clone(session), ended, lease);
+        let (addr, near) = node::start_near(channel);
+        self.channels.insert(number, id, addr.clone(), near);
         self.gate.set_channels(self.channels.len());
         Ok(addr)
     }

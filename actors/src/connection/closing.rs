@@ -12,6 +12,7 @@ use leveret_protocol::{Exception, FrameBatch, FrameKind, ReplyCode};
 use tracing::{debug, warn};
 
 use super::actor::Connection;
+use crate::node::Context;
 use crate::printable::Printable;
 use crate::vhost::messages::ReleaseExclusive;
 use crate::writer::messages::Finish;

@@ -19,6 +19,7 @@ use crate::channel::mailbag::Mailbag;
 use crate::channel::session::Session;
 use crate::channel::unfinished::Unfinished;
 use crate::consumer::windows::Windows;
+use crate::node::Context;
 use crate::printable::Printable;
 use crate::window::Permit;
 use crate::writer::messages::Beat;

@@ -12,9 +12,11 @@ use super::unheard::Unheard;
 use super::windows::Windows;
 use crate::id::ConsumerId;
 use crate::lease::Lease;
+use crate::node::{Context, Entered, Listener};
 use crate::queue::Grant;
 use crate::queue::actor::Queue;
 use crate::queue::messages::{self as queue, Supply};
+use crate::queue::roads;
 use crate::turn::{Act, Turn};
 
 /// What a consumer is started with.
@@ -55,6 +57,7 @@ pub struct Consumer {
     /// Messages wait at the queue for lent credit, and the channel has not heard of it.
     offered: bool,
     turn: Turn,
+    here: Option<Entered<ConsumerId, Listener<Supply>>>,
     _windows: Windows,
     _lease: Lease<u32>,
 }
@@ -74,6 +77,7 @@ impl Consumer {
             on_offer: seed.on_offer,
             offered: false,
             turn: Turn::default(),
+            here: None,
             _windows: seed.windows,
             _lease: seed.lease,
         }
@@ -185,6 +189,10 @@ impl Consumer {
 
 impl Actor for Consumer {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.here = Some(roads::enter(self.id, ctx.near().listener()));
+    }
 }
 
 impl Handler<Act> for Consumer {

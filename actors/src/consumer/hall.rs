@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use actix::prelude::*;
 use slab::Slab;
@@ -15,13 +15,16 @@ use slab::Slab;
 use super::actor::Consumer;
 use super::desk::Desk;
 use crate::id::{ConsumerId, HallId};
+use crate::node::{Entered, Listener, Listens};
 use crate::publication::{Part, Portion, Seat, Tray};
 use crate::queue::messages::{Supply, ToHall};
+use crate::queue::roads;
 
 /// The hall of a connection.
 pub(crate) struct Hall {
     id: HallId,
     seats: RefCell<Slab<Seated>>,
+    _here: Entered<HallId, Listener<ToHall>>,
 }
 
 /// A consumer in its seat.
@@ -53,16 +56,19 @@ impl Drop for Taken {
     }
 }
 
-impl Default for Hall {
-    fn default() -> Self {
-        Hall {
-            id: HallId::next(),
-            seats: RefCell::default(),
-        }
-    }
-}
-
 impl Hall {
+    /// A hall that nobody sits in.
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new_cyclic(|hall| {
+            let id = HallId::next();
+            Hall {
+                id,
+                seats: RefCell::default(),
+                _here: roads::enter_hall(id, Weak::<Hall>::clone(hall)),
+            }
+        })
+    }
+
     /// Seats a consumer that delivers at this desk.
     pub(crate) fn take_seat(
         self: &Rc<Self>,
@@ -102,6 +108,13 @@ impl Hall {
                 seated.serve(tray, portion, places);
             }
         }
+    }
+}
+
+impl Listens<ToHall> for Hall {
+    fn listen(&self, mail: ToHall) -> Result<(), ToHall> {
+        self.serve(mail);
+        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use super::replay::replay;
 use crate::id::StoreId;
 use crate::lease::Lease;
 use crate::name::Name;
+use crate::node::Context;
 use crate::vhost::definitions::{self, Change, Definitions};
 use crate::vhost::directory::Directory;
 use crate::vhost::names;

@@ -18,6 +18,7 @@ use crate::channel::mailbag::Mailbag;
 use crate::clock;
 use crate::id::ChannelId;
 use crate::name::Name;
+use crate::node::{self, Context};
 use crate::publication::{PageBuilder, Part};
 use crate::queue::effective::Effective;
 use crate::queue::forwarding::{Carried, Forward, Source, StartForwarder};
@@ -67,7 +68,7 @@ impl Forwarder {
         let directory = Arc::clone(directory);
         Box::new(move |source| {
             let (errand, directory) = (errand.clone(), Arc::clone(&directory));
-            Forwarder::new(source, errand, directory).start().recipient()
+            node::start(Forwarder::new(source, errand, directory)).recipient()
         })
     }
 

@@ -2,7 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use actix::prelude::*;
 use leveret_protocol::Body;
 use tracing::info;
 
@@ -12,6 +11,7 @@ use super::death::Death;
 use crate::chance;
 use crate::clock;
 use crate::exchange::walk::{Content, Message, walk};
+use crate::node::Context;
 use crate::publication::Page;
 use crate::queue::{Neighbours, Reason};
 

@@ -13,7 +13,7 @@ use super::messages::{Accepted, Listen, Socket, StopListening};
 use super::reception::Receptions;
 use crate::id::ListenerId;
 use crate::lease::Lease;
-use crate::node::{Seats, WorkerId};
+use crate::node::{Context, Seats, WorkerId};
 
 /// How long to wait when the process is out of descriptors, so that the log and the processor are not flooded.
 const PAUSE: Duration = Duration::from_millis(100);

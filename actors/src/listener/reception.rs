@@ -16,7 +16,7 @@ use crate::connection::actor::Connection;
 use crate::connection::messages::{AlarmChanged, Shutdown};
 use crate::id::ConnectionId;
 use crate::lease::{Gone, Lease};
-use crate::node::{Node, WorkerId};
+use crate::node::{self, Context, Node, WorkerId};
 
 /// Connections that go on in one turn after an alarm.
 const TURN: usize = 64;
@@ -74,11 +74,7 @@ impl Handler<Accepted> for Reception {
         let id = ConnectionId::next();
         let lease = Lease::new(ctx.address().recipient(), id);
         let connection = Connection::new(id, Arc::clone(&self.node), accepted, lease);
-        let connection = Connection::create(|ctx| {
-            ctx.set_mailbox_capacity(0);
-            connection
-        });
-        self.connections.insert(id, connection);
+        self.connections.insert(id, node::start(connection));
     }
 }
 

@@ -8,11 +8,9 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::mem;
-use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-
-use actix::prelude::{Actor, Addr, AsyncContext};
+use std::task::{Poll, Wake, Waker};
 
 thread_local! {
     /// The bell of this thread.
@@ -24,20 +22,6 @@ thread_local! {
 /// How often actors of this thread were polled.
 pub(crate) fn polls() -> u64 {
     POLLS.get()
-}
-
-/// Starts an actor on this thread. Other threads wake it by the bell, if this thread has one.
-pub(crate) fn start<A: Actor<Context = actix::Context<A>>>(actor: A) -> Addr<A> {
-    let ctx = actix::Context::new();
-    let addr = ctx.address();
-    run(ctx, actor);
-    addr
-}
-
-/// Runs an actor on this thread, as [`start`] does.
-pub(super) fn run<A: Actor<Context = actix::Context<A>>>(ctx: actix::Context<A>, actor: A) {
-    let task = ctx.into_future(actor);
-    actix_rt::spawn(Hearing { task, waker: None });
 }
 
 /// Gives this thread its bell, and answers it: a task of the thread, spawned before any actor, that never ends.
@@ -98,66 +82,67 @@ impl Bell {
 
 /// From whoever wakes a task to the bell of its thread.
 #[derive(Debug)]
-struct Line {
-    bell: Arc<Bell>,
+pub(super) struct Line {
+    /// None if the thread has none: the task is woken at once then.
+    bell: Option<Arc<Bell>>,
     task: Waker,
+    /// Somebody has woken the task, which has not been polled since.
+    rang: AtomicBool,
 }
 
 impl Line {
-    fn is_of_this_thread(&self) -> bool {
+    /// To a task of this thread.
+    pub(super) fn to(task: &Waker) -> Arc<Line> {
+        Arc::new(Line {
+            bell: HERE.with_borrow(Clone::clone),
+            task: task.clone(),
+            rang: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether somebody has woken the task, which has not been polled since.
+    pub(super) fn has_rung(&self) -> bool {
+        self.rang.load(Ordering::Relaxed)
+    }
+
+    /// The task is polled.
+    pub(super) fn answered(&self) {
+        POLLS.set(POLLS.get().wrapping_add(1));
+        self.rang.store(false, Ordering::Relaxed);
+    }
+
+    /// Wakes the task from its own thread, though nobody rang.
+    pub(super) fn wake_here(&self) {
+        self.task.wake_by_ref();
+    }
+
+    fn other_thread(&self) -> Option<&Arc<Bell>> {
+        let bell = self.bell.as_ref()?;
         let is_here = |here: &RefCell<Option<Arc<Bell>>>| {
             let here = here.borrow();
-            here.as_ref().is_some_and(|bell| Arc::ptr_eq(bell, &self.bell))
+            here.as_ref().is_some_and(|here| Arc::ptr_eq(here, bell))
         };
-        HERE.try_with(is_here).unwrap_or(false)
+        (!HERE.try_with(is_here).unwrap_or(false)).then_some(bell)
     }
 }
 
 impl Wake for Line {
     fn wake(self: Arc<Self>) {
-        if self.is_of_this_thread() {
-            self.task.wake_by_ref();
-        } else {
-            let bell = Arc::clone(&self.bell);
-            bell.ring(self);
-        }
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        Arc::clone(self).wake();
-    }
-}
-
-/// A task that other threads wake by the bell.
-struct Hearing<F> {
-    task: F,
-    /// How it is woken, once it has been polled.
-    waker: Option<Waker>,
-}
-
-impl<F: Future + Unpin> Future for Hearing<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        POLLS.set(POLLS.get().wrapping_add(1));
-        let Hearing { task, waker } = &mut *self;
-        let waker = waker.get_or_insert_with(|| by_the_bell(cx.waker()));
-        Pin::new(task).poll(&mut Context::from_waker(waker))
-    }
-}
-
-/// Wakes a task of this thread.
-fn by_the_bell(task: &Waker) -> Waker {
-    let task = task.clone();
-    match HERE.with_borrow(Clone::clone) {
-        Some(bell) => Arc::new(Line { bell, task }).into(),
-        None => task,
+        self.rang.store(true, Ordering::Relaxed);
+        match self.other_thread() {
+            Some(bell) => bell.ring(Arc::clone(self)),
+            None => self.task.wake_by_ref(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -193,8 +178,12 @@ mod tests {
 
         /// Another thread wakes a task of this one.
         fn ring(&self) {
-            let (bell, task) = (Arc::clone(&self.bell), Waker::noop().clone());
-            Waker::from(Arc::new(Line { bell, task })).wake();
+            let line = Line {
+                bell: Some(Arc::clone(&self.bell)),
+                task: Waker::noop().clone(),
+                rang: AtomicBool::new(false),
+            };
+            Waker::from(Arc::new(line)).wake();
         }
 
         /// How many are woken then, and whether the task that answers comes again by itself.

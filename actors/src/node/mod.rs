@@ -3,6 +3,9 @@
 mod alarms;
 mod authority;
 mod bell;
+mod here;
+mod life;
+mod near;
 mod seats;
 mod settings;
 mod spin;
@@ -21,7 +24,11 @@ use crate::vhost::VhostHandle;
 
 pub use alarms::{Alarm, Alarms, Observer, Raised};
 pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, Users};
-pub(crate) use bell::{polls, start};
+pub(crate) use bell::polls;
+pub(crate) use here::{Entered, Here};
+pub use life::Context;
+pub(crate) use life::{start, start_near};
+pub(crate) use near::{Listener, Listens, Near};
 pub use seats::{Seat, Seats};
 pub use settings::{FreeSpace, Settings};
 pub(crate) use spin::{expect_more, moved};

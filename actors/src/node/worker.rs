@@ -14,6 +14,7 @@ use actix::prelude::*;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
+use super::life::{self, Context};
 use super::{bell, spin};
 
 /// Something to be done on the thread.
@@ -77,7 +78,7 @@ impl Worker {
         A: Actor<Context = Context<A>>,
     {
         let (road, mailbox) = channel(0);
-        self.run(move || bell::run(Context::with_receiver(mailbox), make()));
+        self.run(move || drop(life::run(make(), mailbox)));
         Addr::new(road)
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use actix::prelude::*;
 use rustc_hash::FxHasher;
 
+use super::life::Context;
 use super::seats::Seats;
 use super::worker::Worker;
 

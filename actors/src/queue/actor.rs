@@ -24,6 +24,7 @@ use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::name::Name;
+use crate::node::{Context, Entered, Near};
 use crate::publication::{Part, Room};
 use crate::turn::{Act, Turn};
 use crate::window::Permit;
@@ -127,6 +128,7 @@ pub struct Queue {
     pub(super) name: Name,
     pub(super) start_forwarder: StartForwarder,
     pub(super) ended: Recipient<QueueEnded>,
+    pub(super) here: Option<Entered<QueueId, Near<Queue>>>,
     _lease: Lease<QueueId>,
 }
 
@@ -174,6 +176,7 @@ impl Queue {
             alarm: Alarm::default(),
             turn: Turn::default(),
             ended: seed.ended,
+            here: None,
             _lease: seed.lease,
         }
     }
@@ -259,6 +262,7 @@ impl Actor for Queue {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        self.enter(ctx.near());
         self.take_back(ctx);
     }
 }
@@ -288,14 +292,8 @@ impl Handler<Subscribe> for Queue {
 
     fn handle(&mut self, mail: Subscribe, ctx: &mut Context<Self>) {
         let own = mail.supply.read();
-        let road = match mail.hall.zip(mail.subscription.seat) {
-            Some((hall, seat)) => Road::Hall {
-                hall,
-                seat: seat.number,
-                own,
-            },
-            None => Road::Own(own),
-        };
+        let hall = mail.hall.zip(mail.subscription.seat);
+        let road = Road::to(mail.consumer, own, hall);
         if self.deleted {
             road.bring(mail.consumer, Supply::QueueGone { crashed: false });
             return;

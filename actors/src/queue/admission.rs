@@ -11,6 +11,7 @@ use super::messages::{Enqueue, QueueNotice, Supply};
 use super::stamps::Stamps;
 use crate::clock;
 use crate::journal::Safety;
+use crate::node::Context;
 use crate::publication::{Page, Part};
 use crate::window::Permit;
 

@@ -5,6 +5,7 @@ use actix::prelude::*;
 use super::actor::Queue;
 use super::messages::{Attach, Detach, QueueNotice};
 use crate::id::ChannelId;
+use crate::node::Context;
 
 /// A channel that is attached.
 pub(super) struct Peer {

@@ -12,6 +12,7 @@ use super::browsing::Browsed;
 use super::messages::{Browse, Deleted, TakeAway};
 use super::reading::Load;
 use crate::journal::{Keeper, Notice, Told};
+use crate::node::{self, Context};
 
 /// How long a queue that does not know yet what it has lets those wait who want to see it, before it looks again whether it does.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -73,7 +74,7 @@ impl Queue {
     /// Asks a journal.
     fn look(&mut self, load: &Load, most_bytes: u64) -> oneshot::Receiver<Told> {
         let (reply, answer) = oneshot::channel();
-        let (ear, positions) = (Ear(Some(reply)).start().recipient(), load.positions.clone());
+        let (ear, positions) = (node::start(Ear(Some(reply))).recipient(), load.positions.clone());
         match load.keeper {
             Keeper::Journal => self.journal.look(positions, most_bytes, ear),
             Keeper::Scratch => self.scratch.look(positions, most_bytes, ear),

@@ -12,6 +12,7 @@ use super::actor::{Queue, QueueEnded};
 use super::messages::*;
 use super::{Departing, QueueSettings, QueueState};
 use crate::journal::Kept;
+use crate::node::Context;
 
 /// How long a deleted queue stays for what is dead in it.
 const LONGEST_DEPARTURE: Duration = Duration::from_secs(600);

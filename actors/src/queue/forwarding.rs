@@ -16,6 +16,7 @@ use super::actor::Queue;
 use super::effective::Effective;
 use crate::id::{ChannelId, QueueId};
 use crate::name::Name;
+use crate::node::Context;
 
 /// The pause after the first loss of a forwarder; it doubles with each that follows before something was carried away.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

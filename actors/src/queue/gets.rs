@@ -9,6 +9,7 @@ use actix::prelude::*;
 use super::actor::Queue;
 use super::messages::{Deleted, Get, Got};
 use crate::id::ChannelId;
+use crate::node::Context;
 
 type Answer = Result<Option<Got>, Deleted>;
 type Place = Rc<Cell<Option<OneshotSender<Answer>>>>;

@@ -9,6 +9,7 @@ use super::actor::Queue;
 use super::messages::Conclude;
 use super::stamps::Stamps;
 use crate::journal::{Batch, Keeper, Notice, Safety, Told};
+use crate::node::Context;
 use crate::publication::Page;
 use crate::window::Permit;
 

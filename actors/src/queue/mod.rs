@@ -61,7 +61,7 @@ mod removal;
 mod resting;
 mod returning;
 mod review;
-mod roads;
+pub(crate) mod roads;
 mod settlements;
 mod spans;
 mod spilling;

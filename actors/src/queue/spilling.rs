@@ -6,6 +6,7 @@ use super::actor::Queue;
 use super::backlog::Spill;
 use super::messages::Reclaim;
 use crate::journal::{Batch, Keeper, Safety};
+use crate::node::Context;
 use crate::publication::{Room, room_taken};
 
 impl Queue {

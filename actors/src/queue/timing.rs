@@ -9,6 +9,7 @@ use super::Pass;
 use super::actor::Queue;
 use super::messages::QueueNotice;
 use crate::clock::{self, millis};
+use crate::node::Context;
 
 /// What a queue waits for.
 #[derive(Debug, Default)]

@@ -17,7 +17,7 @@ use super::messages::{Beat, Finish, Post};
 use super::outbox::{Batch, Outbox, Waiting};
 use crate::consumer::messages::Receipt;
 use crate::lease::Lease;
-use crate::node::moved;
+use crate::node::{self, Context, moved};
 use crate::queue::messages::ToHall;
 use crate::traffic::Traffic;
 
@@ -74,7 +74,7 @@ impl Writer {
             waiting: Rc::clone(&waiting),
             _lease: lease,
         };
-        let addr = writer.start();
+        let addr = node::start(writer);
         (addr.clone(), Outbox::new(waiting, addr, backlog))
     }
 

@@ -150,7 +150,7 @@ impl Outbox {
         desk: &Rc<Desk>,
     ) -> (Taken, Recipient<ToHall>) {
         let mut waiting = self.waiting.borrow_mut();
-        let hall = waiting.hall.get_or_insert_default();
+        let hall = waiting.hall.get_or_insert_with(Hall::new);
         (
             hall.take_seat(id, consumer, desk),
             self.writer.clone().recipient(),

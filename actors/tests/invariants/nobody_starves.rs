@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix::prelude::*;
 use leveret_actors::journal::{Batch, Journal, Safety};
+use leveret_actors::node::Context;
 use leveret_actors::publication::Part;
 use leveret_actors::queue::messages::Enqueue;
 

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use leveret_actors::id::{ChannelId, QueueId};
 use leveret_actors::journal::{Journal, Volatile};
 use leveret_actors::lease::{Gone, Lease};
+use leveret_actors::node::Context;
 use leveret_actors::node::Worker;
 use leveret_actors::publication::{Page, PageBuilder, Part};
 use leveret_actors::queue::MemoryBudget;

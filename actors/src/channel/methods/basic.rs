@@ -7,7 +7,7 @@ use leveret_protocol::{BodyRef, Content, Exception, ReplyCode};
 use super::super::actor::Channel;
 use super::super::unacked::{NO_CONSUMER, Outstanding};
 use super::lost;
-use crate::node::{Access, Resource};
+use crate::node::{Access, Context, Resource};
 use crate::publication::Counted;
 use crate::queue::Outcome;
 use crate::queue::messages::{Deleted, Get, Got};

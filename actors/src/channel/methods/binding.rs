@@ -8,7 +8,7 @@ use super::lost;
 use crate::exchange::bindings::{Binding, Destination};
 use crate::exchange::kind::ExchangeKind;
 use crate::name::Name;
-use crate::node::{Access, Resource};
+use crate::node::{Access, Context, Resource};
 use crate::vhost::actor::VirtualHost;
 use crate::vhost::{messages as vhost, names};
 

@@ -1,10 +1,10 @@
 //! Class channel.
 
-use actix::prelude::*;
 use leveret_protocol::method::channel::{FlowOk, Method, OpenOk};
 use leveret_protocol::{Exception, ReplyCode};
 
 use super::super::actor::Channel;
+use crate::node::Context;
 
 impl Channel {
     pub(in crate::channel) fn channel(

@@ -1,11 +1,11 @@
 //! Class confirm.
 
-use actix::prelude::*;
 use leveret_protocol::method::confirm::{Method, SelectOk};
 use leveret_protocol::{Exception, ReplyCode};
 
 use super::super::actor::Channel;
 use super::super::confirms::Confirms;
+use crate::node::Context;
 
 impl Channel {
     pub(in crate::channel) fn confirm(

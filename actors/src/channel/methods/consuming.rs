@@ -18,7 +18,7 @@ use crate::consumer::messages::{Cancel, ChannelLimit};
 use crate::id::ConsumerId;
 use crate::lease::Lease;
 use crate::name::Name;
-use crate::node::{self, Access, Resource};
+use crate::node::{self, Access, Context, Resource};
 use crate::queue::Subscription;
 use crate::queue::messages::{Subscribe, Supply};
 use crate::queue::options::QueueKind;

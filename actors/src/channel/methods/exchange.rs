@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix::prelude::*;
 use leveret_protocol::method::exchange::{self, Method};
 use leveret_protocol::{Exception, FieldTable};
 
@@ -11,7 +10,7 @@ use super::lost;
 use crate::exchange::bindings::{Binding, Destination};
 use crate::exchange::options::ExchangeOptions;
 use crate::name::Name;
-use crate::node::{Access, Resource};
+use crate::node::{Access, Context, Resource};
 use crate::vhost::{messages as vhost, names};
 
 impl Channel {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use actix::prelude::*;
 use leveret_protocol::method::queue::{self, Method};
 use leveret_protocol::{Exception, FieldTable};
 
@@ -11,7 +10,7 @@ use super::lost;
 use super::question::ask_queue;
 use crate::exchange::bindings::{Binding, Destination};
 use crate::name::Name;
-use crate::node::{Access, Resource};
+use crate::node::{Access, Context, Resource};
 use crate::queue::messages::{self as mail, Deleted, Inspection, Refusal};
 use crate::queue::options::{QueueOptions, locked, with_default_type};
 use crate::vhost::directory::QueueHandle;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use actix::prelude::*;
 use leveret_protocol::method::tx::{Commit, Method, RollbackOk, SelectOk};
 use leveret_protocol::{Exception, Properties, ReplyCode};
 
@@ -10,6 +9,7 @@ use super::super::actor::{Channel, Phase};
 use super::super::confirms::Confirms;
 use super::super::publish::Checked;
 use super::super::transaction::{Committed, Staged, Transaction};
+use crate::node::Context;
 use crate::publication::Page;
 
 /// Bytes gathered for the queues at which a commit posts them and rests.

@@ -1,0 +1,302 @@
+//! How an actor of a worker lives: its mail, the futures it spawned, its end.
+//!
+//! It does what actix does in a context of its own, for two reasons. Of thousands of actors each gets a little now and then, and to
+//! fetch what is looked at then costs more than what is done with it, so that is little here, and together in memory. And who
+//! lives on the same thread can [tell](super::near::Near::tell) such an actor something without a mail and without waking it.
+
+use std::cell::RefCell;
+use std::mem;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
+
+use actix::dev::channel::{AddressReceiver, channel};
+use actix::dev::{Envelope, EnvelopeProxy, OneshotSender, ToEnvelope};
+use actix::fut::ActorFuture;
+use actix::prelude::{Actor, ActorContext, ActorState, Addr, AsyncContext, Handler, Message, SpawnHandle};
+use futures_util::Stream;
+
+use super::bell::Line;
+use super::near::{Near, Place};
+
+/// Something that an actor waits for.
+type Wait<A> = Pin<Box<dyn ActorFuture<A, Output = ()>>>;
+
+/// What an actor can ask of its thread. There is no `stopping` to be asked: one that is told to stop does.
+pub struct Context<A: Actor<Context = Self>> {
+    stops: bool,
+    last_handle: SpawnHandle,
+    near: Near<A>,
+    /// There is one until the actor is dropped.
+    mailbox: Option<AddressReceiver<A>>,
+    /// No mail is read before they are over, the last first.
+    waits: Vec<Wait<A>>,
+    /// Since the others were polled.
+    spawned: Vec<(SpawnHandle, Wait<A>)>,
+    cancelled: Vec<SpawnHandle>,
+}
+
+impl<A: Actor<Context = Self>> Context<A> {
+    /// The way to the actor for those of its thread.
+    pub(crate) fn near(&self) -> Near<A> {
+        self.near.clone()
+    }
+
+    /// Whether it was asked for something since that was seen to.
+    fn is_asked(&self) -> bool {
+        self.stops || !(self.waits.is_empty() && self.spawned.is_empty() && self.cancelled.is_empty())
+    }
+}
+
+impl<A: Actor<Context = Self>> ActorContext for Context<A> {
+    fn stop(&mut self) {
+        self.stops = true;
+    }
+
+    fn terminate(&mut self) {
+        self.stops = true;
+    }
+
+    fn state(&self) -> ActorState {
+        match self.stops {
+            true => ActorState::Stopping,
+            false => ActorState::Running,
+        }
+    }
+}
+
+impl<A: Actor<Context = Self>> AsyncContext<A> for Context<A> {
+    #[expect(
+        clippy::expect_used,
+        reason = "an actor that is dropped has no context to ask"
+    )]
+    fn address(&self) -> Addr<A> {
+        Addr::new(self.mailbox.as_ref().expect("it lives").sender())
+    }
+
+    fn spawn<F: ActorFuture<A, Output = ()> + 'static>(&mut self, future: F) -> SpawnHandle {
+        self.last_handle = self.last_handle.next();
+        self.spawned.push((self.last_handle, Box::pin(future)));
+        self.last_handle
+    }
+
+    fn wait<F: ActorFuture<A, Output = ()> + 'static>(&mut self, future: F) {
+        self.waits.push(Box::pin(future));
+    }
+
+    fn waiting(&self) -> bool {
+        self.stops || !self.waits.is_empty()
+    }
+
+    fn cancel_future(&mut self, handle: SpawnHandle) -> bool {
+        self.cancelled.push(handle);
+        true
+    }
+}
+
+impl<A, M> ToEnvelope<A, M> for Context<A>
+where
+    A: Actor<Context = Self> + Handler<M>,
+    M: Message<Result: Send> + Send + 'static,
+{
+    fn pack(mail: M, answer: Option<OneshotSender<M::Result>>) -> Envelope<A> {
+        Envelope::new(mail, answer)
+    }
+}
+
+/// Starts an actor on this thread. Other threads wake it by the bell, if this thread has one.
+pub(crate) fn start<A: Actor<Context = Context<A>>>(actor: A) -> Addr<A> {
+    start_near(actor).0
+}
+
+/// The same, for one who has something to tell it.
+pub(crate) fn start_near<A: Actor<Context = Context<A>>>(actor: A) -> (Addr<A>, Near<A>) {
+    let (sender, mailbox) = channel(0);
+    (Addr::new(sender), run(actor, mailbox))
+}
+
+/// Starts an actor on this thread with this mailbox.
+pub(super) fn run<A: Actor<Context = Context<A>>>(actor: A, mailbox: AddressReceiver<A>) -> Near<A> {
+    let life = Rc::new_cyclic(|near| {
+        let near = Near(Weak::clone(near));
+        RefCell::new(Some(Life::new(actor, mailbox, near)))
+    });
+    let near = Near(Rc::downgrade(&life));
+    actix_rt::spawn(Task(life));
+    near
+}
+
+/// The task of an actor. Only it keeps the actor alive.
+struct Task<A: Actor<Context = Context<A>>>(Rc<Place<A>>);
+
+impl<A: Actor<Context = Context<A>>> Future for Task<A> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        match self.0.borrow_mut().as_mut() {
+            Some(life) => life.poll(cx),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+/// An actor and what belongs to it.
+#[repr(C)]
+pub(super) struct Life<A: Actor<Context = Context<A>>> {
+    /// How it is woken, once it has been polled.
+    waker: Option<(Arc<Line>, Waker)>,
+    stage: Stage<A>,
+}
+
+impl<A: Actor<Context = Context<A>>> Life<A> {
+    fn new(actor: A, mailbox: AddressReceiver<A>, near: Near<A>) -> Self {
+        let context = Context {
+            stops: false,
+            last_handle: SpawnHandle::default(),
+            near,
+            mailbox: Some(mailbox),
+            waits: Vec::new(),
+            spawned: Vec::new(),
+            cancelled: Vec::new(),
+        };
+        let stage = Stage {
+            context,
+            items: Vec::new(),
+            actor,
+            unread: None,
+        };
+        Life { waker: None, stage }
+    }
+
+    /// Whether it has been started, has no mail and waits for nothing. Mail that is there has rung.
+    pub(super) fn is_free(&self) -> bool {
+        let is_quiet = self.waker.as_ref().is_some_and(|(line, _)| !line.has_rung());
+        is_quiet && !self.stage.context.waiting()
+    }
+
+    /// Has it polled.
+    pub(super) fn wake(&self) {
+        if let Some((line, _)) = &self.waker {
+            line.wake_here();
+        }
+    }
+
+    /// Handles something that is no mail.
+    pub(super) fn handle<M: Message<Result = ()>>(&mut self, mail: M)
+    where
+        A: Handler<M, Result = ()>,
+    {
+        let Stage { context, actor, .. } = &mut self.stage;
+        actor.handle(mail, context);
+        if context.is_asked() {
+            self.wake();
+        }
+    }
+
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        let Life { waker, stage } = self;
+        let starts = waker.is_none();
+        let (line, waker) = waker.get_or_insert_with(|| {
+            let line = Line::to(cx.waker());
+            (Arc::clone(&line), line.into())
+        });
+        line.answered();
+        if starts {
+            stage.actor.started(&mut stage.context);
+        }
+        stage.poll(&mut task::Context::from_waker(waker))
+    }
+}
+
+/// What an actor works with while it is polled.
+#[repr(C)]
+struct Stage<A: Actor<Context = Context<A>>> {
+    context: Context<A>,
+    items: Vec<(SpawnHandle, Wait<A>)>,
+    actor: A,
+    /// Who waits for an answer that does not come hears of that after the parent of the actor has heard of its end.
+    unread: Option<AddressReceiver<A>>,
+}
+
+impl<A: Actor<Context = Context<A>>> Drop for Stage<A> {
+    fn drop(&mut self) {
+        self.unread = self.context.mailbox.take();
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Stage<A> {
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        loop {
+            if self.poll_waits(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.read_mail(cx);
+            self.poll_items(cx);
+            if self.context.stops {
+                return Poll::Ready(());
+            }
+            if !self.context.is_asked() {
+                break;
+            }
+        }
+        let mailbox = self.context.mailbox.as_ref();
+        match mailbox.is_some_and(AddressReceiver::connected) || !self.items.is_empty() {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
+    }
+
+    /// Pending while there is something that no mail is read before.
+    fn poll_waits(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        while !self.context.stops
+            && let Some(mut wait) = self.context.waits.pop()
+        {
+            let place = self.context.waits.len();
+            let polled = wait.as_mut().poll(&mut self.actor, &mut self.context, cx);
+            if polled.is_pending() && !self.context.stops {
+                self.context.waits.insert(place, wait);
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn read_mail(&mut self, cx: &mut task::Context<'_>) {
+        while !self.context.waiting()
+            && let Some(mailbox) = &mut self.context.mailbox
+            && let Poll::Ready(Some(mut mail)) = Pin::new(mailbox).poll_next(cx)
+        {
+            mail.handle(&mut self.actor, &mut self.context);
+        }
+    }
+
+    /// Polls what was spawned, until that asks for something that comes first. It is the last to be polled then.
+    fn poll_items(&mut self, cx: &mut task::Context<'_>) {
+        self.items.append(&mut self.context.spawned);
+        self.drop_cancelled();
+        let mut at = 0;
+        while !self.context.stops
+            && let Some((_, item)) = self.items.get_mut(at)
+        {
+            let polled = item.as_mut().poll(&mut self.actor, &mut self.context, cx);
+            let goes_first = !(self.context.waits.is_empty() && self.context.cancelled.is_empty());
+            if polled.is_ready() {
+                drop(self.items.swap_remove(at));
+            } else if goes_first {
+                self.items.rotate_left(at + 1);
+            } else {
+                at += 1;
+            }
+            if goes_first {
+                return;
+            }
+        }
+    }
+
+    fn drop_cancelled(&mut self) {
+        for cancelled in mem::take(&mut self.context.cancelled) {
+            self.items.retain(|(handle, _)| *handle != cancelled);
+        }
+    }
+}
