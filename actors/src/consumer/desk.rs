@@ -15,11 +15,11 @@ use super::actor::Consumer;
 use super::messages::Receipt;
 use super::unheard::Unheard;
 use crate::name::Name;
-use crate::publication::{Counted, Delivery, Handout, Part, Portion, Publication};
+use crate::publication::{Counted, Delivery, Handout, Page, Part, Pattern, Portion, Publication};
 use crate::writer::outbox::Outbox;
 
-/// Bytes of the frames of a delivery beyond its properties, its body and its names.
-const FRAMES: usize = 48;
+/// Bytes of the frames of a delivery beyond its names and what it costs on its page.
+const FRAMES: usize = 40;
 
 /// The delivery tags of a channel.
 #[derive(Clone)]
@@ -138,7 +138,7 @@ impl Desk {
     }
 
     #[inline]
-    fn put<'p, D: Iterator<Item = (Delivery, Publication<'p>)>>(
+    fn put<'p, D: Iterator<Item = (Delivery, &'p Page)>>(
         &self,
         consumer: &Rc<Addr<Consumer>>,
         mut load: Load<'_>,
@@ -151,21 +151,34 @@ impl Desk {
             messages: u32::try_from(load.messages).unwrap_or(u32::MAX),
             bytes: load.bytes,
         };
-        self.output.deliver(receipt, |chunk| {
-            let first = deliveries().next();
-            chunk.reserve(load.room(first.map(|(_, publication)| publication), self.consumer_tag.len()));
-            let mut written = Deliveries::new(self.channel, &self.consumer_tag, self.frame_max);
-            for (delivery, publication) in deliveries() {
-                let tag = self.tags.next();
-                written.write(
-                    chunk,
-                    tag,
-                    delivery.redelivered,
-                    publication.exchange,
-                    publication.routing_key,
-                    load.counted.next(publication.shown_properties()),
-                    BodyRef::from(&publication.body),
-                );
+        let first = deliveries().next().map(|(first, page)| page.get(first.offset));
+        let bytes = load.room(first, self.consumer_tag.len());
+        self.output.deliver(receipt, bytes, |chunk| {
+            let mut frames = Deliveries::new(self.channel, &self.consumer_tag, self.frame_max);
+            // The last that was not found to be like the one before it.
+            let mut before: Option<(&Page, Pattern<'_>)> = None;
+            for (delivery, page) in deliveries() {
+                let (tag, offset, redelivered) = (self.tags.next(), delivery.offset, delivery.redelivered);
+                let alike = before
+                    .filter(|(of, _)| std::ptr::eq(*of, page) && !load.counted.counts_next())
+                    .and_then(|(_, pattern)| page.body_like(pattern, offset));
+                if let Some(body) = alike
+                    && frames.repeat(chunk, tag, redelivered, body)
+                {
+                    load.counted.skip();
+                } else {
+                    let publication = page.get(offset);
+                    frames.write(
+                        chunk,
+                        tag,
+                        redelivered,
+                        publication.exchange,
+                        publication.routing_key,
+                        load.counted.next(publication.shown_properties()),
+                        BodyRef::from(&publication.body),
+                    );
+                    before = page.pattern(offset).map(|pattern| (page, pattern));
+                }
                 each(&delivery, tag);
             }
         });

@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use leveret_protocol::Body;
 use leveret_protocol::properties::flags;
+use rustc_hash::FxHasher;
 
 use super::memory::Room;
 use super::page::{
@@ -20,6 +22,9 @@ const LARGE: usize = 32 * 1024;
 const LONG: usize = 32;
 /// A block of up to so many bytes stays with its builder, which may be idle for long.
 const KEPT: usize = 16 * 1024;
+
+/// Places of routes that are remembered.
+const ROUTES: usize = 1024;
 
 /// Writes a page.
 ///
@@ -34,6 +39,8 @@ pub struct PageBuilder {
     flags: u16,
     /// Where the last route is.
     route: Option<u32>,
+    /// Where others may be, by their hashes, once there were several.
+    routes: Option<Box<[u32; ROUTES]>>,
     /// Where the last long properties are, and how many bytes.
     properties: (u32, u32),
     /// Size of the page before, and likely of this one.
@@ -46,6 +53,8 @@ struct Stem<'p> {
     properties: &'p [u8],
     /// Where the same properties are already.
     place: [u8; PLACE],
+    /// How long the route is.
+    route_len: u32,
 }
 
 impl PageBuilder {
@@ -76,11 +85,17 @@ impl PageBuilder {
             body_len: 0,
             body,
         })
+        .0
     }
 
     /// Adds a publication like this one, be it of another page or made anew, and returns its offset here. Its
     /// `body_len` is not looked at, and what of a name exceeds 255 bytes is cut off.
     pub fn copy(&mut self, publication: Publication<'_>) -> u32 {
+        self.write(publication).0
+    }
+
+    /// [Copies](Self::copy) a publication, and returns its [cost](Self::cost) with its offset.
+    pub fn copy_priced(&mut self, publication: Publication<'_>) -> (u32, u32) {
         self.write(publication)
     }
 
@@ -97,10 +112,10 @@ impl PageBuilder {
             return;
         };
         let stem = self.stem(like);
-        copied(self.add(&stem, page.body(first)));
+        copied(self.add(&stem, page.body(first)).0);
         let stem = self.stem(like);
         for &offset in others {
-            copied(self.add(&stem, page.body(offset)));
+            copied(self.add(&stem, page.body(offset)).0);
         }
     }
 
@@ -172,7 +187,7 @@ impl PageBuilder {
     }
 
     #[inline(always)]
-    fn write(&mut self, publication: Publication<'_>) -> u32 {
+    fn write(&mut self, publication: Publication<'_>) -> (u32, u32) {
         let stem = self.stem(&publication);
         self.add(&stem, publication.body)
     }
@@ -182,7 +197,8 @@ impl PageBuilder {
     #[inline(always)]
     fn stem<'p>(&mut self, publication: &Publication<'p>) -> Stem<'p> {
         let properties = publication.properties;
-        let route = self.write_route(short(publication.exchange), short(publication.routing_key));
+        let (exchange, key) = (short(publication.exchange), short(publication.routing_key));
+        let route = self.write_route(exchange, key);
         let repeated = properties.len() >= LONG && self.repeats(properties);
         self.flags |= flags(properties);
         let header = Header {
@@ -200,11 +216,13 @@ impl PageBuilder {
             header,
             properties,
             place,
+            route_len: (ROUTE_HEADER + exchange.len() + key.len()) as u32,
         }
     }
 
+    /// Adds a record; returns its offset and its cost.
     #[inline(always)]
-    fn add(&mut self, stem: &Stem<'_>, body: Body<'_>) -> u32 {
+    fn add(&mut self, stem: &Stem<'_>, body: Body<'_>) -> (u32, u32) {
         let offset = self.here();
         let bytes = body.as_slice();
         let large = bytes.len() > LARGE;
@@ -226,7 +244,7 @@ impl PageBuilder {
         } else {
             self.records.extend_from_slice(bytes);
         }
-        offset
+        (offset, stem.cost(offset, &header))
     }
 
     /// Whether these properties are those before. If not, they are now, and are about to be written.
@@ -248,13 +266,35 @@ impl PageBuilder {
         self.large.push(body);
     }
 
-    /// The offset of this route: the last one written when it is the same.
+    /// The offset of this route: where it was written before, as far as that is remembered.
+    #[inline]
     fn write_route(&mut self, exchange: &[u8], routing_key: &[u8]) -> u32 {
-        if let Some(route) = self.route
-            && self.is_route(route, exchange, routing_key)
-        {
+        match self.route {
+            Some(route) if self.is_route(route, exchange, routing_key) => route,
+            Some(_) => self.find_or_write_route(exchange, routing_key),
+            None => self.write_new_route(exchange, routing_key),
+        }
+    }
+
+    /// What is remembered may be of a page before. Whatever is found to read like the route will do.
+    fn find_or_write_route(&mut self, exchange: &[u8], routing_key: &[u8]) -> u32 {
+        let mut hasher = FxHasher::default();
+        hasher.write(routing_key);
+        let hash = hasher.finish() as usize % ROUTES;
+        let found = self.routes.as_ref().and_then(|routes| routes.get(hash).copied());
+        if let Some(route) = found.filter(|&route| self.is_route(route, exchange, routing_key)) {
+            self.route = Some(route);
             return route;
         }
+        let route = self.write_new_route(exchange, routing_key);
+        let routes = self.routes.get_or_insert_with(|| Box::new([0; ROUTES]));
+        if let Some(place) = routes.get_mut(hash) {
+            *place = route;
+        }
+        route
+    }
+
+    fn write_new_route(&mut self, exchange: &[u8], routing_key: &[u8]) -> u32 {
         self.make_room(ROUTE_HEADER + exchange.len() + routing_key.len());
         let route = self.here();
         self.records
@@ -269,9 +309,10 @@ impl PageBuilder {
     fn is_route(&self, route: u32, exchange: &[u8], routing_key: &[u8]) -> bool {
         let exchange_at = route as usize + ROUTE_HEADER;
         let key_at = exchange_at + exchange.len();
-        route_lengths(&self.records, route) == (exchange.len(), routing_key.len())
-            && self.has(exchange_at, exchange)
+        exchange_at <= self.records.len()
+            && route_lengths(&self.records, route) == (exchange.len(), routing_key.len())
             && self.has(key_at, routing_key)
+            && self.has(exchange_at, exchange)
     }
 
     /// Whether `bytes` were written at `at`.
@@ -283,6 +324,20 @@ impl PageBuilder {
 
     fn here(&self) -> u32 {
         self.records.len() as u32
+    }
+}
+
+impl Stem<'_> {
+    /// What the record at `offset` costs, just as [`cost`] reads it.
+    #[inline(always)]
+    fn cost(&self, offset: u32, header: &Header) -> u32 {
+        let distance = offset - header.route;
+        let own_route = if distance == self.route_len { distance } else { 0 };
+        let index = if header.large { PLACE as u32 } else { 0 };
+        let inside = HEADER as u32 + own_route + index;
+        inside
+            .saturating_add(header.properties_len)
+            .saturating_add(header.body_len)
     }
 }
 

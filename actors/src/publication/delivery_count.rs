@@ -29,6 +29,18 @@ impl<'h> Counted<'h> {
         Counted { counts, next }
     }
 
+    /// Whether the next delivery gets the header.
+    #[inline]
+    pub(crate) fn counts_next(&self) -> bool {
+        self.counts.first().is_some_and(|(at, _)| *at == self.next)
+    }
+
+    /// The next delivery is written without asking for its properties.
+    #[inline]
+    pub(crate) fn skip(&mut self) {
+        self.next += 1;
+    }
+
     /// The properties of the next delivery.
     #[inline]
     pub(crate) fn next<'p>(&mut self, properties: Cow<'p, [u8]>) -> Cow<'p, [u8]> {

@@ -53,12 +53,12 @@ impl Handout {
         })
     }
 
-    /// Those at some places.
-    pub fn deliveries_in(&self, places: Range<usize>) -> impl Iterator<Item = (Delivery, Publication<'_>)> {
+    /// Those at some places, each with its page.
+    pub fn deliveries_in(&self, places: Range<usize>) -> impl Iterator<Item = (Delivery, &Page)> {
         let deliveries = self.deliveries.get(places).unwrap_or_default();
         deliveries.iter().filter_map(|delivery| {
             let page = self.pages.get(delivery.page as usize)?;
-            Some((*delivery, page.get(delivery.offset)))
+            Some((*delivery, &**page))
         })
     }
 

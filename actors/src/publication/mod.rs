@@ -12,6 +12,6 @@ pub use builder::PageBuilder;
 pub(crate) use delivery_count::Counted;
 pub use handout::{Delivery, Handout, NO_KEY};
 pub use memory::{Room, others_exceed, pages_in_memory, room_taken};
-pub use page::{Page, Publication};
+pub use page::{Page, Pattern, Publication};
 pub use part::{Gathered, Part};
 pub use tray::{Portion, Seat, Tray};

@@ -91,6 +91,14 @@ fn without_blind_copies(properties: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// What a publication is but for its body, to find others like it on the same page.
+#[derive(Clone, Copy, Debug)]
+pub struct Pattern<'a> {
+    /// Its record up to the body.
+    stem: &'a [u8],
+    body_len: usize,
+}
+
 impl Page {
     /// The publication at an offset that [`PageBuilder::push`](super::PageBuilder::push) gave for this page.
     ///
@@ -118,6 +126,26 @@ impl Page {
         let header = self.header(offset);
         let (_, at) = self.properties_of(offset, &header);
         self.body_at(at, &header)
+    }
+
+    /// What the publication at `offset` is but for its body; `None` if that is large.
+    #[inline]
+    pub fn pattern(&self, offset: u32) -> Option<Pattern<'_>> {
+        let header = self.header(offset);
+        let (_, body_at) = self.properties_of(offset, &header);
+        let stem = self.records.get(offset as usize..body_at)?;
+        let body_len = header.body_len as usize;
+        (!header.large).then_some(Pattern { stem, body_len })
+    }
+
+    /// The body of the publication at `offset`, if all else of it is as in this pattern of the same page, and its body as long.
+    /// Some that are like it are not recognized.
+    #[inline]
+    pub fn body_like(&self, pattern: Pattern<'_>, offset: u32) -> Option<&[u8]> {
+        let Pattern { stem, body_len } = pattern;
+        let record = self.records.get(offset as usize..)?;
+        let (before, rest) = record.split_at_checked(stem.len())?;
+        rest.get(..body_len).filter(|_| before == stem)
     }
 
     /// Whether the publications at two offsets differ in nothing but their bodies. Some that do are not recognized.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Delivery, Handout, NO_KEY, Page, Publication};
+use super::{Delivery, Handout, NO_KEY, Page};
 use crate::window::Permit;
 
 /// Publications gathered for any number of queues, and what covers them on their way there.
@@ -96,8 +96,8 @@ impl Part {
         }
     }
 
-    /// Each publication, as a delivery that needs no settlement.
-    pub fn deliveries(&self) -> impl Iterator<Item = (Delivery, Publication<'_>)> {
+    /// Each publication, as a delivery that needs no settlement, with its page.
+    pub fn deliveries(&self) -> impl Iterator<Item = (Delivery, &Page)> {
         self.offsets().iter().map(|&offset| {
             let delivery = Delivery {
                 page: 0,
@@ -105,7 +105,7 @@ impl Part {
                 key: NO_KEY,
                 redelivered: false,
             };
-            (delivery, self.page().get(offset))
+            (delivery, &**self.page())
         })
     }
 }

@@ -65,7 +65,8 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn take(&mut self) -> Vec<Batch> {
         let first = self.batches.first().map_or(0, |first| first.chunk.copied());
-        self.expected = first.min(FIRST.max(2 * self.expected as usize)) as u32;
+        let before = self.expected as usize;
+        self.expected = first.min(FIRST.max(2 * before)).max(before / 4 * 3) as u32;
         self.called = false;
         std::mem::take(&mut self.batches)
     }
@@ -80,15 +81,20 @@ impl Waiting {
         self.batches.clear();
     }
 
+    /// The batch to be added to, with room for so many bytes at least.
     #[expect(clippy::indexing_slicing, reason = "there is one, or it was just pushed")]
-    fn batch(&mut self) -> &mut Batch {
-        let room = match self.batches.last() {
+    fn batch(&mut self, room: usize) -> &mut Batch {
+        let expected = match self.batches.last_mut() {
             None => Some(self.expected as usize),
-            Some(last) => (last.chunk.len() >= FULL).then(|| last.chunk.copied() + SLACK),
+            Some(last) if last.chunk.len() >= FULL => Some(last.chunk.copied() + SLACK),
+            Some(last) => {
+                last.chunk.reserve(room);
+                None
+            }
         };
-        if let Some(room) = room {
+        if let Some(expected) = expected {
             self.batches.push(Batch {
-                chunk: Chunk::with_capacity(room),
+                chunk: Chunk::with_capacity(expected.max(room)),
                 ..Batch::default()
             });
         }
@@ -116,7 +122,7 @@ impl Outbox {
 
     /// Adds frames of the connection itself.
     pub(crate) fn own(&self, encode: impl FnOnce(&mut Chunk)) {
-        self.put(&mut self.waiting.borrow_mut(), None, encode);
+        self.put(&mut self.waiting.borrow_mut(), None, 0, encode);
         expect_more();
     }
 
@@ -130,15 +136,16 @@ impl Outbox {
     pub(crate) fn answer(&self, encode: impl FnOnce(&mut Chunk)) {
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.silenced {
-            self.put(&mut waiting, None, encode);
+            self.put(&mut waiting, None, 0, encode);
         }
     }
 
-    /// Adds deliveries, which are covered by the credit of a consumer. The receipt is dropped when they are written.
-    pub(crate) fn deliver(&self, receipt: Receipt, encode: impl FnOnce(&mut Chunk)) {
+    /// Adds deliveries of about so many bytes, which are covered by the credit of a consumer. The receipt is dropped when they
+    /// are written.
+    pub(crate) fn deliver(&self, receipt: Receipt, bytes: usize, encode: impl FnOnce(&mut Chunk)) {
         let mut waiting = self.waiting.borrow_mut();
         if !waiting.silenced {
-            self.put(&mut waiting, Some(receipt), encode);
+            self.put(&mut waiting, Some(receipt), bytes, encode);
         }
     }
 
@@ -182,12 +189,18 @@ impl Outbox {
         self.writer.do_send(Post);
     }
 
-    fn put(&self, waiting: &mut Waiting, receipt: Option<Receipt>, encode: impl FnOnce(&mut Chunk)) {
+    fn put(
+        &self,
+        waiting: &mut Waiting,
+        receipt: Option<Receipt>,
+        room: usize,
+        encode: impl FnOnce(&mut Chunk),
+    ) {
         if waiting.closed {
             return;
         }
         let begins = waiting.batches.is_empty();
-        let batch = waiting.batch();
+        let batch = waiting.batch(room);
         let before = batch.chunk.len();
         encode(&mut batch.chunk);
         let gathered = batch.chunk.len();

@@ -7,10 +7,13 @@ use std::borrow::Cow;
 use bytes::BufMut;
 
 use super::{BodyRef, Chunk};
-use crate::frame::{FRAME_END, FRAME_OVERHEAD};
+use crate::frame::{FRAME_END, FRAME_HEADER_SIZE, FRAME_OVERHEAD};
 
 /// Bytes before a body that are kept at most.
 const MOST_KEPT: usize = 256;
+
+/// Where the length of the consumer tag is in a basic.deliver: behind the frame's header and the method's ids.
+const TAG_LEN_AT: usize = FRAME_HEADER_SIZE + 4;
 
 /// Writes basic.deliver with content, for one consumer.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Deliveries<'a> {
     /// What preceded its body.
     head: [u8; MOST_KEPT],
     head_len: usize,
+    /// Where in it the delivery tag is.
+    tag_at: usize,
 }
 
 #[derive(Debug)]
@@ -44,6 +49,7 @@ impl<'a> Deliveries<'a> {
             last: None,
             head: [0; MOST_KEPT],
             head_len: 0,
+            tag_at: 0,
         }
     }
 
@@ -76,7 +82,7 @@ impl<'a> Deliveries<'a> {
         if let (Some(this), Some(last)) = (&this, &self.last)
             && last.is_like(this)
         {
-            return self.write_like_last(chunk, delivery_tag, body);
+            return self.write_like_last(chunk, delivery_tag, body.as_slice());
         }
         let from = chunk.tail.len();
         chunk.deliver(
@@ -93,14 +99,25 @@ impl<'a> Deliveries<'a> {
         self.last = this.filter(|_| self.keep(chunk, from, body));
     }
 
+    /// Appends one that is like the last one [written](Self::write) but for its tag and the bytes of its body, if that can be done
+    /// without knowing more of it. Whether it was.
     #[inline]
-    fn write_like_last(&mut self, chunk: &mut Chunk, delivery_tag: u64, body: BodyRef<'_>) {
-        let tag_at = self.tag_at();
-        if let Some(place) = self.head.get_mut(tag_at..tag_at + 8) {
+    pub fn repeat(&mut self, chunk: &mut Chunk, delivery_tag: u64, redelivered: bool, body: &[u8]) -> bool {
+        let like_last = |last: &Last<'_>| last.redelivered == redelivered && last.body_len == body.len();
+        let repeats = self.last.as_ref().is_some_and(like_last);
+        if repeats {
+            self.write_like_last(chunk, delivery_tag, body);
+        }
+        repeats
+    }
+
+    #[inline]
+    fn write_like_last(&mut self, chunk: &mut Chunk, delivery_tag: u64, body: &[u8]) {
+        let (tag_at, behind) = (self.tag_at, self.tag_at + 8);
+        if let Some(place) = self.head.get_mut(tag_at..behind) {
             place.copy_from_slice(&delivery_tag.to_be_bytes());
         }
         let head = self.head.get(..self.head_len).unwrap_or_default();
-        let body = body.as_slice();
         chunk.tail.reserve(head.len() + body.len() + 1);
         chunk.tail.extend_from_slice(head);
         chunk.tail.extend_from_slice(body);
@@ -122,13 +139,9 @@ impl<'a> Deliveries<'a> {
         };
         kept.copy_from_slice(head);
         self.head_len = head.len();
+        let consumer_tag = self.head.get(TAG_LEN_AT).copied().unwrap_or_default();
+        self.tag_at = TAG_LEN_AT + 1 + usize::from(consumer_tag);
         true
-    }
-
-    /// Where the delivery tag is: behind frame header, ids and consumer tag.
-    fn tag_at(&self) -> usize {
-        let consumer_tag = self.head.get(11).copied().unwrap_or_default();
-        12 + usize::from(consumer_tag)
     }
 }
 
@@ -207,5 +220,32 @@ mod tests {
             assert_eq!(written.len(), expected.len());
             assert!(written.into_bytes() == expected.into_bytes());
         }
+    }
+    #[test]
+    fn one_is_repeated_with_another_tag_and_body() {
+        let mut deliveries = Deliveries::new(9, "consumer", 4_096);
+        let (mut written, mut expected) = (Chunk::new(), Chunk::new());
+        assert!(
+            !deliveries.repeat(&mut written, 1, false, b"one"),
+            "there is none"
+        );
+        let properties = Cow::Borrowed(&[0x10, 0, 2][..]);
+        deliveries.write(
+            &mut written,
+            1,
+            false,
+            b"e",
+            b"k",
+            properties.clone(),
+            BodyRef::Slice(b"one"),
+        );
+        assert!(deliveries.repeat(&mut written, 2, false, b"two"));
+        assert!(!deliveries.repeat(&mut written, 3, false, b"three"));
+        assert!(!deliveries.repeat(&mut written, 3, true, b"two"));
+        for (tag, body) in [(1, b"one"), (2, b"two")] {
+            let body = BodyRef::Slice(body);
+            expected.deliver(9, "consumer", tag, false, b"e", b"k", &properties, body, 4_096);
+        }
+        assert!(written.into_bytes() == expected.into_bytes());
     }
 }

@@ -234,6 +234,77 @@ fn costs_add_up_to_the_page() {
 }
 
 #[test]
+fn routes_that_come_in_turn_are_written_once_or_twice_on_each_page() {
+    let keys = ["one", "two", "three"];
+    let mut builder = PageBuilder::new();
+    for turns in [4, 1, 3] {
+        let mut written = Vec::new();
+        for (turn, key) in (0..turns).flat_map(|turn| keys.map(|key| (turn, key))) {
+            let before = builder.len();
+            let (offset, cost) = builder.copy_priced(Publication {
+                exchange: b"x",
+                routing_key: key.as_bytes(),
+                properties: &[0, 0],
+                persistent: false,
+                dead_lettered: false,
+                blind: false,
+                body_len: 0,
+                body: small(key.as_bytes()),
+            });
+            let again = turn > 1;
+            let route = if again { 0 } else { ROUTE_HEADER + 1 + key.len() };
+            if turn != 1 {
+                assert_eq!(builder.len() - before, (route + HEADER + 2 + key.len()) as u64);
+            }
+            assert_eq!(cost, builder.cost(offset));
+            written.push((offset, cost, key));
+        }
+        let page = builder.finish();
+        assert_eq!(
+            written.iter().map(|(_, cost, _)| u64::from(*cost)).sum::<u64>(),
+            page.bytes()
+        );
+        for (offset, cost, key) in written {
+            let publication = page.get(offset);
+            assert_eq!(
+                (publication.exchange, publication.routing_key),
+                (&b"x"[..], key.as_bytes())
+            );
+            assert_eq!(
+                (publication.body, page.cost(offset)),
+                (small(key.as_bytes()), cost)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pattern_finds_those_that_differ_in_their_bodies_alone() {
+    let large = vec![9; LARGE + 1];
+    let mut builder = PageBuilder::new();
+    let mut push = |key, properties: &[u8], persistent, body| {
+        builder.push("x", key, properties, persistent, small(body))
+    };
+    let first = push("k", &[0, 0], false, b"one");
+    let alike = push("k", &[0, 0], false, b"two");
+    let others = [
+        push("k", &[0, 0], false, b"three"),
+        push("k", &[0, 0], true, b"two"),
+        push("k", &[0x10, 0, 2], false, b"two"),
+        push("l", &[0, 0], false, b"two"),
+        push("k", &[0, 0], false, &large),
+    ];
+    let last = push("l", &[0, 0], false, b"two");
+    let page = builder.finish();
+    let pattern = page.pattern(first).unwrap();
+    assert_eq!(page.body_like(pattern, alike), Some(&b"two"[..]));
+    for other in others.into_iter().chain([last, 4_000, u32::MAX]) {
+        assert_eq!(page.body_like(pattern, other), None);
+    }
+    assert!(page.pattern(others[4]).is_none());
+}
+
+#[test]
 fn a_finished_builder_starts_over() {
     let mut builder = PageBuilder::new();
     builder.push("x", "k", &[0, 0], false, small(b"first"));
