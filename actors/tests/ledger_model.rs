@@ -181,7 +181,7 @@ impl Publications {
             assert_eq!(seq, self.last);
             self.unanswered.insert(seq);
             for queue in (0..QUEUES).filter(|queue| queues & 1 << queue != 0) {
-                ledger.sent(seq, queue);
+                ledger.sent(seq, &[queue]);
                 self.sent[queue as usize].insert(seq);
             }
         }

@@ -141,13 +141,12 @@ impl Attachments {
         self.by_queue.get(&queue).copied()
     }
 
-    /// Gathers a publication for a queue.
+    /// Gathers a publication for these queues.
     #[inline]
-    pub(super) fn publish(&mut self, key: u32, written: Written, confirm: Option<u64>) {
-        if let Some(attachment) = self.attached.get(key as usize) {
-            let parcel = attachment.parcel;
-            self.added = Some(self.mailbag.add(parcel, written, self.channel, confirm));
-        }
+    pub(super) fn publish(&mut self, keys: &[u32], written: Written, confirm: Option<u64>) {
+        let attachments = keys.iter().filter_map(|&key| self.attached.get(key as usize));
+        let parcels = attachments.map(|attachment| attachment.parcel);
+        self.added = Some(self.mailbag.add(parcels, written, self.channel, confirm));
     }
 
     /// Whether publications were gathered that are not posted yet.

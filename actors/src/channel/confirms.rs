@@ -50,23 +50,25 @@ impl Confirms {
         self.last()
     }
 
-    /// The last publication went to a queue, known by the channel's small number for it. Once for each queue.
+    /// The last publication went to these queues, known by the channel's small numbers for them. Once for each queue.
     #[inline]
-    pub fn sent(&mut self, seq: u64, queue: u32) {
+    pub fn sent(&mut self, seq: u64, queues: &[u32]) {
         debug_assert_eq!(seq, self.last(), "the last publication is sent");
         let Some(waits) = self.ring.back_mut() else { return };
-        *waits += 1;
-        self.unsent = false;
-        let queue = queue as usize;
-        if queue >= self.queues.len() {
-            self.queues.resize_with(queue + 1, VecDeque::new);
-        }
-        let Some(runs) = self.queues.get_mut(queue) else {
-            return;
-        };
-        match runs.back_mut() {
-            Some((_, last)) if *last + 1 == seq => *last = seq,
-            _ => runs.push_back((seq, seq)),
+        *waits += queues.len() as u32;
+        self.unsent &= queues.is_empty();
+        for &queue in queues {
+            let queue = queue as usize;
+            if queue >= self.queues.len() {
+                self.queues.resize_with(queue + 1, VecDeque::new);
+            }
+            let Some(runs) = self.queues.get_mut(queue) else {
+                return;
+            };
+            match runs.back_mut() {
+                Some((_, last)) if *last + 1 == seq => *last = seq,
+                _ => runs.push_back((seq, seq)),
+            }
         }
     }
 
@@ -261,7 +263,7 @@ mod tests {
         let mut ledger = Confirms::new();
         for queues in queues {
             let seq = ledger.publish();
-            queues.iter().for_each(|&queue| ledger.sent(seq, queue));
+            ledger.sent(seq, queues);
         }
         ledger
     }
@@ -385,7 +387,7 @@ mod tests {
         let mut acks = 0;
         for _ in 0..1_000_000 {
             let seq = ledger.publish();
-            ledger.sent(seq, 0);
+            ledger.sent(seq, &[0]);
             ledger.stored(0, seq);
             ledger.take(|answer| acks += usize::from(!answer.multiple));
         }

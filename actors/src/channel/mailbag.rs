@@ -149,7 +149,7 @@ impl Mailbag {
     pub(super) fn write(
         &self,
         permit: Option<&Permit>,
-        write: impl FnOnce(&mut PageBuilder) -> u32,
+        write: impl FnOnce(&mut PageBuilder) -> Written,
     ) -> Written {
         let contents = &mut *self.0.borrow_mut();
         if let Some(permit) = permit
@@ -160,20 +160,27 @@ impl Mailbag {
         {
             contents.keep(permit);
         }
-        let offset = write(&mut contents.page);
-        (offset, contents.page.cost(offset))
+        write(&mut contents.page)
     }
 
-    /// Adds what is written on the page to a parcel. Returns a number: it is posted when [`posted`](Self::posted)
+    /// Adds what is written on the page to parcels. Returns a number: it is posted when [`posted`](Self::posted)
     /// is larger.
     #[inline]
-    pub(super) fn add(&self, key: u32, written: Written, channel: ChannelId, confirm: Option<u64>) -> u64 {
+    pub(super) fn add(
+        &self,
+        keys: impl Iterator<Item = u32>,
+        written: Written,
+        channel: ChannelId,
+        confirm: Option<u64>,
+    ) -> u64 {
         let contents = &mut *self.0.borrow_mut();
-        if let Some(parcel) = contents.parcels.get_mut(key as usize) {
-            if parcel.offsets.is_empty() {
-                contents.filled.push(key);
+        for key in keys {
+            if let Some(parcel) = contents.parcels.get_mut(key as usize) {
+                if parcel.offsets.is_empty() {
+                    contents.filled.push(key);
+                }
+                parcel.add(written, channel, confirm);
             }
-            parcel.add(written, channel, confirm);
         }
         contents.posted
     }

@@ -140,17 +140,16 @@ impl Channel {
     #[inline]
     fn gather(&mut self, publication: Publication<'_>, queues: &[u32]) {
         let permit = self.inbox.permit();
-        let written = self.session.mailbag.write(permit, |page| page.copy(publication));
+        let written = self
+            .session
+            .mailbag
+            .write(permit, |page| page.copy_priced(publication));
         let confirm = self.confirms.as_mut().map(|confirms| {
             let number = confirms.publish();
-            for &queue in queues {
-                confirms.sent(number, queue);
-            }
+            confirms.sent(number, queues);
             number
         });
-        for &queue in queues {
-            self.attachments.publish(queue, written, confirm);
-        }
+        self.attachments.publish(queues, written, confirm);
     }
 
     /// Posts what was gathered for the queues, with what other channels have.
