@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use smallvec::SmallVec;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::PollSemaphore;
 
@@ -25,15 +26,18 @@ pub struct Permit {
     cover: Arc<Cover>,
 }
 
+/// Several; most often it is one.
+pub(crate) type Permits = SmallVec<[Permit; 1]>;
+
 #[derive(Debug)]
 enum Cover {
     Bytes { _of_the_window: OwnedSemaphorePermit },
-    All { _of: Vec<Permit> },
+    All { _of: Permits },
 }
 
 impl Permit {
     /// What all of them cover; `None` without any.
-    pub(crate) fn all(mut permits: Vec<Permit>) -> Option<Permit> {
+    pub(crate) fn all(mut permits: Permits) -> Option<Permit> {
         if permits.len() < 2 {
             return permits.pop();
         }
@@ -96,6 +100,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use futures_util::task::noop_waker_ref;
+    use smallvec::smallvec;
 
     use super::*;
 
@@ -109,10 +114,10 @@ mod tests {
         let Poll::Ready(Some(other)) = window.poll_acquire(cx, 1) else {
             panic!("there is room")
         };
-        assert!(Permit::all(Vec::new()).is_none());
-        let alone = Permit::all(vec![one.clone()]);
+        assert!(Permit::all(Permits::new()).is_none());
+        let alone = Permit::all(smallvec![one.clone()]);
         assert!(alone.is_some_and(|alone| alone.is(&one) && !alone.is(&other)));
-        let both = Permit::all(vec![one, other]);
+        let both = Permit::all(smallvec![one, other]);
         assert!(window.poll_acquire(cx, 1).is_pending());
         drop(both);
         assert!(window.poll_acquire(cx, 1).is_ready());

@@ -205,7 +205,7 @@ impl Groups {
     fn of(frames: &[Frame]) -> Self {
         let most = frames.iter().map(|frame| frame.channel).max().unwrap_or(0);
         let mut groups = Groups {
-            groups: Vec::new(),
+            groups: Vec::with_capacity(frames.len().min(usize::from(most) + 1)),
             of_channel: vec![UNMET; usize::from(most) + 1],
         };
         frames.iter().for_each(|frame| groups.count(frame.channel));

@@ -32,7 +32,7 @@ use crate::name::Name;
 use crate::node::Context;
 use crate::printable::Printable;
 use crate::queue::messages::{DirectReply, QueueNotice};
-use crate::turn::{Act, Turn};
+use crate::turn::{Acts, Turn};
 use crate::writer::outbox::Outbox;
 
 /// How far a channel is.
@@ -237,10 +237,8 @@ impl Actor for Channel {
     type Context = Context<Self>;
 }
 
-impl Handler<Act> for Channel {
-    type Result = ();
-
-    fn handle(&mut self, _: Act, ctx: &mut Context<Self>) {
+impl Acts for Channel {
+    fn take_turn(&mut self, ctx: &mut Context<Self>) {
         self.act(ctx);
     }
 }

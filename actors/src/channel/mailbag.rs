@@ -25,7 +25,7 @@ use crate::queue::actor::Queue;
 use crate::queue::messages::{Enqueue, Run, Runs};
 use crate::queue::roads::near;
 use crate::vhost::directory::QueueHandle;
-use crate::window::Permit;
+use crate::window::{Permit, Permits};
 
 /// Room for so many offsets is kept for each queue from one page to the next.
 const MOST_KEPT: usize = 256;
@@ -76,7 +76,7 @@ impl Parcel {
 struct Contents {
     page: PageBuilder,
     /// Cover what is on the page.
-    permits: Vec<Permit>,
+    permits: Permits,
     /// The place of the one that was met last.
     permit: usize,
     parcels: Slab<Parcel>,

@@ -128,7 +128,7 @@ impl Connection {
         let lease = Lease::new(ctx.address().recipient(), id);
         let ended = ctx.address().recipient();
         let channel = Channel::new(id, number, Rc::clone(session), ended, lease);
-        let (addr, near) = node::start_near(channel);
+        let (addr, near) = node::start_near(|_| channel);
         self.channels.insert(number, id, addr.clone(), near);
         self.gate.set_channels(self.channels.len());
         Ok(addr)

@@ -12,12 +12,12 @@ use super::unheard::Unheard;
 use super::windows::Windows;
 use crate::id::ConsumerId;
 use crate::lease::Lease;
-use crate::node::{Context, Entered, Listener};
+use crate::node::{Context, Entered, Listener, Near};
 use crate::queue::Grant;
 use crate::queue::actor::Queue;
 use crate::queue::messages::{self as queue, Supply};
 use crate::queue::roads;
-use crate::turn::{Act, Turn};
+use crate::turn::{Acts, Turn};
 
 /// What a consumer is started with.
 pub struct ConsumerSeed {
@@ -57,7 +57,7 @@ pub struct Consumer {
     /// Messages wait at the queue for lent credit, and the channel has not heard of it.
     offered: bool,
     turn: Turn,
-    here: Option<Entered<ConsumerId, Listener<Supply>>>,
+    _here: Option<Entered<ConsumerId, Listener<Supply>>>,
     _windows: Windows,
     _lease: Lease<u32>,
 }
@@ -77,7 +77,7 @@ impl Consumer {
             on_offer: seed.on_offer,
             offered: false,
             turn: Turn::default(),
-            here: None,
+            _here: None,
             _windows: seed.windows,
             _lease: seed.lease,
         }
@@ -89,9 +89,15 @@ impl Consumer {
     }
 
     /// One that delivers at a desk if no acks are needed, in the hall of its connection or by itself.
-    pub(crate) fn at(self, desk: Rc<Desk>, sits: bool) -> Self {
+    pub(crate) fn at(self, desk: Rc<Desk>, sits: bool, near: &Near<Self>) -> Self {
+        let _here = Some(roads::enter(self.id, near.listener()));
         let desk = self.credit.needs_no_ack().then_some(desk);
-        Consumer { desk, sits, ..self }
+        Consumer {
+            desk,
+            sits,
+            _here,
+            ..self
+        }
     }
 
     fn report(&self, report: Report) {
@@ -189,16 +195,10 @@ impl Consumer {
 
 impl Actor for Consumer {
     type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Context<Self>) {
-        self.here = Some(roads::enter(self.id, ctx.near().listener()));
-    }
 }
 
-impl Handler<Act> for Consumer {
-    type Result = ();
-
-    fn handle(&mut self, _: Act, _: &mut Context<Self>) {
+impl Acts for Consumer {
+    fn take_turn(&mut self, _: &mut Context<Self>) {
         self.act();
     }
 }

@@ -24,7 +24,7 @@ use crate::queue::effective::Effective;
 use crate::queue::forwarding::{Carried, Forward, Source, StartForwarder};
 use crate::queue::messages::{Attach, Detach, Enqueue, QueueNotice};
 use crate::return_address::ReturnAddress;
-use crate::turn::{Act, Turn};
+use crate::turn::{Acts, Turn};
 use crate::vhost::directory::{Directory, QueueHandle};
 
 /// Carries the dead messages of one queue away.
@@ -211,10 +211,8 @@ impl Drop for Forwarder {
     }
 }
 
-impl Handler<Act> for Forwarder {
-    type Result = ();
-
-    fn handle(&mut self, _: Act, ctx: &mut Context<Self>) {
+impl Acts for Forwarder {
+    fn take_turn(&mut self, ctx: &mut Context<Self>) {
         self.act(ctx);
     }
 }

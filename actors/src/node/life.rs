@@ -35,9 +35,16 @@ pub struct Context<A: Actor<Context = Self>> {
     /// Since the others were polled.
     spawned: Vec<(SpawnHandle, Wait<A>)>,
     cancelled: Vec<SpawnHandle>,
+    /// Comes when all mail is read.
+    act: Option<fn(&mut A, &mut Self)>,
 }
 
 impl<A: Actor<Context = Self>> Context<A> {
+    /// Has the actor do something, once, when it has read all its mail and waits for nothing; instead of what it was to do then.
+    pub(crate) fn act_after_mail(&mut self, act: Option<fn(&mut A, &mut Self)>) {
+        self.act = act;
+    }
+
     /// The way to the actor for those of its thread.
     pub(crate) fn near(&self) -> Near<A> {
         self.near.clone()
@@ -45,7 +52,8 @@ impl<A: Actor<Context = Self>> Context<A> {
 
     /// Whether it was asked for something since that was seen to.
     fn is_asked(&self) -> bool {
-        self.stops || !(self.waits.is_empty() && self.spawned.is_empty() && self.cancelled.is_empty())
+        let asks_nothing = self.waits.is_empty() && self.spawned.is_empty() && self.cancelled.is_empty();
+        self.stops || self.act.is_some() || !asks_nothing
     }
 }
 
@@ -107,19 +115,25 @@ where
 
 /// Starts an actor on this thread. Other threads wake it by the bell, if this thread has one.
 pub(crate) fn start<A: Actor<Context = Context<A>>>(actor: A) -> Addr<A> {
-    start_near(actor).0
+    start_near(|_| actor).0
 }
 
 /// The same, for one who has something to tell it.
-pub(crate) fn start_near<A: Actor<Context = Context<A>>>(actor: A) -> (Addr<A>, Near<A>) {
+pub(crate) fn start_near<A: Actor<Context = Context<A>>>(
+    make: impl FnOnce(&Near<A>) -> A,
+) -> (Addr<A>, Near<A>) {
     let (sender, mailbox) = channel(0);
-    (Addr::new(sender), run(actor, mailbox))
+    (Addr::new(sender), run(make, mailbox))
 }
 
 /// Starts an actor on this thread with this mailbox.
-pub(super) fn run<A: Actor<Context = Context<A>>>(actor: A, mailbox: AddressReceiver<A>) -> Near<A> {
+pub(super) fn run<A: Actor<Context = Context<A>>>(
+    make: impl FnOnce(&Near<A>) -> A,
+    mailbox: AddressReceiver<A>,
+) -> Near<A> {
     let life = Rc::new_cyclic(|near| {
         let near = Near(Weak::clone(near));
+        let actor = make(&near);
         RefCell::new(Some(Life::new(actor, mailbox, near)))
     });
     let near = Near(Rc::downgrade(&life));
@@ -159,6 +173,7 @@ impl<A: Actor<Context = Context<A>>> Life<A> {
             waits: Vec::new(),
             spawned: Vec::new(),
             cancelled: Vec::new(),
+            act: None,
         };
         let stage = Stage {
             context,
@@ -188,8 +203,9 @@ impl<A: Actor<Context = Context<A>>> Life<A> {
         A: Handler<M, Result = ()>,
     {
         let Stage { context, actor, .. } = &mut self.stage;
+        let was_asked = context.is_asked();
         actor.handle(mail, context);
-        if context.is_asked() {
+        if context.is_asked() && !was_asked {
             self.wake();
         }
     }
@@ -232,6 +248,7 @@ impl<A: Actor<Context = Context<A>>> Stage<A> {
                 return Poll::Pending;
             }
             self.read_mail(cx);
+            self.act();
             self.poll_items(cx);
             if self.context.stops {
                 return Poll::Ready(());
@@ -268,6 +285,14 @@ impl<A: Actor<Context = Context<A>>> Stage<A> {
             && let Poll::Ready(Some(mut mail)) = Pin::new(mailbox).poll_next(cx)
         {
             mail.handle(&mut self.actor, &mut self.context);
+        }
+    }
+
+    fn act(&mut self) {
+        if !self.context.waiting()
+            && let Some(act) = self.context.act.take()
+        {
+            act(&mut self.actor, &mut self.context);
         }
     }
 

@@ -160,7 +160,7 @@ mod tests {
 
     fn scribe() -> (Addr<Scribe>, Near<Scribe>, mpsc::Receiver<&'static str>) {
         let (tell, told) = mpsc::channel();
-        let (addr, near) = start_near(Scribe(tell, Vec::new()));
+        let (addr, near) = start_near(|_| Scribe(tell, Vec::new()));
         (addr, near, told)
     }
 

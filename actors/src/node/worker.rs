@@ -78,7 +78,7 @@ impl Worker {
         A: Actor<Context = Context<A>>,
     {
         let (road, mailbox) = channel(0);
-        self.run(move || drop(life::run(make(), mailbox)));
+        self.run(move || drop(life::run(|_| make(), mailbox)));
         Addr::new(road)
     }
 }

@@ -26,7 +26,7 @@ use crate::lease::Lease;
 use crate::name::Name;
 use crate::node::{Context, Entered, Near};
 use crate::publication::{Part, Room};
-use crate::turn::{Act, Turn};
+use crate::turn::{Acts, Turn};
 use crate::window::Permit;
 
 /// Messages handed out in one pass; more wait for the next turn, so that other actors of the thread run.
@@ -267,10 +267,8 @@ impl Actor for Queue {
     }
 }
 
-impl Handler<Act> for Queue {
-    type Result = ();
-
-    fn handle(&mut self, _: Act, ctx: &mut Context<Self>) {
+impl Acts for Queue {
+    fn take_turn(&mut self, ctx: &mut Context<Self>) {
         self.act(ctx);
     }
 }

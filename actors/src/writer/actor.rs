@@ -14,8 +14,7 @@ use tracing::debug;
 
 use super::backlog::Backlog;
 use super::messages::{Beat, Finish, Post};
-use super::outbox::{Batch, Outbox, Waiting};
-use crate::consumer::messages::Receipt;
+use super::outbox::{Batch, Outbox, Receipts, Waiting};
 use crate::lease::Lease;
 use crate::node::{self, Context, moved};
 use crate::queue::messages::ToHall;
@@ -32,7 +31,7 @@ struct Milestone {
     /// Counted from the first byte of the connection.
     at: u64,
     answers: usize,
-    _receipts: Vec<Receipt>,
+    _receipts: Receipts,
 }
 
 /// The writing half of one socket.
@@ -143,7 +142,7 @@ impl Writer {
 
     fn gather(&mut self, batch: Batch) {
         self.gathered += batch.chunk.len() as u64;
-        self.pieces.extend(batch.chunk.into_parts());
+        self.pieces.extend(batch.chunk.pieces());
         if batch.answers > 0 || !batch.receipts.is_empty() {
             self.milestones.push_back(Milestone {
                 at: self.gathered,
@@ -156,8 +155,10 @@ impl Writer {
     /// Takes what is in the outbox. After [`Finish`] nothing is taken any more.
     fn collect(&mut self) {
         if !self.finishing {
-            let batches = self.waiting.borrow_mut().take();
-            batches.into_iter().for_each(|batch| self.gather(batch));
+            let waiting = Rc::clone(&self.waiting);
+            for batch in waiting.borrow_mut().take() {
+                self.gather(batch);
+            }
         }
     }
 }

@@ -7,9 +7,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::vec::Drain;
 
 use actix::prelude::*;
 use leveret_protocol::{Chunk, EncodeMethod};
+use smallvec::SmallVec;
 
 use super::actor::Writer;
 use super::backlog::Backlog;
@@ -35,12 +37,15 @@ const SLACK: usize = 8 * 1024;
 /// Bytes for which there may be room at first: what follows shows how much is needed.
 const FIRST: usize = 4 * 1024;
 
+/// Often it is one.
+pub(super) type Receipts = SmallVec<[Receipt; 1]>;
+
 /// Frames that are written in one go.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) chunk: Chunk,
     /// Dropped when the frames are written.
-    pub(super) receipts: Vec<Receipt>,
+    pub(super) receipts: Receipts,
     /// How many of the bytes answer the peer's own requests; they were added to its backlog.
     pub(super) answers: usize,
 }
@@ -63,12 +68,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn take(&mut self) -> Vec<Batch> {
+    pub(super) fn take(&mut self) -> Drain<'_, Batch> {
         let first = self.batches.first().map_or(0, |first| first.chunk.copied());
         let before = self.expected as usize;
         self.expected = first.min(FIRST.max(2 * before)).max(before / 4 * 3) as u32;
         self.called = false;
-        std::mem::take(&mut self.batches)
+        self.batches.drain(..)
     }
 
     /// The hall, if there is one.

@@ -3,6 +3,8 @@
 mod deliveries;
 mod message;
 
+use std::mem;
+
 use crate::{
     content::Body,
     frame::{FRAME_END, FRAME_HEADER_SIZE, FRAME_OVERHEAD, FrameKind, HEARTBEAT},
@@ -18,6 +20,9 @@ pub const REFERENCE_FROM: usize = 16 * 1024;
 
 /// Chunks smaller than this are copied when appended to another.
 const COPY_BELOW: usize = 4 * 1024;
+
+/// Room for so many bytes at most is made beyond what is asked for.
+const MOST_SPARE: usize = 64 * 1024;
 
 /// Bytes that most method frames fit in: room for one is made once.
 const MOST_METHODS: usize = 64;
@@ -87,6 +92,8 @@ pub struct Chunk {
     parts: Vec<Bytes>,
     /// The bytes in `parts`.
     parts_len: usize,
+    /// How many of these have been copied since a body was referenced last.
+    parts_copied: usize,
     /// Where frames are written.
     tail: BytesMut,
 }
@@ -116,9 +123,20 @@ impl Chunk {
         }
     }
 
-    /// Makes room for bytes that are about to be written, so that those before them are moved once at most.
+    /// Makes room for bytes that are about to be written. What was written before stays where it is, unless it is little.
     pub fn reserve(&mut self, bytes: usize) {
-        self.tail.reserve(bytes);
+        let written = self.tail.len();
+        if self.tail.capacity() - written >= bytes {
+            return;
+        }
+        if written < COPY_BELOW {
+            return self.tail.reserve(bytes);
+        }
+        let room = bytes.max(self.copied().min(MOST_SPARE));
+        let full = mem::replace(&mut self.tail, BytesMut::with_capacity(room));
+        self.parts_len += written;
+        self.parts_copied += written;
+        self.parts.push(full.freeze());
     }
 
     /// How many bytes have been written, referenced bodies included.
@@ -128,7 +146,7 @@ impl Chunk {
 
     /// How many of them have been copied since a body was referenced last.
     pub fn copied(&self) -> usize {
-        self.tail.len()
+        self.parts_copied + self.tail.len()
     }
 
     /// True when nothing has been written.
@@ -189,15 +207,19 @@ impl Chunk {
         self.seal();
         self.parts.append(&mut other.parts);
         self.parts_len += other.parts_len;
+        self.parts_copied = other.parts_copied;
         self.tail = other.tail;
     }
 
     /// The bytes in order, for a vectored write; no part is empty.
-    pub fn into_parts(mut self) -> Vec<Bytes> {
-        if !self.tail.is_empty() {
-            self.parts.push(self.tail.freeze());
-        }
-        self.parts
+    pub fn pieces(self) -> impl Iterator<Item = Bytes> {
+        let tail = Some(self.tail).filter(|tail| !tail.is_empty());
+        self.parts.into_iter().chain(tail.map(BytesMut::freeze))
+    }
+
+    /// The same in a list.
+    pub fn into_parts(self) -> Vec<Bytes> {
+        self.pieces().collect()
     }
 
     /// The bytes in one piece; copies unless there is only one part.
@@ -238,6 +260,7 @@ impl Chunk {
     /// Appends `bytes` without copying them.
     fn reference(&mut self, bytes: Bytes) {
         self.seal();
+        self.parts_copied = 0;
         self.parts_len += bytes.len();
         self.parts.push(bytes);
     }
@@ -257,4 +280,24 @@ fn frame_header(kind: FrameKind, channel: u16, size: usize) -> [u8; FRAME_HEADER
     let [c1, c0] = channel.to_be_bytes();
     let [s3, s2, s1, s0] = (size as u32).to_be_bytes();
     [kind as u8, c1, c0, s3, s2, s1, s0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chunk_grows_by_pieces_that_are_not_moved() {
+        let mut chunk = Chunk::with_capacity(100);
+        let mut expected = BytesMut::new();
+        for _ in 0..50_000 {
+            chunk.reserve(HEARTBEAT.len());
+            chunk.heartbeat();
+            expected.extend_from_slice(&HEARTBEAT);
+        }
+        assert_eq!((chunk.len(), chunk.copied()), (expected.len(), expected.len()));
+        let parts = chunk.into_parts();
+        assert!((2..20).contains(&parts.len()), "{} parts", parts.len());
+        assert_eq!(parts.concat(), expected);
+    }
 }

@@ -81,7 +81,8 @@ impl Channel {
             unread: Cell::default(),
         });
         let sits = consume.no_ack && self.session.windows.consumers() > MANY;
-        let addr = Rc::new(node::start(consumer.at(Rc::clone(&desk), sits)));
+        let (addr, _) = node::start_near(|near| consumer.at(Rc::clone(&desk), sits, near));
+        let addr = Rc::new(addr);
         let (taken, hall) = sits.then(|| self.output.seat(id, &addr, &desk)).unzip();
         let seat = taken.as_ref().map(Taken::seat);
         let supply = ReturnAddress::new((*addr).clone().recipient(), Supply::QueueGone { crashed: true });
