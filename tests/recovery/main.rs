@@ -22,6 +22,7 @@ mod departing;
 mod disk;
 mod exchange_types;
 mod expiry;
+mod forwarded;
 mod full_disk;
 mod kept;
 mod killed;

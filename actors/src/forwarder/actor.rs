@@ -19,7 +19,7 @@ use crate::clock;
 use crate::id::ChannelId;
 use crate::name::Name;
 use crate::node::{self, Context};
-use crate::publication::{PageBuilder, Part};
+use crate::publication::{PageBuilder, Part, Sources};
 use crate::queue::effective::Effective;
 use crate::queue::forwarding::{Carried, Forward, Source, StartForwarder};
 use crate::queue::messages::{Attach, Detach, Enqueue, QueueNotice};
@@ -39,6 +39,8 @@ pub(crate) struct Forwarder {
     confirm: u64,
     pub(super) ledger: Ledger,
     pub(super) page: PageBuilder,
+    /// Copies in the page, and the positions of the messages they are of, where those are on a journal and long.
+    pub(super) sources: Vec<(u32, u64)>,
     /// Copies in the page that are to be sent.
     pub(super) gathered: Gathered,
     /// Copies in the page that are to wait: the message, its target and its place.
@@ -83,6 +85,7 @@ impl Forwarder {
             confirm: 0,
             ledger: Ledger::default(),
             page: PageBuilder::new(),
+            sources: Vec::new(),
             gathered: Gathered::default(),
             waiting: Vec::new(),
             copies: Vec::new(),
@@ -126,7 +129,8 @@ impl Forwarder {
         if self.page.is_empty() {
             return;
         }
-        let page = self.page.finish();
+        let sources = self.sources();
+        let page = self.page.finish_from(sources);
         for bundle in self.gathered.take() {
             self.confirm += 1;
             let (confirm, target) = (self.confirm, &bundle.target);
@@ -158,6 +162,13 @@ impl Forwarder {
         }
     }
 
+    /// What the copies in the page are of.
+    fn sources(&mut self) -> Option<Sources> {
+        let sources = std::mem::take(&mut self.sources);
+        let store = self.source.store.filter(|_| !sources.is_empty())?;
+        Some(Sources::new(store, sources))
+    }
+
     /// Sends again what a target refused.
     fn try_again(&mut self, target: &Name, ctx: &mut Context<Self>) {
         // What waits for the target is in the ledger.
@@ -169,6 +180,9 @@ impl Forwarder {
             match &found {
                 Some(found) => {
                     let offset = self.page.copy(copy.page.get(copy.offset));
+                    let source = copy.page.source(copy.offset);
+                    self.sources
+                        .extend(source.map(|source| (offset, source.position)));
                     self.gather(copy.message, found, &[offset]);
                 }
                 None => self.ledger.done(copy.message),

@@ -11,6 +11,7 @@ use super::death::Death;
 use crate::chance;
 use crate::clock;
 use crate::exchange::walk::{Content, Message, walk};
+use crate::journal::LEAST_BORROWED;
 use crate::node::Context;
 use crate::publication::Page;
 use crate::queue::{Neighbours, Reason};
@@ -22,6 +23,7 @@ impl Forwarder {
             first,
             page,
             offsets,
+            positions,
             reason,
         } = neighbours;
         #[cfg(feature = "faults")]
@@ -34,19 +36,22 @@ impl Forwarder {
             reason,
             time,
         };
-        let mut number = first;
+        let (mut number, mut positions) = (first, positions);
         for alike in offsets.chunk_by(|&one, &other| page.are_alike(one, other)) {
-            self.carry_alike(number, page, alike, death, ctx);
+            let (at, others) = positions.split_at(alike.len().min(positions.len()));
+            self.carry_alike(number, page, (alike, at), death, ctx);
             number += alike.len() as u64;
+            positions = others;
         }
     }
 
-    /// Gathers the copies of messages that differ in their bodies alone, and have numbers from `first` on.
+    /// Gathers the copies of messages that differ in their bodies alone, and have numbers from `first` on. They are at these
+    /// offsets of the page, and stood at these positions if a journal has them.
     fn carry_alike(
         &mut self,
         first: u64,
         page: &Page,
-        offsets: &[u32],
+        (offsets, positions): (&[u32], &[u64]),
         death: Death<'_>,
         ctx: &mut Context<Self>,
     ) {
@@ -61,7 +66,7 @@ impl Forwarder {
         let Some(mut course) = course else {
             return self.lead_nowhere(numbers(first, offsets), death.reason);
         };
-        let (mut number, mut left) = (first, offsets);
+        let (mut number, mut left, mut places) = (first, offsets, positions);
         while let Some(&next) = left.first() {
             let generation = self.directory.generation();
             if course.as_of != Some(generation) {
@@ -70,15 +75,23 @@ impl Forwarder {
             // What is to be found out for each is.
             let together = if course.as_of.is_some() { left.len() } else { 1 };
             let (now, later) = left.split_at(together);
-            self.send(&course, number, page, now, death.reason);
+            let (at, others) = places.split_at(together.min(places.len()));
+            self.send(&course, number, page, (now, at), death.reason);
             number += together as u64;
-            left = later;
+            (left, places) = (later, others);
         }
         self.courses.put(course);
     }
 
     /// Gathers the copies of messages that go the same way.
-    fn send(&mut self, course: &Course, first: u64, page: &Page, offsets: &[u32], reason: Reason) {
+    fn send(
+        &mut self,
+        course: &Course,
+        first: u64,
+        page: &Page,
+        (offsets, positions): (&[u32], &[u64]),
+        reason: Reason,
+    ) {
         if course.targets.is_empty() {
             return self.lead_nowhere(numbers(first, offsets), reason);
         }
@@ -87,6 +100,11 @@ impl Forwarder {
         let like = course.outgoing.publication(Body::Slice(&[]));
         self.page
             .copy_all(&like, page, offsets, |offset| copies.push(offset));
+        for ((&copy, &offset), &position) in copies.iter().zip(offsets).zip(positions) {
+            if page.body_len(offset) >= LEAST_BORROWED {
+                self.sources.push((copy, position));
+            }
+        }
         for target in &course.targets {
             self.gather(first, target, &copies);
         }

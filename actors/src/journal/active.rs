@@ -11,6 +11,7 @@ use tracing::debug;
 
 use super::files::{Append, Files, write_all};
 use super::header::{SEGMENT_HEADER, SegmentHeader, VERSION};
+use super::index::Segment;
 use super::segment::file_name;
 
 /// The most bytes written at once for which zeros are laid ahead: with more, writing them twice costs more than it gives.
@@ -27,9 +28,9 @@ pub(super) struct Active {
     pub(super) len: u64,
     /// Bytes that the file is long; more when the disk had no room to lay zeros.
     room: u64,
-    /// Its length when it was last known to be safe, and how many publications it had.
+    /// Its length when it was last known to be safe, and what it had.
     pub(super) trusted: u64,
-    pub(super) trusted_publications: u64,
+    pub(super) trusted_part: Segment,
 }
 
 impl Active {
@@ -74,7 +75,7 @@ impl Active {
             len: SEGMENT_HEADER as u64,
             room,
             trusted: 0,
-            trusted_publications: 0,
+            trusted_part: Segment::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use super::alike::Tail;
 use super::block::Block;
 use super::fields::Fields;
 use super::index::{Index, Location, Segment};
+use super::lending::Lending;
 use super::notes::{Notes, OfQueue};
 use super::recovery::{Recovered, RecoveredQueue};
 use crate::id::StoreId;
@@ -21,7 +22,9 @@ pub const FILE: &str = "checkpoint";
 pub const UNFINISHED: &str = "checkpoint.new";
 
 const MAGIC: [u8; 8] = *b"LEVERETC";
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
+/// Told nothing of bodies that are elsewhere.
+const WITHOUT_BORROWERS: u16 = 3;
 /// Told nothing of priorities.
 const WITHOUT_PRIORITIES: u16 = 2;
 /// Told nothing of single messages.
@@ -70,6 +73,7 @@ pub fn encode(
         out.number(u64::from(*holders));
     }
     out.notes(&index.notes);
+    out.lending(&index.lending);
     out.finish()
 }
 
@@ -140,6 +144,8 @@ impl Out {
             self.number(segment.bytes);
             self.number(segment.publications);
             self.number(segment.live);
+            self.number(segment.borrowers.publications);
+            self.number(segment.borrowers.bytes);
         }
     }
 
@@ -182,6 +188,21 @@ impl Out {
                 self.number(attempts.into());
                 self.number(due);
             }
+        }
+    }
+
+    fn lending(&mut self, lending: &Lending) {
+        self.number(lending.len() as u64);
+        self.pairs(lending.borrowed());
+        self.number(lending.moved().len() as u64);
+        self.pairs(lending.moved());
+    }
+
+    fn pairs(&mut self, pairs: impl Iterator<Item = (Location, Location)>) {
+        let (mut last, mut last_other) = (Location::default(), Location::default());
+        for (one, other) in pairs {
+            last = self.location(last, one);
+            last_other = self.location(last_other, other);
         }
     }
 
@@ -256,26 +277,61 @@ impl In<'_> {
             WITHOUT_NOTES => Notes::default(),
             _ => self.notes()?,
         };
+        let lending = match self.version {
+            ..=WITHOUT_BORROWERS => Lending::default(),
+            _ => self.lending()?,
+        };
+        let mut index = Index {
+            stores,
+            shared,
+            segments,
+            notes,
+            lending,
+        };
+        index.recount_lent();
         Some(Recovered {
-            index: Index {
-                stores,
-                shared,
-                segments,
-                notes,
-            },
+            index,
             queues,
             stopped_in_order: true,
             next_segment,
-            defects: Vec::new(),
+            ..Recovered::default()
         })
     }
 
     fn segment(&mut self) -> Option<Segment> {
-        Some(Segment {
+        let mut segment = Segment {
             bytes: self.number()?,
             publications: self.number()?,
             live: self.number()?,
-        })
+            ..Segment::default()
+        };
+        if self.version > WITHOUT_BORROWERS {
+            segment.borrowers.publications = self.number()?;
+            segment.borrowers.bytes = self.number()?;
+        }
+        Some(segment)
+    }
+
+    fn lending(&mut self) -> Option<Lending> {
+        let mut lending = Lending::default();
+        for (at, name) in self.pairs()? {
+            lending.borrow(at, name);
+        }
+        for (name, at) in self.pairs()? {
+            lending.relocate(name, at);
+        }
+        Some(lending)
+    }
+
+    fn pairs(&mut self) -> Option<Vec<(Location, Location)>> {
+        let (mut last, mut last_other) = (Location::default(), Location::default());
+        (0..self.number()?)
+            .map(|_| {
+                last = self.location(last)?;
+                last_other = self.location(last_other)?;
+                Some((last, last_other))
+            })
+            .collect()
     }
 
     fn queue(&mut self) -> Option<(StoreId, RecoveredQueue)> {

@@ -7,13 +7,14 @@
 use std::io;
 use std::sync::Arc;
 
+use leveret_protocol::Body;
 use rustc_hash::FxHashMap;
 use tracing::error;
 
 use super::files::Files;
 use super::index::{Location, MessageId};
 use super::loading::{Source, Unread};
-use super::log::{Copied, Log, Op};
+use super::log::{Copied, CopiedBody, Lender, Log, Op};
 use super::pieces::Pieces;
 use super::record::Record;
 use super::segment::{Step, file_name};
@@ -105,10 +106,16 @@ impl Log {
         let copied = |op: &mut Op| matches!(op, Op::Moved { .. });
         for op in self.unsynced.extract_if(.., copied) {
             self.cleaning.failed = true;
-            if let (Op::Moved { messages, .. }, Some(lost)) = (op, lost) {
-                let back = messages.iter().map(|copied| (copied.message, copied.from));
-                self.sink.index.move_back(lost, back);
-            }
+            let (Op::Moved { messages, bodies, .. }, Some(lost)) = (op, lost) else {
+                continue;
+            };
+            let bodies = bodies.iter().map(|copied| (copied.name, copied.from));
+            self.sink.index.move_bodies_back(lost, bodies);
+            let back = messages.iter().map(|copied| {
+                let body = copied.body.map(|body| body.name);
+                (copied.message, copied.from, body)
+            });
+            self.sink.index.move_back(lost, back);
         }
         self.cleaning.current = None;
         self.cleaning.done = None;
@@ -128,7 +135,7 @@ impl Log {
                 (bytes + segment.bytes, live + segment.live_bytes())
             });
         let wasteful = bytes > 2 * live + SLACK * self.settings.segment_bytes;
-        if !wasteful || segment.live == 0 {
+        if !wasteful || segment.is_dead() {
             return None;
         }
         if self.cleaning.done == Some(oldest) {
@@ -145,6 +152,11 @@ impl Log {
             let Step::Record(at, record) = step else {
                 continue;
             };
+            let location = Location { segment, offset: at };
+            let name = name_of(&record, location);
+            if name.is_some_and(|name| self.sink.index.lending.lent(name) == Some(location)) {
+                copies.add_body(&record, location);
+            }
             let Some((message, offset, deadline)) = record.message(at) else {
                 continue;
             };
@@ -166,12 +178,22 @@ impl Log {
     }
 }
 
+/// The name of the body that is in a record.
+fn name_of(record: &Record<'_>, at: Location) -> Option<Location> {
+    match *record {
+        Record::Publication { .. } => Some(at),
+        Record::Body { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
 /// What one step copies.
 struct Copies {
     builder: PageBuilder,
-    /// Where in the page the publication at an offset of the segment is.
-    copied: FxHashMap<u32, u32>,
+    /// Where in the page the publication at an offset of the segment is, and its body if that is elsewhere.
+    copied: FxHashMap<u32, (u32, Option<Lender>)>,
     messages: Vec<Copied>,
+    bodies: Vec<CopiedBody>,
     /// Of publications in earlier pieces.
     source: Source,
 }
@@ -182,6 +204,7 @@ impl Copies {
             builder: PageBuilder::default(),
             copied: FxHashMap::default(),
             messages: Vec::new(),
+            bodies: Vec::new(),
             source: Source::new(files),
         }
     }
@@ -194,30 +217,68 @@ impl Copies {
         deadline: u64,
         from: Location,
     ) -> io::Result<()> {
-        let offset = match (self.copied.get(&from.offset), record) {
-            (Some(&offset), _) => offset,
-            (None, Record::Publication { publication, .. }) => self.builder.copy(publication.clone()),
-            (None, _) => match self.source.read(&[(message.position, from)]) {
-                Ok((publication, _)) => self.builder.copy(publication),
+        let known = self.copied.get(&from.offset).copied();
+        let copied = match (known, record) {
+            (Some(known), _) => Some(known),
+            (None, Record::Reference { .. }) => match self.source.read(&[(message.position, from)]) {
+                Ok(record) => copy(&mut self.builder, &record),
                 Err(Unread::Io(failure)) => return Err(failure),
-                Err(Unread::Gone | Unread::Damaged) => return Ok(()),
+                Err(Unread::Gone | Unread::Damaged) => None,
             },
+            (None, record) => copy(&mut self.builder, record),
         };
-        self.copied.insert(from.offset, offset);
+        let Some((offset, body)) = copied else {
+            return Ok(());
+        };
+        self.copied.insert(from.offset, (offset, body));
         self.messages.push(Copied {
             message,
             offset,
             deadline,
             from,
+            body,
         });
         Ok(())
     }
 
+    /// Adds the body of this record, which publications have that are elsewhere.
+    fn add_body(&mut self, record: &Record<'_>, from: Location) {
+        let Some((offset, _)) = copy(&mut self.builder, record) else {
+            return;
+        };
+        let name = match *record {
+            Record::Body { name, .. } => name,
+            _ => {
+                self.copied.insert(from.offset, (offset, None));
+                from
+            }
+        };
+        self.bodies.push(CopiedBody { name, offset, from });
+    }
+
     fn finish(mut self) -> Option<Op> {
         let page = self.builder.finish();
-        (!self.messages.is_empty()).then(|| Op::Moved {
+        let is_empty = self.messages.is_empty() && self.bodies.is_empty();
+        (!is_empty).then(|| Op::Moved {
             page: Arc::clone(&page),
             messages: self.messages,
+            bodies: self.bodies,
         })
+    }
+}
+
+/// Copies what a record has to a page: where it is there, and its body if that is elsewhere.
+fn copy(builder: &mut PageBuilder, record: &Record<'_>) -> Option<(u32, Option<Lender>)> {
+    match record {
+        Record::Publication { publication, .. } => Some((builder.copy(publication.clone()), None)),
+        Record::Borrower {
+            publication, body, ..
+        } => {
+            let len = publication.body_len;
+            let body = Lender { name: *body, len };
+            Some((builder.copy(publication.clone()), Some(body)))
+        }
+        Record::Body { body, .. } => Some((builder.push("", "", &[], true, Body::Slice(body)), None)),
+        _ => None,
     }
 }

@@ -44,6 +44,10 @@ impl Journal for Durable {
         true
     }
 
+    fn store(&self) -> Option<StoreId> {
+        Some(self.place.store)
+    }
+
     fn append(&mut self, batch: Batch<'_>) -> Safety {
         self.place.append(batch)
     }

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use leveret_protocol::Body;
 
 use super::checks::{head_check, payload_check};
+use super::index::Location;
+use super::op::Lender;
 use super::record::{
-    HANDED_OUT, PUBLICATION, PUBLICATION_FIXED, Positions, QUEUE_DELETED, RECORD_HEADER, REFERENCE, RETURNED,
-    SETTLED, STOPPED,
+    BODY, BORROWER, HANDED_OUT, PUBLICATION, PUBLICATION_FIXED, Positions, QUEUE_DELETED, RECORD_HEADER,
+    REFERENCE, RETURNED, SETTLED, STOPPED,
 };
 use super::{Return, flags};
 use crate::id::StoreId;
@@ -60,13 +62,47 @@ impl Gather {
         deadline: u64,
         publication: Publication<'_>,
     ) -> u64 {
-        let at = self.open(PUBLICATION);
+        let at = self.open_publication(PUBLICATION, store, position, deadline, &publication);
+        self.close_with(at, publication.body)
+    }
+
+    /// Adds a publication whose body is elsewhere, and returns where its record begins. A deadline of 0 is none.
+    pub(super) fn borrower(
+        &mut self,
+        store: StoreId,
+        position: u64,
+        deadline: u64,
+        publication: &Publication<'_>,
+        body: Lender,
+    ) -> u64 {
+        let at = self.open_publication(BORROWER, store, position, deadline, publication);
+        self.location(body.name);
+        self.bytes.extend_from_slice(&body.len.to_le_bytes());
+        self.close(at, Bytes::new())
+    }
+
+    /// Adds a body that moves and keeps its name, and returns where its record begins.
+    pub(super) fn body(&mut self, name: Location, body: Body<'_>) -> u64 {
+        let at = self.open(BODY);
+        self.location(name);
+        self.close_with(at, body)
+    }
+
+    fn open_publication(
+        &mut self,
+        kind: u8,
+        store: StoreId,
+        position: u64,
+        deadline: u64,
+        publication: &Publication<'_>,
+    ) -> Opened {
+        let at = self.open(kind);
         self.numbers(&[store.0, position]);
         // Both come from short strings.
         let lengths_and_flags = [
             publication.exchange.len() as u8,
             publication.routing_key.len() as u8,
-            flags::of(&publication, deadline),
+            flags::of(publication, deadline),
             0,
         ];
         self.bytes.extend_from_slice(&lengths_and_flags);
@@ -79,13 +115,7 @@ impl Gather {
         self.bytes.extend_from_slice(publication.exchange);
         self.bytes.extend_from_slice(publication.routing_key);
         self.bytes.extend_from_slice(publication.properties);
-        match publication.body {
-            Body::Slice(body) => {
-                self.bytes.extend_from_slice(body);
-                self.close(at, Bytes::new())
-            }
-            Body::Shared(body) => self.close(at, body),
-        }
+        at
     }
 
     /// Adds a further queue of a publication that is in the same segment. A deadline of 0 is none.
@@ -144,6 +174,22 @@ impl Gather {
     pub(super) fn stopped(&mut self) {
         let at = self.open(STOPPED);
         self.close(at, Bytes::new());
+    }
+
+    /// Closes a record that ends with a body.
+    fn close_with(&mut self, at: Opened, body: Body<'_>) -> u64 {
+        match body {
+            Body::Slice(body) => {
+                self.bytes.extend_from_slice(body);
+                self.close(at, Bytes::new())
+            }
+            Body::Shared(body) => self.close(at, body),
+        }
+    }
+
+    fn location(&mut self, Location { segment, offset }: Location) {
+        self.bytes.extend_from_slice(&segment.to_le_bytes());
+        self.bytes.extend_from_slice(&offset.to_le_bytes());
     }
 
     fn open(&mut self, kind: u8) -> Opened {

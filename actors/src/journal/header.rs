@@ -3,7 +3,7 @@
 use super::fields::Fields;
 
 /// The version of the format that is written.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// The oldest version of the format that is read.
 const OLDEST: u16 = 1;
 /// Bytes of a segment before its first record.
@@ -97,7 +97,7 @@ mod tests {
         damaged[20] ^= 1;
         assert_eq!(SegmentHeader::decode(&damaged), Err(Unreadable::Header));
         let of_version = |version| SegmentHeader { version, ..header };
-        for (version, is_read) in [(0, false), (1, true), (2, true), (3, false)] {
+        for (version, is_read) in [(0, false), (1, true), (2, true), (3, true), (4, false)] {
             let other = of_version(version);
             let expected = if is_read {
                 Ok(other)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::block::{BLOCK, Block};
+use super::lending::{Borrowed, Lending, Returned};
 use super::notes::Notes;
 use super::record::Positions;
 use super::{Return, Run};
@@ -33,18 +34,46 @@ pub struct Location {
 pub struct Segment {
     /// Its length in bytes.
     pub bytes: u64,
-    /// Publications it has.
+    /// Bodies it has: those of publications, and those that moved here alone.
+    pub publications: u64,
+    /// Publications among these that some queue has not settled.
+    pub live: u64,
+    /// Bodies that publications without one have.
+    pub lent: u64,
+    /// Its publications without a body.
+    pub borrowers: Borrowers,
+}
+
+/// The publications of a segment whose bodies are elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Borrowers {
+    /// The bytes of their records.
+    pub bytes: u64,
+    /// How many there are.
     pub publications: u64,
     /// Those that some queue has not settled.
     pub live: u64,
 }
 
 impl Segment {
-    /// Bytes that live, taking all publications for equally long.
-    pub fn live_bytes(&self) -> u64 {
-        let share = u128::from(self.bytes) * u128::from(self.live);
-        u64::try_from(share / u128::from(self.publications.max(1))).unwrap_or(u64::MAX)
+    /// Whether nobody needs anything in it.
+    pub fn is_dead(&self) -> bool {
+        self.live == 0 && self.lent == 0 && self.borrowers.live == 0
     }
+
+    /// Bytes that live, taking all publications with a body for equally long, and all without.
+    pub fn live_bytes(&self) -> u64 {
+        // One that lives and is lent is counted twice, which is mostly so for a moment only.
+        let live = (self.live + self.lent).min(self.publications);
+        let Borrowers { bytes, .. } = self.borrowers;
+        share(self.bytes.saturating_sub(bytes), live, self.publications)
+            + share(bytes, self.borrowers.live, self.borrowers.publications)
+    }
+}
+
+fn share(bytes: u64, live: u64, all: u64) -> u64 {
+    let share = u128::from(bytes) * u128::from(live) / u128::from(all.max(1));
+    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 /// The unsettled messages of all queues.
@@ -55,6 +84,7 @@ pub struct Index {
     pub(super) shared: FxHashMap<Location, u32>,
     pub(super) segments: BTreeMap<u32, Segment>,
     pub(super) notes: Notes,
+    pub(super) lending: Lending,
 }
 
 impl Index {
@@ -71,33 +101,71 @@ impl Index {
         self.place(message, location);
     }
 
-    /// A further queue has the publication at `location`, which was `origin`'s first.
-    pub fn insert_further(&mut self, message: MessageId, location: Location, origin: MessageId) {
+    /// A queue has a message, the first of a publication of so many bytes that has no body: its body is the one of this name.
+    pub fn insert_borrower(&mut self, message: MessageId, location: Location, bytes: u64, body: Location) {
+        let borrowers = &mut self.segments.entry(location.segment).or_default().borrowers;
+        borrowers.publications += 1;
+        borrowers.bytes += bytes;
+        self.borrow(location, body);
+        self.place(message, location);
+    }
+
+    /// A further queue has the publication at `location`, which was `origin`'s first, and whose body is the one of the name
+    /// `body` if it has none of its own.
+    pub fn insert_further(
+        &mut self,
+        message: MessageId,
+        location: Location,
+        origin: MessageId,
+        body: Option<Location>,
+    ) {
         if let Some(holders) = self.shared.get_mut(&location) {
             *holders += 1;
         } else if self.get(origin.store, origin.position) == Some(location) {
             self.shared.insert(location, 2);
         } else {
             // It was settled by all that had it, and lives again.
-            self.shared.insert(location, 1);
-            self.segments.entry(location.segment).or_default().live += 1;
+            self.revive(location, body);
         }
         self.place(message, location);
     }
 
-    /// All of a segment from `lost` on is lost: those of the messages that had moved there are again where they were.
-    pub fn move_back(&mut self, lost: Location, messages: impl Iterator<Item = (MessageId, Location)>) {
-        let is_lost = |at: Location| at.segment == lost.segment && at.offset >= lost.offset;
+    /// The body of this name has a record of its own now.
+    pub fn move_body(&mut self, name: Location, to: Location) {
+        self.count_body(to.segment);
+        self.relocate(name, to);
+    }
+
+    /// A segment has a body that moved there.
+    pub fn count_body(&mut self, segment: u32) {
+        self.segments.entry(segment).or_default().publications += 1;
+    }
+
+    /// All of a segment from `lost` on is lost: those of the bodies that had moved there are again where they were.
+    pub fn move_bodies_back(&mut self, lost: Location, bodies: impl Iterator<Item = (Location, Location)>) {
+        for (name, from) in bodies {
+            if self.lending.lent(name).is_some_and(|at| is_lost(at, lost)) {
+                self.relocate(name, from);
+            }
+        }
+    }
+
+    /// The same of messages, with the names of their bodies if their publications had none where they were.
+    pub fn move_back(
+        &mut self,
+        lost: Location,
+        messages: impl Iterator<Item = (MessageId, Location, Option<Location>)>,
+    ) {
         let mut alone = Vec::new();
-        for (message, from) in messages {
-            if !self.get(message.store, message.position).is_some_and(is_lost) {
+        for (message, from, body) in messages {
+            let at = self.get(message.store, message.position);
+            if !at.is_some_and(|at| is_lost(at, lost)) {
                 continue;
             }
             if let Some(holders) = self.shared.get_mut(&from) {
                 *holders += 1;
             } else {
-                self.shared.insert(from, 1);
-                self.segments.entry(from.segment).or_default().live += 1;
+                self.revive(from, body);
                 alone.push(from);
             }
             self.place(message, from);
@@ -109,10 +177,64 @@ impl Index {
         }
     }
 
-    /// A segment is cut off after so many bytes and publications.
-    pub fn cut(&mut self, segment: u32, bytes: u64, publications: u64) {
+    /// A segment is cut off: it has again what it had then.
+    pub fn cut(&mut self, segment: u32, then: Segment) {
         if let Some(segment) = self.segments.get_mut(&segment) {
-            (segment.bytes, segment.publications) = (bytes, publications);
+            (segment.bytes, segment.publications) = (then.bytes, then.publications);
+            segment.borrowers.bytes = then.borrowers.bytes;
+            segment.borrowers.publications = then.borrowers.publications;
+        }
+    }
+
+    /// Finds out anew how much of each segment is lent.
+    pub(super) fn recount_lent(&mut self) {
+        for segment in self.segments.values_mut() {
+            (segment.lent, segment.borrowers.live) = (0, 0);
+        }
+        for body in self.lending.names().filter_map(|name| self.lending.lent(name)) {
+            if let Some(segment) = self.segments.get_mut(&body.segment) {
+                segment.lent += 1;
+            }
+        }
+        for (at, _) in self.lending.borrowed() {
+            if let Some(segment) = self.segments.get_mut(&at.segment) {
+                segment.borrowers.live += 1;
+            }
+        }
+    }
+
+    /// A publication that nobody had has one holder.
+    fn revive(&mut self, location: Location, body: Option<Location>) {
+        self.shared.insert(location, 1);
+        match body {
+            Some(name) => self.borrow(location, name),
+            None => self.segments.entry(location.segment).or_default().live += 1,
+        }
+    }
+
+    fn borrow(&mut self, location: Location, name: Location) {
+        let borrowed = self.lending.borrow(location, name);
+        if borrowed == Borrowed::Already {
+            return;
+        }
+        let segment = self.segments.entry(location.segment).or_default();
+        segment.borrowers.live += 1;
+        if let Borrowed::First(at) = borrowed
+            && let Some(segment) = self.segments.get_mut(&at.segment)
+        {
+            segment.lent += 1;
+        }
+    }
+
+    fn relocate(&mut self, name: Location, to: Location) {
+        let Some(from) = self.lending.relocate(name, to) else {
+            return;
+        };
+        if let Some(segment) = self.segments.get_mut(&from.segment) {
+            segment.lent = segment.lent.saturating_sub(1);
+        }
+        if let Some(segment) = self.segments.get_mut(&to.segment) {
+            segment.lent += 1;
         }
     }
 
@@ -211,7 +333,7 @@ impl Index {
     /// About how many messages of a segment take so many bytes.
     pub fn messages_in(&self, segment: u32, bytes: u64) -> usize {
         let segment = self.segments.get(&segment).copied().unwrap_or_default();
-        let one = segment.bytes / segment.publications.max(1);
+        let one = segment.bytes / (segment.publications + segment.borrowers.publications).max(1);
         usize::try_from(bytes / one.max(1)).unwrap_or(usize::MAX)
     }
 
@@ -220,11 +342,9 @@ impl Index {
         self.segments.get(&segment).map_or(0, |segment| segment.bytes)
     }
 
-    /// How many publications a segment has.
-    pub fn publications(&self, segment: u32) -> u64 {
-        self.segments
-            .get(&segment)
-            .map_or(0, |segment| segment.publications)
+    /// What is known of a segment.
+    pub fn segment(&self, number: u32) -> Segment {
+        self.segments.get(&number).copied().unwrap_or_default()
     }
 
     /// The segments in order.
@@ -245,11 +365,36 @@ impl Index {
             }
             self.shared.remove(&location);
         }
+        if !self.lending.is_empty()
+            && let Some(returned) = self.lending.give_back(location)
+        {
+            return self.returned_body(location, returned);
+        }
         if let Some(segment) = self.segments.get_mut(&location.segment) {
             segment.live = segment.live.saturating_sub(1);
         }
     }
+
+    /// Nobody has the publication at `location` any more, which has no body.
+    fn returned_body(&mut self, location: Location, returned: Returned) {
+        if let Some(segment) = self.segments.get_mut(&location.segment) {
+            segment.borrowers.live = segment.borrowers.live.saturating_sub(1);
+        }
+        if let Returned::Unneeded(at) = returned
+            && let Some(segment) = self.segments.get_mut(&at.segment)
+        {
+            segment.lent = segment.lent.saturating_sub(1);
+        }
+    }
 }
 
+fn is_lost(at: Location, lost: Location) -> bool {
+    at.segment == lost.segment && at.offset >= lost.offset
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod sound;
 #[cfg(test)]
 mod tests;

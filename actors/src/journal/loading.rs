@@ -6,6 +6,8 @@
 use std::io;
 use std::sync::Arc;
 
+use leveret_protocol::Body;
+
 use super::Restored;
 use super::files::{Files, ReadAt};
 use super::header::{SEGMENT_HEADER, SegmentHeader};
@@ -39,7 +41,81 @@ pub(super) enum Unread {
     Io(io::Error),
 }
 
-/// Where messages are read from.
+/// Where whole messages are read from: records and bodies that are elsewhere each have neighbours of their own.
+pub(super) struct Sources {
+    records: Source,
+    bodies: Source,
+}
+
+impl Sources {
+    pub(super) fn new(files: Arc<dyn Files>) -> Self {
+        Sources {
+            records: Source::new(Arc::clone(&files)),
+            bodies: Source::new(files),
+        }
+    }
+
+    /// As [`Source::close`].
+    pub(super) fn close(&mut self) {
+        self.records.close();
+        self.bodies.close();
+    }
+
+    /// The message at the first of these places, and the deadline of the queue that had it first; the others are likely
+    /// to be asked for next. Of those that have no bodies in their records `bodies` tells, by their positions, where they are.
+    ///
+    /// # Errors
+    /// When it can't be read, and what of it.
+    pub(super) fn read(
+        &mut self,
+        places: &[(u64, Location)],
+        bodies: &[(u64, Location)],
+    ) -> Result<(Publication<'_>, u64), (Unread, Location)> {
+        let &(position, at) = places.first().ok_or((Unread::Damaged, Location::default()))?;
+        match self.records.read(places).map_err(|unread| (unread, at))? {
+            Record::Publication {
+                publication,
+                deadline,
+                ..
+            } => Ok((publication, deadline)),
+            Record::Borrower {
+                publication,
+                deadline,
+                ..
+            } => {
+                let from = bodies.partition_point(|(other, _)| *other < position);
+                let bodies = bodies.get(from..).unwrap_or_default();
+                let first = bodies.first().filter(|(other, _)| *other == position);
+                let &(_, body_at) = first.ok_or((Unread::Damaged, at))?;
+                let body = self.bodies.read(bodies).and_then(body);
+                let body = body.and_then(|body| whole(body, &publication));
+                let body = body.map_err(|unread| (unread, body_at))?;
+                Ok((Publication { body, ..publication }, deadline))
+            }
+            _ => Err((Unread::Damaged, at)),
+        }
+    }
+}
+
+/// The body in a record.
+fn body(record: Record<'_>) -> Result<Body<'_>, Unread> {
+    match record {
+        Record::Publication { publication, .. } => Ok(publication.body),
+        Record::Body { body, .. } => Ok(Body::Slice(body)),
+        _ => Err(Unread::Damaged),
+    }
+}
+
+/// A body, if it can be that of a publication.
+fn whole<'a>(body: Body<'a>, publication: &Publication<'_>) -> Result<Body<'a>, Unread> {
+    if body.len() == publication.body_len as usize {
+        Ok(body)
+    } else {
+        Err(Unread::Damaged)
+    }
+}
+
+/// Where records are read from.
 pub(super) struct Source {
     files: Arc<dyn Files>,
     open: Option<(SegmentHeader, Box<dyn ReadAt>)>,
@@ -67,9 +143,8 @@ impl Source {
         }
     }
 
-    /// The message at the first of these places, and the deadline of the queue that had it first; the others are likely
-    /// to be asked for next.
-    pub(super) fn read(&mut self, places: &[(u64, Location)]) -> Result<(Publication<'_>, u64), Unread> {
+    /// The record at the first of these places; the others are likely to be asked for next.
+    pub(super) fn read(&mut self, places: &[(u64, Location)]) -> Result<Record<'_>, Unread> {
         let Some(&(_, Location { segment, offset })) = places.first() else {
             return Err(Unread::Damaged);
         };
@@ -82,17 +157,8 @@ impl Source {
             .and_then(|rest| rest.first_chunk());
         let len = RECORD_HEADER + u32::from_le_bytes(*head.ok_or(Unread::Damaged)?) as usize;
         self.load(at, len, places)?;
-        match Record::read_from(&self.bytes, self.from, salt, at) {
-            Some((
-                Record::Publication {
-                    publication,
-                    deadline,
-                    ..
-                },
-                _,
-            )) => Ok((publication, deadline)),
-            _ => Err(Unread::Damaged),
-        }
+        let read = Record::read_from(&self.bytes, self.from, salt, at);
+        read.map(|(record, _)| record).ok_or(Unread::Damaged)
     }
 
     fn open(&mut self, number: u32) -> Result<u64, Unread> {

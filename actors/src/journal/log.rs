@@ -22,7 +22,7 @@ use super::sink::Sink;
 use super::spare::Spare;
 use crate::id::StoreId;
 
-pub use super::op::{Copied, Op};
+pub use super::op::{Copied, CopiedBody, Lender, Op};
 
 /// Bytes gathered for one write.
 const WRITE: u64 = 4 * 1024 * 1024;
@@ -300,7 +300,7 @@ impl Log {
             active.sync()?;
         }
         active.trusted = active.len;
-        active.trusted_publications = self.sink.index.publications(active.number);
+        active.trusted_part = self.sink.index.segment(active.number);
         for op in self.unsynced.drain(..self.written) {
             if let Op::Append { store, ticket, .. } = op {
                 self.safe.push((store, ticket));
@@ -333,7 +333,7 @@ impl Log {
             self.sink.index.forget(number);
             self.files.delete(&name)
         } else {
-            self.sink.index.cut(number, trusted, active.trusted_publications);
+            self.sink.index.cut(number, active.trusted_part);
             self.files.truncate(&name, trusted)
         };
         if let Err(failure) = done {
@@ -378,7 +378,7 @@ impl Log {
         let active = self.active.as_ref().map(|active| active.number);
         let candidates = if self.settings.passing { usize::MAX } else { 1 };
         let mut segments = self.sink.index.segments().take(candidates);
-        let dead = segments.find(|(number, segment)| segment.live == 0 && Some(*number) != active);
+        let dead = segments.find(|(number, segment)| segment.is_dead() && Some(*number) != active);
         dead.map(|(number, _)| number)
     }
 

@@ -9,11 +9,11 @@
 //!
 //! - [`files`]: the few things it needs of a file system
 //! - [`header`], [`record`], [`segment`], `pieces`: the format, byte by byte; see `docs/storage.md`
-//! - [`index`], `block`, `notes`, `alike`: where the unsettled messages are, what else is known of them, and how much of each
-//!   segment lives
+//! - [`index`], `block`, `notes`, `alike`, `lending`: where the unsettled messages are, what else is known of them, whose bodies
+//!   are in the records of others, and how much of each segment lives
 //! - `active`, `spare`: the file that is written to, and one that is kept for the next
 //! - [`log`]: writes and syncs, goes on after failures, deletes and cleans old segments
-//! - [`recovery`], `recovered_queue`, [`checkpoint`]: what was there before
+//! - [`recovery`], `recovered_queue`, `bodies`, [`checkpoint`]: what was there before
 //! - [`writer`], `patience`, `reader`: the threads of the log
 //! - [`inspect`]: what a journal holds that no broker uses
 //! - [`store`], [`durable`], [`scratch`]: the journals of a broker, and those of one queue
@@ -21,6 +21,7 @@
 mod active;
 mod alike;
 mod block;
+mod bodies;
 pub mod checkpoint;
 mod checks;
 mod cleaning;
@@ -35,6 +36,7 @@ mod health;
 mod homes;
 pub mod index;
 pub mod inspect;
+mod lending;
 mod loading;
 pub mod log;
 mod notes;
@@ -66,12 +68,17 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::id::StoreId;
 use crate::publication::Page;
 use crate::window::Permit;
 
 pub use alike::Alike;
+pub use index::MessageId;
 pub use record::Positions;
 pub use volatile::Volatile;
+
+/// Bodies of fewer bytes are written again rather than found where they are: that takes as much processor time, and memory.
+pub const LEAST_BORROWED: u32 = 512;
 
 /// When a batch is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -192,6 +199,11 @@ pub trait Journal: Send + 'static {
 
     /// Whether it keeps anything. To one that does not, nothing else is said.
     fn keeps(&self) -> bool;
+
+    /// As what the log knows the queue whose messages it keeps.
+    fn store(&self) -> Option<StoreId> {
+        None
+    }
 
     /// Takes a batch, all of it.
     fn append(&mut self, batch: Batch<'_>) -> Safety;

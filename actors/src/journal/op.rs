@@ -30,6 +30,8 @@ pub enum Op {
         page: Arc<Page>,
         /// The messages.
         messages: Vec<Copied>,
+        /// The bodies that go without their publications.
+        bodies: Vec<CopiedBody>,
     },
     /// Messages are gone.
     Settled {
@@ -72,6 +74,28 @@ pub struct Copied {
     pub deadline: u64,
     /// Where it was copied from.
     pub from: Location,
+    /// The body, if that is elsewhere, and not in the page.
+    pub body: Option<Lender>,
+}
+
+/// A body that was copied from an old segment for publications that have none.
+#[derive(Debug, Clone, Copy)]
+pub struct CopiedBody {
+    /// Its name.
+    pub name: Location,
+    /// The place of a publication with this body in the page of the copies.
+    pub offset: u32,
+    /// Where it was copied from.
+    pub from: Location,
+}
+
+/// A body that is elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Lender {
+    /// Its name: where the record began that had it first.
+    pub name: Location,
+    /// Its length in bytes.
+    pub len: u32,
 }
 
 impl Op {

@@ -15,7 +15,7 @@ use tracing::error;
 
 use super::files::Files;
 use super::index::{Index, Location};
-use super::loading::{Pages, Source, Unread};
+use super::loading::{Pages, Sources, Unread};
 use super::record::Positions;
 use super::segment::file_name;
 use super::{Keeper, Notice, Told};
@@ -63,7 +63,7 @@ impl Load {
     pub(super) fn look_up(self, index: &Index) -> Found {
         let left = self.most_bytes.saturating_sub(self.read);
         let mut most = (left / LEAST).clamp(1, MOST_PLACES) as usize;
-        let (mut places, mut deadlines) = (Vec::new(), Vec::new());
+        let (mut places, mut bodies, mut deadlines) = (Vec::new(), Vec::new(), Vec::new());
         for &Positions { first, last } in &self.positions {
             let first = first.max(self.from);
             let noted = index.notes.deadlines(self.store, Positions { first, last });
@@ -76,16 +76,20 @@ impl Load {
                     return Found {
                         load: self,
                         places,
+                        bodies,
                         deadlines,
                         all: false,
                     };
                 }
                 places.push((position, location));
+                let body = index.lending.body_of(location);
+                bodies.extend(body.map(|body| (position, body)));
             }
         }
         Found {
             load: self,
             places,
+            bodies,
             deadlines,
             all: true,
         }
@@ -100,6 +104,8 @@ impl Load {
 pub(super) struct Found {
     load: Load,
     places: Vec<(u64, Location)>,
+    /// Where the bodies are that the records at the places don't have, by position.
+    bodies: Vec<(u64, Location)>,
     /// The deadlines that are not as the records at the places tell, by position.
     deadlines: Vec<(u64, u64)>,
     /// There are no more than these.
@@ -118,7 +124,7 @@ pub(super) struct Question {
 /// What the thread works with.
 pub(super) struct Reader {
     keeper: Keeper,
-    source: Source,
+    sources: Sources,
     pages: Pages,
     /// As in [`Found`], of the question that is being answered.
     deadlines: Vec<(u64, u64)>,
@@ -139,7 +145,7 @@ impl Reader {
     pub(super) fn new(keeper: Keeper, files: Arc<dyn Files>, defects: Arc<AtomicU64>) -> Self {
         Reader {
             keeper,
-            source: Source::new(files),
+            sources: Sources::new(files),
             pages: Pages::default(),
             deadlines: Vec::new(),
             defects,
@@ -154,7 +160,7 @@ impl Reader {
                 Ok(question) => question,
                 Err(TryRecvError::Disconnected) => return,
                 Err(TryRecvError::Empty) => {
-                    self.source.close();
+                    self.sources.close();
                     let Ok(question) = questions.recv() else { return };
                     question
                 }
@@ -168,11 +174,12 @@ impl Reader {
         let Found {
             mut load,
             places,
+            bodies,
             deadlines,
             all,
         } = found;
         self.deadlines = deadlines;
-        let outcome = self.read(&mut load, &places, all);
+        let outcome = self.read(&mut load, &places, &bodies, all);
         load.loaded.extend(self.pages.finish());
         match outcome {
             Outcome::Again => again(load),
@@ -186,11 +193,17 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, load: &mut Load, places: &[(u64, Location)], all: bool) -> Outcome {
+    fn read(
+        &mut self,
+        load: &mut Load,
+        places: &[(u64, Location)],
+        bodies: &[(u64, Location)],
+        all: bool,
+    ) -> Outcome {
         let before = load.read;
         let mut done = None;
-        for (at, &(position, location)) in places.iter().enumerate() {
-            match self.source.read(places.get(at..).unwrap_or_default()) {
+        for (at, &(position, _)) in places.iter().enumerate() {
+            match self.sources.read(places.get(at..).unwrap_or_default(), bodies) {
                 Ok((publication, told)) => {
                     let with_it = load.read.saturating_add(publication.body_len.into());
                     if load.read > 0 && with_it > load.most_bytes {
@@ -202,7 +215,7 @@ impl Reader {
                     self.pages.add(position, publication, deadline);
                     load.read = before + self.pages.bytes();
                 }
-                Err(unread) => {
+                Err((unread, location)) => {
                     if self.is_doubtful(load, location, &unread) {
                         load.from = position;
                         return Outcome::Again;
@@ -227,7 +240,7 @@ impl Reader {
 
     /// Whether it may still be readable, perhaps elsewhere.
     fn is_doubtful(&mut self, load: &mut Load, location: Location, unread: &Unread) -> bool {
-        self.source.close();
+        self.sources.close();
         let times = load
             .doubt
             .filter(|(doubted, _)| *doubted == location)

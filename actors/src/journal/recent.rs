@@ -39,6 +39,8 @@ pub(super) struct Place {
     pub(super) deadline: u64,
     /// The message it was written for.
     pub(super) origin: MessageId,
+    /// Its body is elsewhere.
+    pub(super) borrows: bool,
 }
 
 impl Recent {
@@ -65,8 +67,17 @@ impl Recent {
                 places: Vec::new(),
             }
         });
-        let index = written.places.partition_point(|(earlier, _)| *earlier < offset);
-        written.places.insert(index, (offset, place));
+        match written
+            .places
+            .binary_search_by_key(&offset, |(offset, _)| *offset)
+        {
+            Ok(index) => written
+                .places
+                .get_mut(index)
+                .into_iter()
+                .for_each(|known| known.1 = place),
+            Err(index) => written.places.insert(index, (offset, place)),
+        }
     }
 
     /// Forgets the oldest pages above the bounds.

@@ -10,7 +10,7 @@ use super::Return;
 use super::checks::{is_whole, len_at};
 use super::fields::Fields;
 use super::flags;
-use super::index::MessageId;
+use super::index::{Location, MessageId};
 use crate::id::StoreId;
 use crate::publication::Publication;
 
@@ -18,6 +18,8 @@ use crate::publication::Publication;
 pub(super) const RECORD_HEADER: usize = 16;
 /// Bytes of a publication's payload before its exchange.
 pub(super) const PUBLICATION_FIXED: usize = 24;
+/// Bytes that tell where a body is, and how long.
+pub(super) const ELSEWHERE: usize = 12;
 /// Bytes of one message in the record of those that came back.
 const RETURN: usize = 20;
 
@@ -28,6 +30,8 @@ pub(super) const HANDED_OUT: u8 = 4;
 pub(super) const QUEUE_DELETED: u8 = 5;
 pub(super) const STOPPED: u8 = 6;
 pub(super) const RETURNED: u8 = 7;
+pub(super) const BORROWER: u8 = 8;
+pub(super) const BODY: u8 = 9;
 
 /// Positions of a queue, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,26 @@ pub enum Record<'a> {
         deadline: u64,
         /// The message.
         publication: Publication<'a>,
+    },
+    /// A publication whose body is elsewhere, and the first queue that has it.
+    Borrower {
+        /// The queue.
+        store: StoreId,
+        /// Its place in the queue.
+        position: u64,
+        /// When it expires there, in milliseconds since the Unix epoch; 0 when it does not.
+        deadline: u64,
+        /// The message. Its body is empty, and `body_len` tells how long it really is.
+        publication: Publication<'a>,
+        /// The name of the body.
+        body: Location,
+    },
+    /// A body that has moved.
+    Body {
+        /// Its name: where the record began that had it first.
+        name: Location,
+        /// What it is.
+        body: &'a [u8],
     },
     /// A further queue that has a publication of the same segment.
     Reference {
@@ -133,6 +157,12 @@ impl<'a> Record<'a> {
                 position,
                 deadline,
                 ..
+            }
+            | Record::Borrower {
+                store,
+                position,
+                deadline,
+                ..
             } => (store, position, at, deadline),
             Record::Reference {
                 store,
@@ -151,21 +181,11 @@ impl<'a> Record<'a> {
         let mut fields = Fields(payload);
         Some(match *head.get(4)? {
             PUBLICATION => {
-                let (store, position) = (StoreId(fields.u64()?), fields.u64()?);
-                let lengths = fields.take(4)?;
-                let properties = fields.u32()? as usize;
-                let (exchange, key, said) = (*lengths.first()?, *lengths.get(1)?, *lengths.get(2)?);
-                let is = |flag| said & flag != 0;
-                let deadline = if is(flags::DEADLINE) { fields.u64()? } else { 0 };
+                let (store, position, deadline, publication) = publication(&mut fields)?;
                 let publication = Publication {
-                    exchange: fields.take(exchange.into())?,
-                    routing_key: fields.take(key.into())?,
-                    properties: fields.take(properties)?,
                     body: Body::Slice(fields.0),
-                    persistent: !is(flags::TRANSIENT),
-                    dead_lettered: is(flags::DEAD_LETTERED),
-                    blind: is(flags::BLIND),
                     body_len: u32::try_from(fields.0.len()).ok()?,
+                    ..publication
                 };
                 Record::Publication {
                     store,
@@ -174,6 +194,25 @@ impl<'a> Record<'a> {
                     publication,
                 }
             }
+            BORROWER => {
+                let (store, position, deadline, publication) = publication(&mut fields)?;
+                let body = location(&mut fields)?;
+                let body_len = fields.u32()?;
+                Record::Borrower {
+                    store,
+                    position,
+                    deadline,
+                    publication: Publication {
+                        body_len,
+                        ..publication
+                    },
+                    body,
+                }
+            }
+            BODY => Record::Body {
+                name: location(&mut fields)?,
+                body: fields.0,
+            },
             REFERENCE => Record::Reference {
                 store: StoreId(fields.u64()?),
                 position: fields.u64()?,
@@ -215,164 +254,40 @@ impl<'a> Record<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::super::gather::Gather;
-    use super::super::header::SegmentHeader;
-    use super::*;
-
-    const SALT: u64 = 0x1234_5678_9abc_def0;
-
-    fn publication(body: Body<'_>) -> Publication<'_> {
-        Publication {
-            exchange: b"orders",
-            routing_key: b"eu.new",
-            properties: &[0x10, 0, 2],
-            body_len: body.len() as u32,
-            body,
-            persistent: true,
-            dead_lettered: false,
-            blind: false,
-        }
-    }
-
-    fn back(position: u64, attempts: u32, due: u64) -> Return {
-        Return {
-            position,
-            attempts,
-            due,
-        }
-    }
-
-    fn gathered(write: impl FnOnce(&mut Gather)) -> Vec<u8> {
-        let mut gather = Gather::default();
-        gather.begin(SALT, 0);
-        write(&mut gather);
-        let bytes = gather.slices().concat();
-        assert_eq!(bytes.len() as u64, gather.len());
-        bytes
-    }
-
-    #[test]
-    fn every_kind_of_record_reads_back() {
-        let ranges = vec![Positions { first: 1, last: 5 }, Positions { first: 9, last: 9 }];
-        let returns = vec![back(1, 2, 3), back(4, u32::MAX, 0)];
-        let large = Bytes::from(vec![7; 100_000]);
-        let special = Publication {
-            persistent: false,
-            dead_lettered: true,
-            blind: true,
-            ..publication(Body::Slice(b"gone tomorrow"))
-        };
-        let bytes = gathered(|gather| {
-            gather.publication(StoreId(1), 2, 0, publication(Body::Slice(b"hello")));
-            gather.publication(StoreId(1), 3, 1 << 40, publication(Body::Shared(large.clone())));
-            gather.publication(StoreId(1), 4, 7, special.clone());
-            gather.reference(StoreId(4), 5, 0, 6);
-            gather.reference(StoreId(4), 6, 99, 6);
-            gather.settled(StoreId(1), &ranges);
-            gather.returned(StoreId(1), &returns);
-            gather.handed_out(StoreId(1), 77);
-            gather.queue_deleted(StoreId(1));
-            gather.stopped();
-        });
-        let mut at = 0;
-        let mut records = Vec::new();
-        while let Some((record, next)) = Record::read(&bytes, SALT, at) {
-            records.push(record);
-            at = next;
-        }
-        assert_eq!(at, bytes.len());
-        let store = StoreId(1);
-        let expected = [
-            Record::Publication {
-                store,
-                position: 2,
-                deadline: 0,
-                publication: publication(Body::Slice(b"hello")),
-            },
-            Record::Publication {
-                store,
-                position: 3,
-                deadline: 1 << 40,
-                publication: publication(Body::Slice(&large)),
-            },
-            Record::Publication {
-                store,
-                position: 4,
-                deadline: 7,
-                publication: special.clone(),
-            },
-            Record::Reference {
-                store: StoreId(4),
-                position: 5,
-                offset: 6,
-                deadline: 0,
-            },
-            Record::Reference {
-                store: StoreId(4),
-                position: 6,
-                offset: 6,
-                deadline: 99,
-            },
-            Record::Settled {
-                store,
-                positions: ranges,
-            },
-            Record::Returned { store, returns },
-            Record::HandedOut { store, upto: 77 },
-            Record::QueueDeleted { store },
-            Record::Stopped,
-        ];
-        assert_eq!(records, expected);
-    }
-
-    #[test]
-    fn no_flipped_bit_goes_unnoticed() {
-        let good = gathered(|gather| {
-            gather.publication(StoreId(1), 2, 3, publication(Body::Slice(b"hello")));
-        });
-        for bit in 0..good.len() * 8 {
-            let mut bad = good.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Record::read(&bad, SALT, 0), None, "bit {bit}");
-        }
-    }
-
-    #[test]
-    fn a_record_is_good_only_in_its_segment_and_place() {
-        let good = gathered(|gather| gather.queue_deleted(StoreId(1)));
-        assert!(Record::read(&good, SALT, 0).is_some());
-        assert_eq!(Record::read(&good, SALT + 1, 0), None);
-        let moved = [&[0; 8][..], &good].concat();
-        assert_eq!(Record::read(&moved, SALT, 8), None);
-    }
-
-    /// What is on disks now must be readable for ever.
-    #[test]
-    fn the_format_is_as_documented() {
-        let header = SegmentHeader {
-            version: 2,
-            number: 1,
-            salt: 2,
-        };
-        let header = header.encode();
-        let record = gathered(|gather| gather.handed_out(StoreId(3), 4));
-        assert_eq!(header[..24], *b"LEVERETJ\x02\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0");
-        assert_eq!(record[..8], *b"\x10\0\0\0\x04\0\0\0");
-        assert_eq!(record[16..], *b"\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0");
-    }
-
-    #[test]
-    fn a_plain_message_takes_forty_bytes_besides_what_was_published_and_a_deadline_eight() {
-        let size = |deadline| {
-            let record = |gather: &mut Gather| {
-                gather.publication(StoreId(1), 2, deadline, publication(Body::Slice(b"hello")));
-            };
-            gathered(record).len() - "orderseu.new".len() - 3 - "hello".len()
-        };
-        assert_eq!((size(0), size(1)), (40, 48));
-    }
+/// The length of the record of a publication whose body is elsewhere.
+pub(super) fn borrower_len(publication: &Publication<'_>, deadline: u64) -> usize {
+    let names = publication.exchange.len() + publication.routing_key.len();
+    let deadline = if deadline == 0 { 0 } else { 8 };
+    RECORD_HEADER + PUBLICATION_FIXED + deadline + names + publication.properties.len() + ELSEWHERE
 }
+
+/// A publication without its body, the queue that had it first, its place there and its deadline.
+fn publication<'a>(fields: &mut Fields<'a>) -> Option<(StoreId, u64, u64, Publication<'a>)> {
+    let (store, position) = (StoreId(fields.u64()?), fields.u64()?);
+    let lengths = fields.take(4)?;
+    let properties = fields.u32()? as usize;
+    let (exchange, key, said) = (*lengths.first()?, *lengths.get(1)?, *lengths.get(2)?);
+    let is = |flag| said & flag != 0;
+    let deadline = if is(flags::DEADLINE) { fields.u64()? } else { 0 };
+    let publication = Publication {
+        exchange: fields.take(exchange.into())?,
+        routing_key: fields.take(key.into())?,
+        properties: fields.take(properties)?,
+        body: Body::Slice(&[]),
+        persistent: !is(flags::TRANSIENT),
+        dead_lettered: is(flags::DEAD_LETTERED),
+        blind: is(flags::BLIND),
+        body_len: 0,
+    };
+    Some((store, position, deadline, publication))
+}
+
+fn location(fields: &mut Fields<'_>) -> Option<Location> {
+    Some(Location {
+        segment: fields.u32()?,
+        offset: fields.u32()?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,13 +11,14 @@ use std::thread;
 use leveret_protocol::properties;
 use rustc_hash::FxHashMap;
 
+use super::bodies::Bodies;
 use super::checkpoint::{self, Invalid, Lengths};
 use super::files::Files;
 use super::header::Unreadable;
 use super::index::{Index, Location, MessageId};
 use super::loading::fill;
 use super::pieces::Pieces;
-use super::record::{Positions, Record};
+use super::record::{Positions, Record, borrower_len};
 use super::segment::{Step, file_name, file_number};
 use crate::id::StoreId;
 
@@ -40,6 +41,8 @@ pub struct Recovered {
     pub next_segment: u32,
     /// What can't be read.
     pub defects: Vec<Defect>,
+    /// Where bodies have moved to.
+    pub(super) bodies: Bodies,
 }
 
 /// How far a scan is.
@@ -97,7 +100,10 @@ pub fn scan_with(files: &dyn Files, progress: &mut dyn FnMut(Progress)) -> io::R
         total: lengths.values().sum(),
     };
     let mut recovered = Recovered::empty();
-    let last = lengths.keys().next_back().copied();
+    let (oldest, last) = (
+        lengths.keys().next().copied(),
+        lengths.keys().next_back().copied(),
+    );
     let (reply, pieces) = mpsc::sync_channel(1);
     let (done, unused) = mpsc::channel();
     thread::scope(|scope| {
@@ -120,6 +126,7 @@ pub fn scan_with(files: &dyn Files, progress: &mut dyn FnMut(Progress)) -> io::R
             reading = recovered.read_piece(reading, number, Some(number) == last, &bytes);
             let _ = done.send(bytes);
         }
+        recovered.find_bodies(oldest.unwrap_or_default());
         Ok(recovered)
     })
 }
@@ -258,14 +265,27 @@ impl Recovered {
                 publication,
             } => {
                 let message = MessageId { store, position };
-                let first = First {
-                    message,
-                    deadline,
-                    priority: properties::priority(publication.properties),
-                };
-                self.seen(message, deadline, first.priority);
+                let first = self.first(message, deadline, publication.properties);
                 publications.insert(location.offset, first);
                 self.index.insert(message, location);
+            }
+            Record::Borrower {
+                store,
+                position,
+                deadline,
+                publication,
+                body: name,
+            } => {
+                let message = MessageId { store, position };
+                let first = self.first(message, deadline, publication.properties);
+                let body = Some(name);
+                publications.insert(location.offset, First { body, ..first });
+                let bytes = borrower_len(&publication, deadline) as u64;
+                self.index.insert_borrower(message, location, bytes, name);
+            }
+            Record::Body { name, .. } => {
+                self.bodies.moved.insert(name, location);
+                self.index.count_body(location.segment);
             }
             Record::Reference {
                 store,
@@ -280,7 +300,8 @@ impl Recovered {
                 };
                 self.seen(message, deadline, first.priority);
                 let location = Location { offset, ..location };
-                self.index.insert_further(message, location, first.message);
+                self.index
+                    .insert_further(message, location, first.message, first.body);
                 if deadline != first.deadline {
                     self.index.notes.expires(message, deadline);
                 }
@@ -308,6 +329,18 @@ impl Recovered {
         true
     }
 
+    /// What is to be known of the first message of a publication with these properties.
+    fn first(&mut self, message: MessageId, deadline: u64, properties: &[u8]) -> First {
+        let first = First {
+            message,
+            deadline,
+            priority: properties::priority(properties),
+            body: None,
+        };
+        self.seen(message, deadline, first.priority);
+        first
+    }
+
     fn seen(&mut self, message: MessageId, deadline: u64, priority: Option<u8>) {
         let queue = self.queues.entry(message.store).or_default();
         queue.had(Positions::one(message.position), priority);
@@ -316,7 +349,7 @@ impl Recovered {
         }
     }
 
-    fn defect(&mut self, file: &str, bytes: Range<usize>, kind: DefectKind) {
+    pub(super) fn defect(&mut self, file: &str, bytes: Range<usize>, kind: DefectKind) {
         self.stopped_in_order = false;
         self.defects.push(Defect {
             file: file.to_owned(),
@@ -360,4 +393,6 @@ struct First {
     message: MessageId,
     deadline: u64,
     priority: Option<u8>,
+    /// The name of its body, if that is elsewhere.
+    body: Option<Location>,
 }

@@ -15,6 +15,7 @@ use super::memory::Room;
 use super::page::{
     FLAG, HEADER, Header, PLACE, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, cost, route_lengths,
 };
+use super::sources::Sources;
 
 /// Bodies above this many bytes are shared by reference instead of copied.
 const LARGE: usize = 32 * 1024;
@@ -137,6 +138,11 @@ impl PageBuilder {
 
     /// The page of what was written; the builder is empty again.
     pub fn finish(&mut self) -> Arc<Page> {
+        self.finish_from(None)
+    }
+
+    /// As [`finish`](Self::finish), of publications that were other messages.
+    pub fn finish_from(&mut self, sources: Option<Sources>) -> Arc<Page> {
         let bytes = self.len();
         let large = std::mem::take(&mut self.large);
         self.large_bytes = 0;
@@ -147,6 +153,7 @@ impl PageBuilder {
             large,
             flags: std::mem::take(&mut self.flags),
             bytes: Room::take(bytes),
+            sources: sources.map(Box::new),
         })
     }
 

@@ -6,6 +6,7 @@ mod handout;
 mod memory;
 mod page;
 mod part;
+mod sources;
 mod tray;
 
 pub use builder::PageBuilder;
@@ -14,4 +15,5 @@ pub use handout::{Delivery, Handout, NO_KEY};
 pub use memory::{Room, others_exceed, pages_in_memory, room_taken};
 pub use page::{Page, Pattern, Publication};
 pub use part::{Gathered, Part};
+pub use sources::{Source, Sources};
 pub use tray::{Portion, Seat, Tray};

@@ -23,6 +23,7 @@ use leveret_protocol::Body;
 use leveret_protocol::properties::{self, flag, rewrite};
 
 use super::memory::Room;
+use super::sources::{Source, Sources};
 
 /// The top bit of an offset or a length: dead-lettered, persistent, or large.
 pub(super) const FLAG: u32 = 1 << 31;
@@ -48,6 +49,7 @@ pub struct Page {
     /// The flags of all properties together.
     pub(super) flags: u16,
     pub(super) bytes: Room,
+    pub(super) sources: Option<Box<Sources>>,
 }
 
 /// A view of one publication in its page.
@@ -202,6 +204,11 @@ impl Page {
     #[inline]
     pub fn is_persistent(&self, offset: u32) -> bool {
         self.header(offset).persistent
+    }
+
+    /// The message that the publication at `offset` was, with the same body, if a journal is known to have it.
+    pub fn source(&self, offset: u32) -> Option<Source> {
+        self.sources.as_ref()?.get(offset)
     }
 
     /// What the publication at `offset` costs: its record with its properties and its body, and its route when it is the first

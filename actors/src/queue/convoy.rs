@@ -14,6 +14,8 @@ pub struct Convoy {
     groups: Vec<Group>,
     /// Where the messages are in their pages.
     offsets: Vec<u32>,
+    /// Where they stand in their queue, if a journal has them all.
+    positions: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct Neighbours<'a> {
     pub page: &'a Page,
     /// Where in the page they are.
     pub offsets: &'a [u32],
+    /// Where they stand in their queue, if its journal has them; none otherwise.
+    pub positions: &'a [u64],
     /// Why they died.
     pub reason: Reason,
 }
@@ -58,6 +62,7 @@ impl Convoy {
                 first: self.first + first as u64,
                 page: &group.page,
                 offsets: self.offsets.get(first..group.end).unwrap_or_default(),
+                positions: self.positions.get(first..group.end).unwrap_or_default(),
                 reason: group.reason,
             }
         })
@@ -75,6 +80,11 @@ impl Convoy {
                 end: self.offsets.len(),
             }),
         }
+    }
+
+    /// The journal of their queue has them all: they stand at these positions.
+    pub(super) fn kept_at(self, positions: Vec<u64>) -> Self {
+        Convoy { positions, ..self }
     }
 
     /// The first message has this number.

@@ -59,14 +59,28 @@ impl QueueState {
     pub fn next_dead(&mut self, holder: ChannelId) -> Option<Convoy> {
         self.dying.set_holder(holder);
         let (pages, mut convoy, mut last_page) = (&self.pages, Convoy::default(), None);
-        let first = self.dying.hand_over(|Dead { entry, reason, .. }| {
-            let Some(page) = pages.get(entry) else {
-                return false;
-            };
-            let near = last_page.replace(entry.page) == Some(entry.page);
-            convoy.push(page, near, entry.offset, *reason);
-            true
-        });
+        let (mut positions, mut kept) = (Vec::new(), self.settings.journaled);
+        let first = self.dying.hand_over(
+            |&Dead {
+                 position,
+                 ref entry,
+                 reason,
+             }| {
+                let Some(page) = pages.get(entry) else {
+                    return false;
+                };
+                let near = last_page.replace(entry.page) == Some(entry.page);
+                convoy.push(page, near, entry.offset, reason);
+                kept &= entry.kept;
+                if kept {
+                    positions.push(position);
+                }
+                true
+            },
+        );
+        if kept {
+            convoy = convoy.kept_at(positions);
+        }
         (!convoy.is_empty()).then(|| convoy.number(first))
     }
 

@@ -14,7 +14,7 @@ use tracing::error;
 use super::Convoy;
 use super::actor::Queue;
 use super::effective::Effective;
-use crate::id::{ChannelId, QueueId};
+use crate::id::{ChannelId, QueueId, StoreId};
 use crate::name::Name;
 use crate::node::Context;
 
@@ -72,6 +72,8 @@ pub struct Source {
     pub name: Name,
     /// Its mailbox.
     pub addr: Addr<Queue>,
+    /// As what the log knows it that has its messages.
+    pub store: Option<StoreId>,
     /// The holder of the messages the forwarder is sent. It is another one for each forwarder.
     pub holder: ChannelId,
 }
@@ -130,6 +132,7 @@ impl Queue {
             id: self.id,
             name: self.name.clone(),
             addr: ctx.address(),
+            store: self.journal.store(),
             holder,
         });
         (holder, forwarder)

@@ -74,6 +74,10 @@ pub(super) struct Segment {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Records {
     pub(super) publications: u64,
+    /// Publications whose bodies are elsewhere.
+    pub(super) borrowers: u64,
+    /// Bodies that moved without their publications.
+    pub(super) bodies: u64,
     pub(super) references: u64,
     pub(super) settled: u64,
     pub(super) returned: u64,
@@ -371,10 +375,12 @@ impl From<journal::Segment> for Segment {
             file: segment.file,
             format: segment.format,
             bytes: segment.bytes,
-            messages: records.publications + records.references,
+            messages: records.publications + records.borrowers + records.references,
             waiting: segment.waiting,
             records: Records {
                 publications: records.publications,
+                borrowers: records.borrowers,
+                bodies: records.bodies,
                 references: records.references,
                 settled: records.settled,
                 returned: records.returned,

@@ -59,12 +59,14 @@ fn journal(journal: &Journal, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "  {} ({format}, {} bytes): {} messages, {} of them waiting; \
-             records: {} publications, {} references, {} settled, {} returned, {} handed out, {} queue deleted, {} stopped",
+             records: {} publications, {} without a body, {} bodies, {} references, {} settled, {} returned, {} handed out, {} queue deleted, {} stopped",
             segment.file,
             segment.bytes,
             segment.messages,
             segment.waiting,
             records.publications,
+            records.borrowers,
+            records.bodies,
             records.references,
             records.settled,
             records.returned,

@@ -8,12 +8,13 @@ use leveret_protocol::method::{basic, exchange, queue};
 use leveret_protocol::{FieldTable, FieldValue, OwnedProperties};
 
 use crate::support::process::BrokerProcess;
-use crate::support::{Channel, PATIENCE, methods};
+use crate::support::{Channel, PATIENCE, eventually, methods};
 use crate::{PERSISTENT, declare_durable};
 
 /// The queues that there were at any time.
-pub(super) const QUEUES: [&str; 10] = [
-    "plain", "large", "fan-1", "fan-2", "seen", "limited", "empty", "gone", "expiring", "counted",
+pub(super) const QUEUES: [&str; 12] = [
+    "plain", "large", "fan-1", "fan-2", "seen", "limited", "empty", "gone", "expiring", "counted", "lender",
+    "borrower",
 ];
 
 /// Gets what had died in a queue that was deleted, and is full when that is: one message is in the way.
@@ -78,6 +79,35 @@ fn mourner() -> queue::Declare<'static> {
         ]),
         ..methods::queue(MOURNER)
     }
+}
+
+/// A queue whose dead letters have the bodies of what died in it.
+fn lender() -> queue::Declare<'static> {
+    queue::Declare {
+        durable: true,
+        arguments: FieldTable::from_iter([
+            ("x-dead-letter-exchange", ""),
+            ("x-dead-letter-routing-key", "borrower"),
+        ]),
+        ..methods::queue("lender")
+    }
+}
+
+/// Three of four long messages die. One of the dead letters is settled, and what that was, too.
+fn lend(channel: &Channel) {
+    channel.confirm_select();
+    (0..4).for_each(|number| persistent(channel, "", "lender", format!("{number:0600}")));
+    channel.acked(1, 4);
+    for _ in 0..3 {
+        let tag = channel.get("lender").unwrap().tag;
+        channel.reject(tag, false);
+    }
+    eventually("they are dead letters", || channel.ready("borrower") == 3);
+    let tag = channel.get("borrower").unwrap().tag;
+    channel.ack(tag);
+    // Takes with it to the disk what was settled.
+    persistent(channel, "", "lender", "short");
+    channel.acked(5, 5);
 }
 
 /// A queue in which two of three messages die, and that is deleted then.
@@ -151,6 +181,7 @@ pub(super) fn write(data: &Path, signal: &str) {
     }
     channel.acked(5, 10);
     depart(&channel);
+    lend(&broker.connect().channel());
     broker.signal(signal);
     broker.ended(PATIENCE);
 }
@@ -159,6 +190,7 @@ fn declare(channel: &Channel) {
     for name in QUEUES {
         match name {
             "limited" => drop(channel.call::<DeclareOk<'_>>(limited())),
+            "lender" => drop(channel.call::<DeclareOk<'_>>(lender())),
             "counted" => drop(channel.call::<DeclareOk<'_>>(counted())),
             name => declare_durable(channel, name),
         }

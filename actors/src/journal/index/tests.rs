@@ -77,7 +77,7 @@ fn a_range_is_looked_up_without_the_rest() {
 fn a_publication_lives_until_its_last_queue_settles_it() {
     let mut index = Index::default();
     index.insert(id(A, 7), at(1, 32));
-    index.insert_further(id(B, 9), at(1, 32), id(A, 7));
+    index.insert_further(id(B, 9), at(1, 32), id(A, 7), None);
     index.settle(A, positions(7, 7));
     assert_eq!(live(&index), [(1, 1)]);
     index.settle(B, positions(9, 9));
@@ -90,9 +90,9 @@ fn a_settled_publication_lives_again_for_a_further_queue() {
     index.insert(id(A, 7), at(1, 32));
     index.settle(A, positions(7, 7));
     assert_eq!(live(&index), [(1, 0)]);
-    index.insert_further(id(B, 9), at(1, 32), id(A, 7));
+    index.insert_further(id(B, 9), at(1, 32), id(A, 7), None);
     assert_eq!(live(&index), [(1, 1)]);
-    index.insert_further(id(A, 8), at(1, 32), id(A, 7));
+    index.insert_further(id(A, 8), at(1, 32), id(A, 7), None);
     index.settle(B, positions(9, 9));
     assert_eq!(live(&index), [(1, 1)]);
     index.settle(A, positions(8, 8));
@@ -113,19 +113,19 @@ fn a_move_that_is_lost_never_happened() {
     let (mut index, lost) = (Index::default(), at(2, 50));
     index.insert(id(A, 1), at(1, 32));
     index.insert(id(A, 2), at(1, 64));
-    index.insert_further(id(B, 1), at(1, 64), id(A, 2));
+    index.insert_further(id(B, 1), at(1, 64), id(A, 2), None);
     index.insert(id(A, 3), at(1, 96));
     index.insert(id(A, 4), at(1, 128));
     let before = index.shared.clone();
     index.insert(id(A, 4), at(2, 32));
     index.insert(id(A, 1), at(2, 50));
     index.insert(id(A, 2), at(2, 64));
-    index.insert_further(id(B, 1), at(2, 64), id(A, 2));
+    index.insert_further(id(B, 1), at(2, 64), id(A, 2), None);
     index.insert(id(A, 3), at(2, 96));
     index.settle(A, positions(3, 3));
     assert_eq!(live(&index), [(1, 0), (2, 3)]);
     let back = [(A, 1, 32), (A, 2, 64), (B, 1, 64), (A, 3, 96), (A, 4, 128)];
-    let back = back.map(|(store, position, offset)| (id(store, position), at(1, offset)));
+    let back = back.map(|(store, position, offset)| (id(store, position), at(1, offset), None));
     index.move_back(lost, back.into_iter());
     assert_eq!(live(&index), [(1, 2), (2, 1)]);
     assert_eq!(index.shared, before);

@@ -2,6 +2,8 @@
 //!
 //! One segment at a time is in memory, and of the messages only the runs in which they wait.
 
+mod records;
+mod unsure;
 mod waiting;
 
 use std::io;
@@ -10,13 +12,17 @@ use std::path::Path;
 
 use rustc_hash::FxHashMap;
 
+use super::bodies::{Bodies, Whereabouts};
 use super::checkpoint::{self, Lengths};
 use super::files::{Directory, Files};
 use super::header::{SegmentHeader, Unreadable};
-use super::record::Record;
+use super::index::{Location, MessageId};
+use super::record::{Positions, Record};
 use super::segment::{Step, Walk, file_name, file_number};
 use super::spare;
 use crate::id::StoreId;
+pub use records::Records;
+use unsure::{Borrower, Unsure};
 use waiting::Waiting;
 
 /// What a journal holds.
@@ -65,25 +71,6 @@ pub struct Segment {
     pub waiting: u64,
 }
 
-/// How many records of each kind there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Records {
-    /// Publications.
-    pub publications: u64,
-    /// Further queues of publications.
-    pub references: u64,
-    /// Messages that are gone.
-    pub settled: u64,
-    /// Messages that came back.
-    pub returned: u64,
-    /// How far a queue had delivered.
-    pub handed_out: u64,
-    /// Queues that are gone.
-    pub queues_deleted: u64,
-    /// Orderly stops.
-    pub stopped: u64,
-}
-
 /// Something that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defect {
@@ -124,7 +111,7 @@ pub fn inspect(folder: &Path) -> io::Result<Inspected> {
     inspect_files(&Directory::open(folder)?)
 }
 
-fn inspect_files(files: &dyn Files) -> io::Result<Inspected> {
+pub(super) fn inspect_files(files: &dyn Files) -> io::Result<Inspected> {
     let (mut numbers, mut inspection) = (Vec::new(), Inspection::default());
     for name in files.list()? {
         match file_number(&name) {
@@ -135,6 +122,7 @@ fn inspect_files(files: &dyn Files) -> io::Result<Inspected> {
         }
     }
     numbers.sort_unstable();
+    inspection.oldest = numbers.first().copied().unwrap_or_default();
     inspection.inspected.others.sort_unstable();
     inspection.inspected.missing = gaps(&numbers);
     for &number in &numbers {
@@ -177,12 +165,20 @@ struct Inspection {
     dangling: Waiting,
     /// Where the publications of the current segment begin, in order.
     publications: Vec<u32>,
+    /// Those of them whose bodies were not there, with the names of these.
+    without: FxHashMap<u32, Location>,
+    /// Of all segments so far.
+    bodies: Bodies,
+    unsure: Unsure,
+    /// The first segment.
+    oldest: u32,
 }
 
 impl Inspection {
     fn segment(&mut self, number: u32, last: bool, bytes: &[u8]) {
         self.inspected.stopped_in_order = false;
         self.publications.clear();
+        self.without.clear();
         let mut segment = Segment {
             file: file_name(number),
             format: None,
@@ -218,9 +214,13 @@ impl Inspection {
                     self.defect(&segment.file, at..at, last, dangling);
                 }
             }
-            Step::Damaged(bytes) => self.defect(&segment.file, wide(bytes), last, DefectKind::Damaged),
+            Step::Damaged(bytes) => {
+                self.bodies.damaged(number, wide(bytes.clone()));
+                self.defect(&segment.file, wide(bytes), last, DefectKind::Damaged);
+            }
             Step::Unused(_) if last => {}
             Step::Torn(bytes) | Step::Unused(bytes) => {
+                self.bodies.damaged(number, wide(bytes.clone()));
                 self.defect(&segment.file, wide(bytes), last, DefectKind::Tail)
             }
         }
@@ -231,7 +231,28 @@ impl Inspection {
         match *record {
             Record::Publication { store, position, .. } => {
                 self.publications.push(offset);
-                self.waiting.insert(store, position, number);
+                self.message(MessageId { store, position }, number, None);
+            }
+            Record::Borrower {
+                store,
+                position,
+                body: name,
+                ..
+            } => {
+                self.publications.push(offset);
+                let is_readable = |wanted: u32| wanted == number || self.is_readable(wanted);
+                let found = self.bodies.find(name, self.oldest, is_readable);
+                if !matches!(found, Whereabouts::At(_)) {
+                    self.without.insert(offset, name);
+                }
+                self.message(MessageId { store, position }, number, Some(offset));
+            }
+            Record::Body { name, .. } => {
+                let at = Location {
+                    segment: number,
+                    offset,
+                };
+                self.bodies.moved.insert(name, at);
             }
             Record::Reference {
                 store,
@@ -243,21 +264,78 @@ impl Inspection {
                     self.dangling.insert(store, position, number);
                     return Some(DefectKind::Dangling { store, position });
                 }
-                self.waiting.insert(store, position, number);
+                self.message(MessageId { store, position }, number, Some(offset));
             }
             Record::Settled { store, ref positions } => {
                 for range in positions {
                     self.waiting.settle(store, *range);
                     self.dangling.settle(store, *range);
+                    self.unsure.settle(store, *range);
                 }
             }
             Record::QueueDeleted { store } => {
                 self.waiting.delete(store);
                 self.dangling.delete(store);
+                self.unsure.settle(store, Positions::ALL);
             }
             Record::Returned { .. } | Record::HandedOut { .. } | Record::Stopped => {}
         }
         None
+    }
+
+    /// A message waits whose publication is at an offset of a segment, if that matters.
+    fn message(&mut self, message: MessageId, segment: u32, offset: Option<u32>) {
+        let MessageId { store, position } = message;
+        self.waiting.insert(store, position, segment);
+        match offset.and_then(|offset| Some((offset, *self.without.get(&offset)?))) {
+            Some((offset, name)) => {
+                let at = Location { segment, offset };
+                self.unsure.insert(message, Borrower { at, name });
+            }
+            None => self.unsure.forget(message),
+        }
+    }
+
+    fn is_readable(&self, number: u32) -> bool {
+        let file = file_name(number);
+        let unreadable = |defect: &Defect| matches!(defect.kind, DefectKind::Unreadable(_));
+        let segments = &self.inspected.segments;
+        let found = segments
+            .binary_search_by(|segment| segment.file.cmp(&file))
+            .is_ok();
+        let defects = &self.inspected.defects;
+        found
+            && !defects
+                .iter()
+                .any(|defect| defect.file == file && unreadable(defect))
+    }
+
+    /// Those whose bodies are nowhere do not wait: they are settled, or lost.
+    fn decide(&mut self, last: Option<u32>) {
+        let stopped_in_order = self.inspected.stopped_in_order;
+        for (MessageId { store, position }, Borrower { at, name }) in self.unsure.take() {
+            let is_lost = match self
+                .bodies
+                .find(name, self.oldest, |number| self.is_readable(number))
+            {
+                Whereabouts::At(_) => continue,
+                Whereabouts::Settled => false,
+                Whereabouts::Lost => true,
+            };
+            self.waiting.settle(store, Positions::one(position));
+            if is_lost {
+                let (segment, offset) = (at.segment, u64::from(at.offset));
+                self.dangling.insert(store, position, segment);
+                let dangling = DefectKind::Dangling { store, position };
+                self.defect(
+                    &file_name(segment),
+                    offset..offset,
+                    last == Some(segment),
+                    dangling,
+                );
+            }
+        }
+        self.inspected.stopped_in_order = stopped_in_order;
     }
 
     fn defect(&mut self, file: &str, bytes: Range<u64>, last: bool, kind: DefectKind) {
@@ -271,6 +349,7 @@ impl Inspection {
     }
 
     fn end(mut self, numbers: &[u32]) -> Inspected {
+        self.decide(numbers.last().copied());
         for (segment, &number) in self.inspected.segments.iter_mut().zip(numbers) {
             segment.waiting = self.waiting.in_segment(number);
         }
@@ -283,19 +362,5 @@ impl Inspection {
         });
         self.inspected.queues = self.waiting.by_queue().collect();
         self.inspected
-    }
-}
-
-impl Records {
-    fn count(&mut self, record: &Record<'_>) {
-        *match record {
-            Record::Publication { .. } => &mut self.publications,
-            Record::Reference { .. } => &mut self.references,
-            Record::Settled { .. } => &mut self.settled,
-            Record::Returned { .. } => &mut self.returned,
-            Record::HandedOut { .. } => &mut self.handed_out,
-            Record::QueueDeleted { .. } => &mut self.queues_deleted,
-            Record::Stopped => &mut self.stopped,
-        } += 1;
     }
 }

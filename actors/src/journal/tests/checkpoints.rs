@@ -40,6 +40,18 @@ fn filled() -> (Faulty, Log) {
         }];
         let store = StoreId(position % 4);
         log.take(Op::Returned { store, returns });
+        let body = [position as u8; 50];
+        forward(
+            &mut log,
+            (1 + position % 2, position * (1 + position % 2)),
+            5,
+            position,
+            &body,
+        );
+        if position > 10 {
+            let before = [position as u8 - 10; 50];
+            forward(&mut log, (5, position - 10), 6, position, &before);
+        }
         if position % 7 == 0 {
             settle(&mut log, position % 4, position / 2, position + 9);
         }
@@ -71,10 +83,17 @@ fn assert_same(files: &Faulty) {
     let live = |recovered: &Recovered| {
         let segments = recovered.index.segments();
         segments
-            .map(|(number, segment)| (number, segment.live))
+            .map(|(number, segment)| (number, segment.live, segment.lent, segment.borrowers))
             .collect::<Vec<_>>()
     };
     assert_eq!(live(&quick), live(&slow));
+    let bodies = |recovered: &Recovered| {
+        let lending = &recovered.index.lending;
+        let borrowed = lending.borrowed().map(|(at, _)| (at, lending.body_of(at)));
+        borrowed.collect::<BTreeMap<_, _>>()
+    };
+    assert!(!bodies(&slow).is_empty());
+    assert_eq!(bodies(&quick), bodies(&slow));
     for (store, queue) in &slow.queues {
         let known = quick.queues[store];
         assert_eq!(known.handed_out_below, queue.handed_out_below);

@@ -1,11 +1,13 @@
 //! The promises of the log as a whole: random histories with crashes against a model, faults, and damage.
 
+mod borrowing;
 mod checkpoints;
 mod copying;
 mod loads;
 mod model;
 mod notes;
 mod several;
+mod steps;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -17,13 +19,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::files::Files;
 use super::files::faulty::Faulty;
-use super::loading::Source;
+use super::loading;
 use super::log::{Durability, Log, LogSettings, Op};
 use super::record::Positions;
 use super::recovery::{DefectKind, read_checkpoint, repair, scan};
 use super::{Notice, Told};
 use crate::id::StoreId;
-use crate::publication::{Page, PageBuilder};
+use crate::publication::{Page, PageBuilder, Sources};
 
 const SMALL: LogSettings = LogSettings {
     segment_bytes: 2048,
@@ -73,6 +75,31 @@ fn page_with(priority: Option<u8>, body: &[u8]) -> (Arc<Page>, u32) {
     (builder.finish(), offset)
 }
 
+/// A page with one message, which was another with the same body.
+fn page_from(store: u64, position: u64, priority: Option<u8>, body: &[u8]) -> (Arc<Page>, u32) {
+    let properties = OwnedProperties {
+        delivery_mode: Some(2),
+        priority,
+        ..OwnedProperties::default()
+    };
+    let mut builder = PageBuilder::new();
+    let offset = builder.push("dead", "new", &properties.encode(), true, Body::Slice(body));
+    let sources = Sources::new(StoreId(store), vec![(offset, position)]);
+    (builder.finish_from(Some(sources)), offset)
+}
+
+/// A message of a queue, and a further queue that has the body of it.
+fn forward(log: &mut Log, (from, of): (u64, u64), store: u64, position: u64, body: &[u8]) {
+    let (page, offset) = page_from(from, of, None, body);
+    log.take(Op::Append {
+        store: StoreId(store),
+        page,
+        messages: vec![(position, offset)],
+        deadlines: Vec::new(),
+        ticket: position,
+    });
+}
+
 fn append(log: &mut Log, store: u64, position: u64, body: &[u8]) {
     let (page, offset) = page(body);
     log.take(Op::Append {
@@ -99,17 +126,19 @@ fn held(files: &Faulty, log: &Log, store: u64) -> BTreeMap<u64, Vec<u8>> {
 
 /// The messages of a queue and their deadlines, read back.
 fn held_until(files: &Faulty, log: &Log, store: u64) -> BTreeMap<u64, (Vec<u8>, u64)> {
-    let (mut source, store) = (Source::new(Arc::new(files.clone())), StoreId(store));
+    let (mut sources, store) = (loading::Sources::new(Arc::new(files.clone())), StoreId(store));
     let positions = log.index().messages(store).map(|(position, _)| position);
     positions
-        .map(|position| (position, read(&mut source, log, store, position)))
+        .map(|position| (position, read(&mut sources, log, store, position)))
         .collect()
 }
 
 /// The body and the deadline of a message.
-fn read(source: &mut Source, log: &Log, store: StoreId, position: u64) -> (Vec<u8>, u64) {
+fn read(sources: &mut loading::Sources, log: &Log, store: StoreId, position: u64) -> (Vec<u8>, u64) {
     let place = log.index().get(store, position).expect("it is in the index");
-    let (publication, told) = source.read(&[(position, place)]).expect("it can be read");
+    let body = log.index().lending.body_of(place).map(|body| (position, body));
+    let read = sources.read(&[(position, place)], body.as_slice());
+    let (publication, told) = read.expect("it can be read");
     let only = Positions::one(position);
     let noted = log.index().notes.deadlines(store, only).next();
     let deadline = noted.map_or(told, |(_, deadline)| deadline);

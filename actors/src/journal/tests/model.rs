@@ -5,64 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::steps::{Step, step};
 use super::*;
+use crate::journal::inspect::inspect_files;
 use crate::journal::{Alike, Kept, Return};
-
-#[derive(Debug, Clone)]
-enum Step {
-    Publish {
-        queues: u8,
-        size: u16,
-        deadlines: u8,
-    },
-    Return {
-        queue: u64,
-        from: u16,
-        count: u8,
-        due: u64,
-    },
-    Settle {
-        queue: u64,
-        from: u16,
-        count: u8,
-    },
-    Delete {
-        queue: u64,
-    },
-    Commit,
-    Flush,
-    Clean,
-    FailSyncs(usize),
-    FailWrites(usize),
-    Full(u16),
-    Heal,
-    PowerCut {
-        kept: usize,
-    },
-    Stop {
-        checkpoint: bool,
-    },
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        12 => (1u8..8, 0u16..300, 0u8..64)
-            .prop_map(|(queues, size, deadlines)| Step::Publish { queues, size, deadlines }),
-        4 => (0u64..3, any::<u16>(), 1u8..6, 0u64..3)
-            .prop_map(|(queue, from, count, due)| Step::Return { queue, from, count, due }),
-        10 => (0u64..3, any::<u16>(), 1u8..12).prop_map(|(queue, from, count)| Step::Settle { queue, from, count }),
-        1 => (0u64..3).prop_map(|queue| Step::Delete { queue }),
-        8 => Just(Step::Commit),
-        2 => Just(Step::Flush),
-        6 => Just(Step::Clean),
-        1 => (1usize..4).prop_map(Step::FailSyncs),
-        1 => (0usize..4).prop_map(Step::FailWrites),
-        1 => (0u16..2000).prop_map(Step::Full),
-        3 => Just(Step::Heal),
-        2 => (0usize..=1000).prop_map(|kept| Step::PowerCut { kept }),
-        2 => any::<bool>().prop_map(|checkpoint| Step::Stop { checkpoint }),
-    ]
-}
 
 /// The body and the deadline of a message.
 type Held = (Vec<u8>, u64);
@@ -157,6 +103,13 @@ impl World {
                 size,
                 deadlines,
             } => self.publish(queues, size, deadlines),
+            Step::Forward {
+                queue,
+                from,
+                queues,
+                times,
+                settle,
+            } => self.forward(queue, from, queues, times, settle),
             Step::Return {
                 queue,
                 from,
@@ -190,6 +143,9 @@ impl World {
             }
         }
         self.hear();
+        if !self.log.is_dirty() {
+            self.log.index().assert_sound();
+        }
         if writes {
             self.load_all();
         }
@@ -198,9 +154,9 @@ impl World {
     /// What is safe can be read at any time, whatever failed since.
     fn load_all(&self) {
         for queue in &self.queues {
-            let mut source = Source::new(Arc::new(self.files.clone()));
+            let mut sources = loading::Sources::new(Arc::new(self.files.clone()));
             for (&position, message) in &queue.safe {
-                let read = read(&mut source, &self.log, StoreId(queue.store), position);
+                let read = read(&mut sources, &self.log, StoreId(queue.store), position);
                 assert_eq!(read, *message);
             }
         }
@@ -219,6 +175,30 @@ impl World {
         let mut body = self.bodies.to_le_bytes().to_vec();
         body.resize(8 + usize::from(size), self.bodies as u8);
         let (page, offset) = page_with(priority_of(&body), &body);
+        self.append(&page, offset, &body, queues, deadlines);
+    }
+
+    /// One of the messages that wait.
+    fn forward(&mut self, queue: u64, from: u16, queues: u8, times: u8, settle: bool) {
+        let Model {
+            store, safe, unsafe_, ..
+        } = &self.queues[queue as usize];
+        let waiting: Vec<_> = safe.iter().chain(unsafe_).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        let (&position, (body, _)) = waiting[usize::from(from) % waiting.len()];
+        let (store, body) = (*store, body.clone());
+        for _ in 0..times {
+            let (page, offset) = page_from(store, position, priority_of(&body), &body);
+            self.append(&page, offset, &body, queues, 0);
+        }
+        if settle {
+            self.settle_at(queue, position, position);
+        }
+    }
+
+    fn append(&mut self, page: &Arc<Page>, offset: u32, body: &[u8], queues: u8, deadlines: u8) {
         for queue in self
             .queues
             .iter_mut()
@@ -227,12 +207,12 @@ impl World {
             let deadline = u64::from(deadlines >> (2 * (queue.store % 3)) & 3);
             self.log.take(Op::Append {
                 store: StoreId(queue.store),
-                page: Arc::clone(&page),
+                page: Arc::clone(page),
                 messages: vec![(queue.next, offset)],
                 deadlines: if deadline == 0 { Vec::new() } else { vec![deadline] },
                 ticket: queue.next,
             });
-            queue.unsafe_.insert(queue.next, (body.clone(), deadline));
+            queue.unsafe_.insert(queue.next, (body.to_vec(), deadline));
             queue.next += 1;
         }
     }
@@ -267,12 +247,17 @@ impl World {
     }
 
     fn settle(&mut self, queue: u64, from: u16, count: u8) {
-        let queue = &mut self.queues[queue as usize];
-        if queue.next == 0 {
+        let next = self.queues[queue as usize].next;
+        if next == 0 {
             return;
         }
-        let first = u64::from(from) % queue.next;
-        let last = (first + u64::from(count)).min(queue.next - 1);
+        let first = u64::from(from) % next;
+        let last = (first + u64::from(count)).min(next - 1);
+        self.settle_at(queue, first, last);
+    }
+
+    fn settle_at(&mut self, queue: u64, first: u64, last: u64) {
+        let queue = &mut self.queues[queue as usize];
         settle(&mut self.log, queue.store, first, last);
         for position in first..=last {
             for unsettled in [&mut queue.safe, &mut queue.unsafe_] {
@@ -316,9 +301,13 @@ impl World {
     fn restart(&mut self, kept: usize) {
         self.hear();
         self.files = self.files.after_power_cut(kept);
+        let inspected = inspect_files(&self.files).unwrap();
         self.log = open(&self.files, self.settings);
         self.log.begin().unwrap();
         for queue in &mut self.queues {
+            let waiting = self.log.index().messages(StoreId(queue.store)).count() as u64;
+            let told = inspected.queues.get(&StoreId(queue.store)).copied();
+            assert_eq!(told.unwrap_or_default(), waiting, "as many as a look tells");
             let held = held_until(&self.files, &self.log, queue.store);
             for (position, message) in &queue.safe {
                 assert_eq!(held.get(position), Some(message), "{position} was safe");
@@ -352,7 +341,7 @@ fn check(settings: LogSettings, steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn nothing_safe_is_lost_and_nothing_settled_returns(steps in prop::collection::vec(step(), 1..150)) {

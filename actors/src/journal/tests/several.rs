@@ -7,6 +7,7 @@ use actix::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::*;
+use crate::journal::inspect::inspect;
 use crate::journal::store::{JournalStore, Journals};
 use crate::journal::{Batch, Journal, Notice};
 
@@ -70,6 +71,45 @@ async fn queues_keep_their_messages_whatever_the_number_of_logs() {
         journals.stop().await.unwrap();
     }
     assert!(folders(path).contains(&"journal-3".to_owned()));
+}
+
+#[actix::test]
+async fn a_body_in_another_log_is_written_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let journals = start(path, 2);
+    let mut queues = Vec::new();
+    for store in 0..4 {
+        queues.push(opened(&journals, store).await.0);
+    }
+    publish(&mut *queues[0], 0);
+    for journal in &mut queues[1..] {
+        let (page, offset) = page_from(0, 0, None, b"body");
+        journal.append(Batch {
+            page: &page,
+            messages: vec![(0, offset)],
+            deadlines: Vec::new(),
+            permit: None,
+        });
+    }
+    journals.stop().await.unwrap();
+    let borrowers = ["journal", "journal-2"].map(|folder| {
+        let segments = inspect(&path.join(folder)).unwrap().segments;
+        segments
+            .iter()
+            .map(|segment| segment.records.borrowers)
+            .sum::<u64>()
+    });
+    assert_eq!(
+        borrowers,
+        [1, 0],
+        "those of queues 0 and 2, and those of queues 1 and 3"
+    );
+    let journals = start(path, 2);
+    for store in 0..4 {
+        assert_eq!(opened(&journals, store).await.1, 1);
+    }
+    journals.end();
 }
 
 #[actix::test]
