@@ -67,6 +67,31 @@ fn a_body_is_there_as_long_as_one_has_it_and_no_longer() {
 }
 
 #[test]
+fn one_that_all_have_settled_is_written_anew_for_a_further_queue() {
+    let (files, mut log) = forwarded(1, 100);
+    let (page, offset) = page_from(1, 0, None, &body(0, 100));
+    for store in 3..5 {
+        log.take(Op::Append {
+            store: StoreId(store),
+            page: Arc::clone(&page),
+            messages: vec![(0, offset)],
+            deadlines: Vec::new(),
+            ticket: 0,
+        });
+        log.commit().unwrap();
+        (1..4).for_each(|store| settle(&mut log, store, 0, 0));
+        log.commit().unwrap();
+    }
+    assert!(log.index().lending.is_empty());
+    log.index().assert_sound();
+    assert_eq!(held(&files, &log, 4), expected(1, 100));
+    assert_eq!(
+        held(&files, &open(&files, LogSettings::default()), 4),
+        expected(1, 100)
+    );
+}
+
+#[test]
 fn a_body_that_is_not_there_any_more_is_written_again() {
     let files = Faulty::default();
     let mut log = open(&files, LogSettings::default());
