@@ -96,6 +96,34 @@ fn a_delay_may_be_written_in_digits_or_as_a_float() {
 }
 
 #[test]
+fn many_that_are_due_together_come_in_order_to_all_even_to_one_that_refuses_most_at_first() {
+    let broker = Broker::start();
+    let channel = consuming(&broker);
+    let arguments = [
+        ("x-max-length", 10.into()),
+        ("x-overflow", "reject-publish".into()),
+    ];
+    channel.call::<DeclareOk<'_>>(queue::Declare {
+        arguments: FieldTable::from_iter::<[(&str, FieldValue); 2]>(arguments),
+        ..queue("small")
+    });
+    channel.call::<BindOk>(bind("small", "later", "k"));
+    let bodies: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+    for body in &bodies {
+        publish(&channel, "later", "k", 100, body);
+    }
+    for body in &bodies {
+        let delivery = channel.delivery();
+        assert_eq!(delivery.body, body.as_bytes());
+        assert_eq!(delay(&delivery), Some(FieldValue::I32(-100)));
+    }
+    assert_eq!(channel.ready("small"), 10);
+    let other = broker.connect().channel();
+    other.consume("small");
+    assert_eq!(other.delivered(200), bodies);
+}
+
+#[test]
 fn bindings_count_when_the_message_is_due() {
     let broker = Broker::start();
     let channel = broker.connect().channel();

@@ -161,7 +161,7 @@ impl Desk {
                 let (tag, offset, redelivered) = (self.tags.next(), delivery.offset, delivery.redelivered);
                 let alike = before
                     .filter(|(of, _)| std::ptr::eq(*of, page) && !load.counted.counts_next())
-                    .and_then(|(_, pattern)| page.body_like(pattern, offset));
+                    .and_then(|(_, pattern)| pattern.body(offset));
                 if let Some(body) = alike
                     && frames.repeat(chunk, tag, redelivered, body)
                 {

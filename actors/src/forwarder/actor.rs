@@ -125,29 +125,16 @@ impl Forwarder {
         }
     }
 
-    fn post(&mut self) {
+    /// Sends what was gathered.
+    pub(super) fn post(&mut self) {
         if self.page.is_empty() {
             return;
         }
         let sources = self.sources();
         let page = self.page.finish_from(sources);
         for bundle in self.gathered.take() {
-            self.confirm += 1;
-            let (confirm, target) = (self.confirm, &bundle.target);
             let part = Part::whole(Arc::clone(&page), bundle.offsets, None);
-            if let Some(attachment) = self.attachments.get(target.key) {
-                let mail = Enqueue::of(self.publisher, part.clone(), Some(confirm));
-                attachment.queue.addr.do_send(mail);
-            }
-            let numbers = bundle.numbers;
-            self.ledger.sent(
-                target,
-                Shipment {
-                    confirm,
-                    part,
-                    numbers,
-                },
-            );
+            self.ship(&bundle.target, part, bundle.numbers);
         }
         for (message, target, offset) in self.waiting.drain(..) {
             let page = Arc::clone(&page);
@@ -162,11 +149,29 @@ impl Forwarder {
         }
     }
 
-    /// What the copies in the page are of.
-    fn sources(&mut self) -> Option<Sources> {
-        let sources = std::mem::take(&mut self.sources);
+    /// What the messages of the next page are of, as far as that was noted.
+    pub(super) fn sources(&mut self) -> Option<Sources> {
+        let mut sources = std::mem::take(&mut self.sources);
+        // Those that keep their places may have died in another order.
+        sources.sort_unstable();
         let store = self.source.store.filter(|_| !sources.is_empty())?;
         Some(Sources::new(store, sources))
+    }
+
+    /// Sends messages of these numbers to a target.
+    pub(super) fn ship(&mut self, target: &Target, part: Part, numbers: Vec<RangeInclusive<u64>>) {
+        self.confirm += 1;
+        let confirm = self.confirm;
+        if let Some(attachment) = self.attachments.get(target.key) {
+            let mail = Enqueue::of(self.publisher, part.clone(), Some(confirm));
+            attachment.queue.addr.do_send(mail);
+        }
+        let shipment = Shipment {
+            confirm,
+            part,
+            numbers,
+        };
+        self.ledger.sent(target, shipment);
     }
 
     /// Sends again what a target refused.

@@ -1,6 +1,7 @@
 //! What a forwarder does with a convoy: what becomes of its messages, and which targets get copies.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use leveret_protocol::Body;
 use tracing::info;
@@ -8,13 +9,18 @@ use tracing::info;
 use super::actor::{Forwarder, attach};
 use super::course::{Course, Target};
 use super::death::Death;
+use super::ledger::Copy;
 use crate::chance;
 use crate::clock;
 use crate::exchange::walk::{Content, Message, walk};
 use crate::journal::LEAST_BORROWED;
 use crate::node::Context;
-use crate::publication::Page;
+use crate::publication::{Page, Part};
 use crate::queue::{Neighbours, Reason};
+
+/// So many neighbours that go the same way keep their page, under a new head. Fewer are copied: a head and a mail for a few of
+/// them cost more than that.
+const FEWEST_RECAST: usize = 16;
 
 impl Forwarder {
     /// Gathers the copies of messages of one page that died of one cause.
@@ -37,7 +43,7 @@ impl Forwarder {
             time,
         };
         let (mut number, mut positions) = (first, positions);
-        for alike in offsets.chunk_by(|&one, &other| page.are_alike(one, other)) {
+        for alike in page.alike(offsets) {
             let (at, others) = positions.split_at(alike.len().min(positions.len()));
             self.carry_alike(number, page, (alike, at), death, ctx);
             number += alike.len() as u64;
@@ -50,7 +56,7 @@ impl Forwarder {
     fn carry_alike(
         &mut self,
         first: u64,
-        page: &Page,
+        page: &Arc<Page>,
         (offsets, positions): (&[u32], &[u64]),
         death: Death<'_>,
         ctx: &mut Context<Self>,
@@ -83,12 +89,12 @@ impl Forwarder {
         self.courses.put(course);
     }
 
-    /// Gathers the copies of messages that go the same way.
+    /// Sends or gathers messages that go the same way.
     fn send(
         &mut self,
         course: &Course,
         first: u64,
-        page: &Page,
+        page: &Arc<Page>,
         (offsets, positions): (&[u32], &[u64]),
         reason: Reason,
     ) {
@@ -96,20 +102,51 @@ impl Forwarder {
             return self.lead_nowhere(numbers(first, offsets), reason);
         }
         self.ledger.set_out(numbers(first, offsets), course.targets.len());
-        let mut copies = std::mem::take(&mut self.copies);
         let like = course.outgoing.publication(Body::Slice(&[]));
+        if offsets.len() >= FEWEST_RECAST {
+            // What was gathered before goes before.
+            self.post();
+            self.note_sources(page, offsets, offsets, positions);
+            let page = page.recast(&like, self.sources());
+            return self.send_recast(&course.targets, first, &page, offsets);
+        }
+        let mut copies = std::mem::take(&mut self.copies);
         self.page
             .copy_all(&like, page, offsets, |offset| copies.push(offset));
-        for ((&copy, &offset), &position) in copies.iter().zip(offsets).zip(positions) {
-            if page.body_len(offset) >= LEAST_BORROWED {
-                self.sources.push((copy, position));
-            }
-        }
+        self.note_sources(page, offsets, &copies, positions);
         for target in &course.targets {
             self.gather(first, target, &copies);
         }
         copies.clear();
         self.copies = copies;
+    }
+
+    /// Notes where messages of a page stood that come to these places, if a journal has them and they are long.
+    fn note_sources(&mut self, page: &Page, offsets: &[u32], places: &[u32], positions: &[u64]) {
+        let messages = places.iter().zip(offsets).zip(positions);
+        let long = messages.filter(|((_, offset), _)| page.body_len(**offset) >= LEAST_BORROWED);
+        self.sources
+            .extend(long.map(|((&place, _), &position)| (place, position)));
+    }
+
+    /// Sends messages of a page to their targets as they are in it.
+    fn send_recast(&mut self, targets: &[Target], first: u64, page: &Arc<Page>, offsets: &[u32]) {
+        let part = Part::whole(Arc::clone(page), offsets.to_vec(), None);
+        for target in targets {
+            if !self.ledger.waits(&target.name) {
+                self.ship(target, part.clone(), vec![numbers(first, offsets)]);
+                continue;
+            }
+            for (message, &offset) in (first..).zip(offsets) {
+                let page = Arc::clone(page);
+                let copy = Copy {
+                    message,
+                    page,
+                    offset,
+                };
+                self.ledger.wait(&target.name, copy);
+            }
+        }
     }
 
     /// Messages are not wanted anywhere.

@@ -13,7 +13,8 @@ use rustc_hash::FxHasher;
 
 use super::memory::Room;
 use super::page::{
-    FLAG, HEADER, Header, PLACE, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, cost, route_lengths,
+    FLAG, HEADER, Header, PLACE, PROPERTIES_LEN, Page, Publication, ROUTE_HEADER, cost, opening,
+    route_lengths,
 };
 use super::sources::Sources;
 
@@ -123,7 +124,7 @@ impl PageBuilder {
     /// What the publication at `offset` will cost in the page; see [`Page::cost`].
     #[inline]
     pub fn cost(&self, offset: u32) -> u32 {
-        cost(&self.records, offset)
+        opening(&self.records, offset).map_or(0, |opening| cost(&self.records, offset, opening))
     }
 
     /// Bytes written so far, large bodies included.
@@ -154,6 +155,7 @@ impl PageBuilder {
             flags: std::mem::take(&mut self.flags),
             bytes: Room::take(bytes),
             sources: sources.map(Box::new),
+            recast: None,
         })
     }
 
@@ -356,6 +358,6 @@ fn own(body: Body<'_>) -> Bytes {
     }
 }
 
-fn short(bytes: &[u8]) -> &[u8] {
+pub(super) fn short(bytes: &[u8]) -> &[u8] {
     bytes.get(..255).unwrap_or(bytes)
 }

@@ -13,7 +13,7 @@
 //!
 //! A route is written once per run of records that share it, just before the first of them. So are long properties: the records
 //! that follow hold the place (u32) of those of the first instead. A large body stays outside the block: its record holds the
-//! index (u32) into the page's large bodies.
+//! index (u32) into the page's large bodies. A [recast](super::recast) page has no block of its own.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,6 +23,7 @@ use leveret_protocol::Body;
 use leveret_protocol::properties::{self, flag, rewrite};
 
 use super::memory::Room;
+use super::recast::Recast;
 use super::sources::{Source, Sources};
 
 /// The top bit of an offset or a length: dead-lettered, persistent, or large.
@@ -30,7 +31,7 @@ pub(super) const FLAG: u32 = 1 << 31;
 /// The bit below it in the length of the properties: blind.
 const BLIND: u32 = 1 << 30;
 /// The bit below that: its properties are those of an earlier record.
-const REPEATED: u32 = 1 << 29;
+pub(super) const REPEATED: u32 = 1 << 29;
 /// The length of properties without what else is said there.
 pub(super) const PROPERTIES_LEN: u32 = !(FLAG | BLIND | REPEATED);
 /// Bytes of the place of properties, where they are not themselves.
@@ -50,6 +51,8 @@ pub struct Page {
     pub(super) flags: u16,
     pub(super) bytes: Room,
     pub(super) sources: Option<Box<Sources>>,
+    /// What it has instead of records, if it is recast.
+    pub(super) recast: Option<Box<Recast>>,
 }
 
 /// A view of one publication in its page.
@@ -93,21 +96,16 @@ fn without_blind_copies(properties: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// What a publication is but for its body, to find others like it on the same page.
-#[derive(Clone, Copy, Debug)]
-pub struct Pattern<'a> {
-    /// Its record up to the body.
-    stem: &'a [u8],
-    body_len: usize,
-}
-
 impl Page {
     /// The publication at an offset that [`PageBuilder::push`](super::PageBuilder::push) gave for this page.
     ///
     /// With any other offset the result is meaningless, often empty.
     #[inline]
     pub fn get(&self, offset: u32) -> Publication<'_> {
-        let header = self.header(offset);
+        let Some(opening) = self.opening(offset) else {
+            return self.get_recast(offset);
+        };
+        let header = Header::read(opening);
         let (exchange, routing_key) = self.route(header.route);
         let (properties, body_at) = self.properties_of(offset, &header);
         Publication {
@@ -125,46 +123,12 @@ impl Page {
     /// The body of the publication at `offset`.
     #[inline]
     pub fn body(&self, offset: u32) -> Body<'_> {
-        let header = self.header(offset);
+        let Some(opening) = self.opening(offset) else {
+            return self.get_recast(offset).body;
+        };
+        let header = Header::read(opening);
         let (_, at) = self.properties_of(offset, &header);
         self.body_at(at, &header)
-    }
-
-    /// What the publication at `offset` is but for its body; `None` if that is large.
-    #[inline]
-    pub fn pattern(&self, offset: u32) -> Option<Pattern<'_>> {
-        let header = self.header(offset);
-        let (_, body_at) = self.properties_of(offset, &header);
-        let stem = self.records.get(offset as usize..body_at)?;
-        let body_len = header.body_len as usize;
-        (!header.large).then_some(Pattern { stem, body_len })
-    }
-
-    /// The body of the publication at `offset`, if all else of it is as in this pattern of the same page, and its body as long.
-    /// Some that are like it are not recognized.
-    #[inline]
-    pub fn body_like(&self, pattern: Pattern<'_>, offset: u32) -> Option<&[u8]> {
-        let Pattern { stem, body_len } = pattern;
-        let record = self.records.get(offset as usize..)?;
-        let (before, rest) = record.split_at_checked(stem.len())?;
-        rest.get(..body_len).filter(|_| before == stem)
-    }
-
-    /// Whether the publications at two offsets differ in nothing but their bodies. Some that do are not recognized.
-    #[inline]
-    pub fn are_alike(&self, one: u32, other: u32) -> bool {
-        let (first, second) = (self.header(one), self.header(other));
-        let alike = Header {
-            body_len: second.body_len,
-            large: second.large,
-            repeated: second.repeated,
-            ..first
-        };
-        alike == second && {
-            let (before, _) = self.properties_of(one, &first);
-            let (after, _) = self.properties_of(other, &second);
-            std::ptr::eq(before, after) || before == after
-        }
     }
 
     /// Whether any of its publications has an `expiration`.
@@ -191,19 +155,31 @@ impl Page {
     /// The properties of the publication at `offset`, as they came: flags and values.
     #[inline]
     pub fn properties(&self, offset: u32) -> &[u8] {
-        self.properties_of(offset, &self.header(offset)).0
+        match self.opening(offset) {
+            Some(opening) => self.properties_of(offset, &Header::read(opening)).0,
+            None => self.recast.as_ref().map_or(&[], |recast| &recast.properties),
+        }
     }
 
     /// Length of the body of the publication at `offset`, in bytes.
     #[inline]
     pub fn body_len(&self, offset: u32) -> u32 {
-        self.header(offset).body_len
+        match self.opening(offset) {
+            Some(opening) => Header::read(opening).body_len,
+            None => self
+                .recast
+                .as_ref()
+                .map_or(0, |recast| recast.bodies.body_len(offset)),
+        }
     }
 
     /// Whether the publication at `offset` was published with delivery mode 2.
     #[inline]
     pub fn is_persistent(&self, offset: u32) -> bool {
-        self.header(offset).persistent
+        match self.opening(offset) {
+            Some(opening) => Header::read(opening).persistent,
+            None => self.recast.as_ref().is_some_and(|recast| recast.persistent),
+        }
     }
 
     /// The message that the publication at `offset` was, with the same body, if a journal is known to have it.
@@ -216,17 +192,30 @@ impl Page {
     /// repeat themselves: each is sent with its own.
     #[inline]
     pub fn cost(&self, offset: u32) -> u32 {
-        cost(&self.records, offset)
+        match self.opening(offset) {
+            Some(opening) => cost(&self.records, offset, opening),
+            None => self.cost_recast(offset),
+        }
+    }
+
+    /// What the publications at these offsets cost together.
+    pub fn cost_of_all(&self, offsets: &[u32]) -> u64 {
+        let costs = offsets.iter().map(|&offset| u64::from(self.cost(offset)));
+        match &self.recast {
+            None => costs.sum(),
+            Some(recast) => recast.cost_of_all(offsets),
+        }
     }
 
     /// Bytes of all its publications, large bodies included.
     pub fn bytes(&self) -> u64 {
-        self.bytes.bytes()
+        let bodies = self.recast.as_ref().map_or(0, |recast| recast.bodies.bytes());
+        self.bytes.bytes() + bodies
     }
 
     #[inline]
-    fn header(&self, offset: u32) -> Header {
-        header(&self.records, offset)
+    pub(super) fn opening(&self, offset: u32) -> Option<&[u8; HEADER]> {
+        opening(&self.records, offset)
     }
 
     #[inline]
@@ -246,7 +235,7 @@ impl Page {
 
     /// The properties of the record at `offset`, and where what follows them is.
     #[inline]
-    fn properties_of(&self, offset: u32, header: &Header) -> (&[u8], usize) {
+    pub(super) fn properties_of(&self, offset: u32, header: &Header) -> (&[u8], usize) {
         let (at, len) = (offset as usize + HEADER, header.properties_len as usize);
         match header.repeated {
             false => (self.slice(at, len), at + len),
@@ -303,7 +292,7 @@ pub(super) struct Header {
 
 impl Header {
     #[inline]
-    fn read(bytes: &[u8; HEADER]) -> Self {
+    pub(super) fn read(bytes: &[u8; HEADER]) -> Self {
         let [r0, r1, r2, r3, p0, p1, p2, p3, b0, b1, b2, b3] = *bytes;
         let route = u32::from_le_bytes([r0, r1, r2, r3]);
         let properties = u32::from_le_bytes([p0, p1, p2, p3]);
@@ -335,10 +324,10 @@ impl Header {
     }
 }
 
-/// What the record at `offset` costs, see [`Page::cost`].
+/// What the record at `offset` costs that begins so, see [`Page::cost`].
 #[inline]
-pub(super) fn cost(records: &[u8], offset: u32) -> u32 {
-    let header = header(records, offset);
+pub(super) fn cost(records: &[u8], offset: u32, opening: &[u8; HEADER]) -> u32 {
+    let header = Header::read(opening);
     let distance = offset.wrapping_sub(header.route) as usize;
     // Most are farther from their route than any is long: it need not be looked at.
     let own_route = if distance <= LONGEST_ROUTE && route_len(records, header.route) == distance {
@@ -353,12 +342,10 @@ pub(super) fn cost(records: &[u8], offset: u32) -> u32 {
         .saturating_add(header.body_len)
 }
 
+/// What the record at `offset` begins with.
 #[inline]
-fn header(records: &[u8], offset: u32) -> Header {
-    let bytes = records
-        .get(offset as usize..)
-        .and_then(|rest| rest.first_chunk::<HEADER>());
-    bytes.map_or_else(Header::default, Header::read)
+pub(super) fn opening(records: &[u8], offset: u32) -> Option<&[u8; HEADER]> {
+    records.get(offset as usize..).and_then(|rest| rest.first_chunk())
 }
 
 fn route_len(records: &[u8], offset: u32) -> usize {

@@ -50,7 +50,7 @@ pub struct Part {
 impl Part {
     /// All of what was gathered.
     pub fn whole(page: Arc<Page>, offsets: Vec<u32>, permit: Option<Permit>) -> Self {
-        let bytes = offsets.iter().map(|&offset| u64::from(page.cost(offset))).sum();
+        let bytes = page.cost_of_all(&offsets);
         let all = 0..offsets.len() as u32;
         Gathered::new(page, offsets, permit).part(all, bytes)
     }

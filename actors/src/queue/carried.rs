@@ -28,16 +28,16 @@ impl Carried {
         self.bytes
     }
 
-    /// The forwarder gets these. Answers the number of the first.
-    pub(super) fn add(&mut self, run: Vec<Dead>) -> u64 {
+    /// The forwarder gets these. Answers them, and the number of the first.
+    pub(super) fn add(&mut self, run: Vec<Dead>) -> (u64, &[Dead]) {
         let first = self.next;
+        if run.is_empty() {
+            return (first, &[]);
+        }
         self.next += run.len() as u64;
         self.len += run.len();
         self.bytes += cost(&run);
-        if !run.is_empty() {
-            self.runs.insert(first, run);
-        }
-        first
+        (first, self.runs.entry(first).or_insert(run))
     }
 
     /// The forwarder is done with those of these numbers that it still has; `sink` gets neighbours together. Returns how many.
@@ -123,13 +123,13 @@ mod tests {
     #[test]
     fn those_of_some_numbers_go_once_and_the_others_stay() {
         let mut carried = Carried::default();
-        assert_eq!(carried.add(dead(100..104)), 0);
-        assert_eq!(carried.add(dead(200..204)), 4);
+        assert_eq!(carried.add(dead(100..104)).0, 0);
+        assert_eq!(carried.add(dead(200..204)).0, 4);
         assert_eq!(released(&mut carried, 1..=1), [101]);
         assert_eq!(released(&mut carried, 0..=5), [100, 102, 103, 200, 201]);
         assert_eq!(released(&mut carried, 0..=5), [0; 0]);
         assert_eq!((carried.len(), carried.bytes()), (2, 20));
-        assert_eq!(carried.add(dead(300..301)), 8);
+        assert_eq!(carried.add(dead(300..301)).0, 8);
         let left: Vec<u64> = carried.iter().map(|dead| dead.position).collect();
         assert_eq!(left, [202, 203, 300]);
         assert_eq!(released(&mut carried, 7..=u64::MAX), [203, 300]);
@@ -145,7 +145,7 @@ mod tests {
         carried.release(1..=1, |_| {});
         let positions: Vec<u64> = carried.take_all().iter().map(|dead| dead.position).collect();
         assert_eq!(positions, [5, 7, 1, 2]);
-        assert_eq!((carried.len(), carried.add(dead(9..10))), (0, 0));
+        assert_eq!((carried.len(), carried.add(dead(9..10)).0), (0, 0));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub struct Neighbours<'a> {
     /// The number of the first.
     pub first: u64,
     /// The page they are in.
-    pub page: &'a Page,
+    pub page: &'a Arc<Page>,
     /// Where in the page they are.
     pub offsets: &'a [u32],
     /// Where they stand in their queue, if its journal has them; none otherwise.
@@ -68,17 +68,13 @@ impl Convoy {
         })
     }
 
-    /// Adds a message, which is in the page of the one before if `near`.
-    #[inline]
-    pub(super) fn push(&mut self, page: &Arc<Page>, near: bool, offset: u32, reason: Reason) {
-        self.offsets.push(offset);
-        match self.groups.last_mut() {
-            Some(group) if near && group.reason == reason => group.end += 1,
-            _ => self.groups.push(Group {
-                page: Arc::clone(page),
-                reason,
-                end: self.offsets.len(),
-            }),
+    /// Room for so many messages, of which the first has this number.
+    pub(super) fn new(first: u64, messages: usize) -> Self {
+        Convoy {
+            first,
+            groups: Vec::new(),
+            offsets: Vec::with_capacity(messages),
+            positions: Vec::new(),
         }
     }
 
@@ -87,8 +83,13 @@ impl Convoy {
         Convoy { positions, ..self }
     }
 
-    /// The first message has this number.
-    pub(super) fn number(self, first: u64) -> Self {
-        Convoy { first, ..self }
+    /// Adds neighbours of one page that died of one cause.
+    pub(super) fn push(&mut self, page: &Arc<Page>, offsets: impl Iterator<Item = u32>, reason: Reason) {
+        self.offsets.extend(offsets);
+        self.groups.push(Group {
+            page: Arc::clone(page),
+            reason,
+            end: self.offsets.len(),
+        });
     }
 }

@@ -58,30 +58,23 @@ impl QueueState {
     /// enough.
     pub fn next_dead(&mut self, holder: ChannelId) -> Option<Convoy> {
         self.dying.set_holder(holder);
-        let (pages, mut convoy, mut last_page) = (&self.pages, Convoy::default(), None);
-        let (mut positions, mut kept) = (Vec::new(), self.settings.journaled);
-        let first = self.dying.hand_over(
-            |&Dead {
-                 position,
-                 ref entry,
-                 reason,
-             }| {
-                let Some(page) = pages.get(entry) else {
-                    return false;
-                };
-                let near = last_page.replace(entry.page) == Some(entry.page);
-                convoy.push(page, near, entry.offset, reason);
-                kept &= entry.kept;
-                if kept {
-                    positions.push(position);
-                }
-                true
-            },
-        );
-        if kept {
-            convoy = convoy.kept_at(positions);
+        let (first, dead) = self.dying.hand_over();
+        let mut convoy = Convoy::new(first, dead.len());
+        let one_cause =
+            |one: &Dead, other: &Dead| (one.entry.page, one.reason) == (other.entry.page, other.reason);
+        for neighbours in dead.chunk_by(one_cause) {
+            let Some(Dead { entry, reason, .. }) = neighbours.first() else {
+                continue;
+            };
+            // What is not absent has a page.
+            let page = self.pages.get(entry)?;
+            let offsets = neighbours.iter().map(|dead| dead.entry.offset);
+            convoy.push(page, offsets, *reason);
         }
-        (!convoy.is_empty()).then(|| convoy.number(first))
+        if self.settings.journaled && dead.iter().all(|dead| dead.entry.kept) {
+            convoy = convoy.kept_at(dead.iter().map(|dead| dead.position).collect());
+        }
+        (!convoy.is_empty()).then_some(convoy)
     }
 
     /// Takes messages in that are refused, and dead at once: those at `offsets` of a page. They were never enqueued. With
@@ -107,8 +100,10 @@ impl QueueState {
         let count = self.holders.release(channel, keys, |Held { position, entry }| {
             rejected.push((position, entry));
         });
-        for &(position, _) in &rejected {
-            self.returning.attempts.forget(position);
+        if !self.returning.attempts.is_empty() {
+            for &(position, _) in &rejected {
+                self.returning.attempts.forget(position);
+            }
         }
         self.die_together(&rejected, Reason::Rejected);
         count
@@ -137,12 +132,7 @@ impl QueueState {
             }
             return;
         }
-        self.dying
-            .push_all(messages.iter().map(|&(position, entry)| Dead {
-                position,
-                entry,
-                reason,
-            }));
+        self.dying.push_all(messages, reason);
     }
 
     /// Messages die that waited. Returns roughly how many were looked at.

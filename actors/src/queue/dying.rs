@@ -9,11 +9,12 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 use super::carried::Carried;
+pub(super) use super::dead::{Buried, Dead, Waiting};
 use super::fifo::Entry;
 use super::reason::Reason;
 use super::spans::Spans;
 use crate::id::ChannelId;
-use crate::journal::{Keeper, Positions};
+use crate::journal::Positions;
 
 /// Messages that the forwarder may have unsettled.
 const MOST_HELD: usize = 4_096;
@@ -21,49 +22,6 @@ const MOST_HELD: usize = 4_096;
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 /// Forwarders that are lost with one message alone before it is set aside.
 const MOST_LOST: u32 = 3;
-
-/// One that is dead.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Dead {
-    pub(super) position: u64,
-    pub(super) entry: Entry,
-    pub(super) reason: Reason,
-}
-
-/// Neighbours that died together and are not in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Buried {
-    pub(super) keeper: Keeper,
-    pub(super) positions: Positions,
-    pub(super) reason: Reason,
-    /// The bytes of their bodies count as waiting until they are read.
-    pub(super) counted: bool,
-}
-
-/// One that waits for the forwarder, or some.
-#[derive(Debug)]
-pub(super) enum Waiting {
-    One(Dead),
-    Absent(Buried),
-}
-
-impl Dead {
-    fn waiting(self) -> Waiting {
-        if !self.entry.is_absent() {
-            return Waiting::One(self);
-        }
-        Waiting::Absent(Buried {
-            keeper: if self.entry.scratched {
-                Keeper::Scratch
-            } else {
-                Keeper::Journal
-            },
-            positions: Positions::one(self.position),
-            reason: self.reason,
-            counted: false,
-        })
-    }
-}
 
 /// The dead, in the order of their deaths.
 #[derive(Debug, Default)]
@@ -143,9 +101,21 @@ impl Dying {
     }
 
     /// Many at once, in the order of their deaths.
-    pub(super) fn push_all(&mut self, dead: impl ExactSizeIterator<Item = Dead>) {
-        self.waiting.reserve(dead.len());
-        dead.for_each(|dead| self.push(dead));
+    pub(super) fn push_all(&mut self, messages: &[(u64, Entry)], reason: Reason) {
+        let dead = |&(position, entry): &(u64, Entry)| Dead {
+            position,
+            entry,
+            reason,
+        };
+        for some in messages.chunk_by(|(_, one), (_, other)| one.is_absent() == other.is_absent()) {
+            if some.first().is_some_and(|(_, entry)| entry.is_absent()) {
+                some.iter().map(dead).for_each(|dead| self.push(dead));
+                continue;
+            }
+            let highest = some.iter().map(|&(position, _)| position).max();
+            self.highest = self.highest.max(highest.unwrap_or_default());
+            self.waiting.extend(some.iter().map(dead).map(Waiting::One));
+        }
     }
 
     pub(super) fn push_absent(&mut self, buried: Buried) {
@@ -225,21 +195,21 @@ impl Dying {
         }
     }
 
-    /// The forwarder gets the next of the dead, as far as it has room for them and they are in memory: those that `gets` says.
-    /// Answers the number of the first.
-    pub(super) fn hand_over(&mut self, mut gets: impl FnMut(&Dead) -> bool) -> u64 {
+    /// The forwarder gets the next of the dead, as far as it has room for them and they are in memory. Answers them, and the number
+    /// of the first.
+    pub(super) fn hand_over(&mut self) -> (u64, &[Dead]) {
         let (messages, mut bytes) = self.room();
         let mut run = Vec::with_capacity(messages.min(self.waiting.len()));
-        while run.len() < messages
-            && bytes > 0
-            && let Some(Waiting::One(dead)) = self.waiting.front()
-        {
-            if gets(dead) {
-                bytes = bytes.saturating_sub(dead.entry.cost.into());
-                run.push(*dead);
+        for waiting in self.waiting.iter().take(messages) {
+            match waiting {
+                Waiting::One(dead) if bytes > 0 => {
+                    bytes = bytes.saturating_sub(dead.entry.cost.into());
+                    run.push(*dead);
+                }
+                _ => break,
             }
-            self.waiting.pop_front();
         }
+        self.waiting.drain(..run.len());
         self.carried.add(run)
     }
 

@@ -41,9 +41,24 @@ impl QueueState {
     /// Gives the messages that were enqueued last their deadlines: those at `offsets` of a page, the first of them at the
     /// position `first`. Those whose deadline is not after `now` live until the next pass.
     pub fn stamp(&mut self, first: u64, page: &Page, offsets: &[u32], stamps: &Stamps, now: u64) {
-        if *stamps == Stamps::Never {
-            return;
+        match (stamps, self.ready.level_of_all(page)) {
+            (Stamps::Never, _) => return,
+            (&Stamps::All(at), Some(level)) if !offsets.is_empty() => {
+                let last = first + offsets.len() as u64 - 1;
+                let due = Due {
+                    at,
+                    first,
+                    last,
+                    level,
+                };
+                self.expect(due, now);
+            }
+            _ => self.stamp_each(first, page, offsets, stamps, now),
         }
+        self.sweep_deadlines();
+    }
+
+    fn stamp_each(&mut self, first: u64, page: &Page, offsets: &[u32], stamps: &Stamps, now: u64) {
         let mut run: Option<Due> = None;
         for (place, &offset) in offsets.iter().enumerate() {
             let position = first + place as u64;
@@ -62,7 +77,6 @@ impl QueueState {
             }
         }
         run.into_iter().for_each(|due| self.expect(due, now));
-        self.sweep_deadlines();
     }
 
     /// Whether some messages have a deadline, so that [`expire`](Self::expire) has to be asked before others are handed out.

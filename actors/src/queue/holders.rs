@@ -115,6 +115,7 @@ impl Holders {
     }
 
     /// Releases the messages with these keys to `sink` and returns how many there were; unknown keys are skipped.
+    #[inline]
     pub(super) fn release(&mut self, channel: ChannelId, keys: &[u32], mut sink: impl FnMut(Held)) -> usize {
         let Some(&slot) = self.slots.get(&channel) else {
             return 0;

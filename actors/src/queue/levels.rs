@@ -70,9 +70,15 @@ impl Levels {
         }
     }
 
+    /// The level of all publications of a page, if that is to be seen without looking at each.
+    pub(super) fn level_of_all(&self, page: &Page) -> Option<u8> {
+        let alike = self.priorities.are_equal() || !page.has_priorities();
+        alike.then(|| self.usual())
+    }
+
     /// Whether the messages of a page may be [pushed together](Self::push_all): all are of the usual level, and so is what waits.
     pub(super) fn takes_together(&self, page: &Page) -> bool {
-        self.is_one() && (self.priorities.are_equal() || !page.has_priorities())
+        self.is_one() && self.level_of_all(page).is_some()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -25,6 +25,7 @@ mod carried;
 mod compaction;
 mod convoy;
 mod credit;
+mod dead;
 mod deadlines;
 mod deaths;
 mod departing;

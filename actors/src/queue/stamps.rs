@@ -45,14 +45,26 @@ impl Stamps {
     /// What their properties say. Those of the message before are not read again.
     fn of_each(page: &Page, offsets: &[u32], stamp: impl Fn(&[u8]) -> u64) -> Self {
         let mut last: Option<(&[u8], u64)> = None;
-        let stamps = offsets.iter().map(|&offset| {
-            let properties = page.properties(offset);
+        let mut runs: Vec<(u64, usize)> = Vec::new();
+        for alike in page.alike(offsets) {
+            let properties = alike.first().map_or(&[][..], |&offset| page.properties(offset));
             let known = last.filter(|(before, _)| *before == properties);
             let stamp = known.map_or_else(|| stamp(properties), |(_, known)| known);
             last = Some((properties, stamp));
-            stamp
-        });
-        Stamps::Each(stamps.collect())
+            match runs.last_mut() {
+                Some((same, messages)) if *same == stamp => *messages += alike.len(),
+                _ => runs.push((stamp, alike.len())),
+            }
+        }
+        match *runs.as_slice() {
+            [] | [(0, _)] => Stamps::Never,
+            [(all, _)] => Stamps::All(all),
+            ref runs => Stamps::Each(
+                runs.iter()
+                    .flat_map(|&(stamp, messages)| std::iter::repeat_n(stamp, messages))
+                    .collect(),
+            ),
+        }
     }
 
     /// The deadline of the message at this place in the batch; 0 when it does not expire.
