@@ -15,8 +15,6 @@ use super::messages::{DeclareExchange, DeclareQueue, Declared, DeleteExchange};
 use super::names;
 use crate::exchange::bindings::Destination;
 use crate::exchange::messages as exchange;
-use crate::exchange::options::ExchangeOptions;
-use crate::name::Name;
 use crate::queue::options::{self, QueueKind, QueueOptions};
 
 /// The argument with which a client chooses how the name it gets begins.
@@ -92,14 +90,14 @@ impl VirtualHost {
         })
     }
 
-    fn declare_new_exchange(
-        &mut self,
-        name: Name,
-        options: ExchangeOptions,
-        ctx: &mut Context<Self>,
-    ) -> Answer<()> {
+    fn declare_new_exchange(&mut self, mail: DeclareExchange, ctx: &mut Context<Self>) -> Answer<()> {
+        let (name, options) = (mail.name, mail.options);
+        // What was delayed mostly goes to queues of the same declarer.
+        let room = options
+            .delayed
+            .then(|| self.placement.beside(mail.worker, mail.connection));
         if !options.durable {
-            self.create_exchange(name, options, None, ctx);
+            self.create_exchange(name, options, None, room, ctx);
             return Box::pin(fut::ready(Ok(())));
         }
         let id = self.definitions.new_id();
@@ -109,7 +107,7 @@ impl VirtualHost {
             options: options.clone(),
         };
         self.record_first(Destination::Exchange(name.clone()), change, move |host, ctx| {
-            host.create_exchange(name, options, Some(id), ctx);
+            host.create_exchange(name, options, Some(id), room, ctx);
         })
     }
 
@@ -154,7 +152,7 @@ impl Handler<DeclareExchange> for VirtualHost {
         if let Err(reserved) = names::check_new_exchange(&mail.name) {
             return Box::pin(fut::ready(Err(reserved)));
         }
-        self.declare_new_exchange(mail.name, mail.options, ctx)
+        self.declare_new_exchange(mail, ctx)
     }
 }
 

@@ -25,6 +25,10 @@ pub struct DeclareExchange {
     pub name: Name,
     /// What it is wanted to be.
     pub options: ExchangeOptions,
+    /// Who asks.
+    pub connection: ConnectionId,
+    /// Where that one lives.
+    pub worker: WorkerId,
 }
 
 /// exchange.delete. An exchange that does not exist is as good as deleted.

@@ -36,13 +36,18 @@ use crate::queue::options::QueueOptions;
 use crate::queue::{Departing, MemoryBudget};
 
 impl VirtualHost {
+    /// Lets an exchange come to life that was declared, and its waiting room on this worker.
     pub(super) fn create_exchange(
         &mut self,
         name: Name,
         options: ExchangeOptions,
         store_id: Option<StoreId>,
+        room: Option<WorkerId>,
         ctx: &mut Context<Self>,
     ) {
+        if room.is_some() {
+            self.open_waiting_room(&name, options.durable, store_id, room, ctx);
+        }
         let bindings = Bindings::new(options.kind);
         self.start_exchange(name, options, store_id, bindings, ctx);
     }
@@ -56,7 +61,7 @@ impl VirtualHost {
         ctx: &mut Context<Self>,
     ) {
         if options.delayed {
-            self.open_waiting_room(&name, options.durable, store_id, ctx);
+            self.open_waiting_room(&name, options.durable, store_id, None, ctx);
         }
         self.incarnations += 1;
         let incarnation = self.incarnations;

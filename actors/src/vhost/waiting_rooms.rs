@@ -9,22 +9,26 @@ use super::actor::VirtualHost;
 use crate::exchange::delay::waiting_room;
 use crate::id::{ConnectionId, StoreId};
 use crate::name::Name;
+use crate::node::WorkerId;
 use crate::queue::messages::Delete;
 use crate::queue::options::QueueOptions;
 
 impl VirtualHost {
-    /// Opens the queue of an exchange that comes to life, unless it outlived a crash of the exchange.
+    /// Opens the queue of an exchange that comes to life, unless there is one: it may outlive a crash of the exchange. It lives on
+    /// this worker, if it matters.
     pub(super) fn open_waiting_room(
         &mut self,
         exchange: &Name,
         durable: bool,
         store_id: Option<StoreId>,
+        worker: Option<WorkerId>,
         ctx: &mut Context<Self>,
     ) {
         let room = waiting_room(exchange);
         if self.directory.queue(&room).is_none() {
             let options = Arc::new(QueueOptions::waiting_room(exchange.clone(), durable));
-            let worker = self.placement.near(self.node.workers.by_name(&room));
+            let by_name = self.node.workers.by_name(&room);
+            let worker = worker.unwrap_or_else(|| self.placement.near(by_name));
             let nobody = Some(ConnectionId::NOBODY);
             self.create_queue(room, options, nobody, store_id, worker, ctx);
         }

@@ -64,6 +64,8 @@ impl Channel {
         let asked = vhost::DeclareExchange {
             name: Name::from(&*name),
             options,
+            connection: self.session.connection,
+            worker: self.session.worker,
         };
         self.ask(
             |channel| channel.session.vhost.addr.send(asked),
