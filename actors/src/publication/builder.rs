@@ -21,7 +21,7 @@ use super::sources::Sources;
 /// Bodies above this many bytes are shared by reference instead of copied.
 const LARGE: usize = 32 * 1024;
 /// Properties of so many bytes are written once for all publications in a row that have them.
-const LONG: usize = 32;
+const LONG: usize = 16;
 /// A block of up to so many bytes stays with its builder, which may be idle for long.
 const KEPT: usize = 16 * 1024;
 
