@@ -9,8 +9,8 @@ use bytes::BufMut;
 use super::{BodyRef, Chunk};
 use crate::frame::{FRAME_END, FRAME_HEADER_SIZE, FRAME_OVERHEAD};
 
-/// Bytes before a body that are kept at most.
-const MOST_KEPT: usize = 256;
+/// Bytes before a body that are kept at most: as many as a dead letter has.
+const MOST_KEPT: usize = 512;
 
 /// Where the length of the consumer tag is in a basic.deliver: behind the frame's header and the method's ids.
 const TAG_LEN_AT: usize = FRAME_HEADER_SIZE + 4;
