@@ -15,13 +15,18 @@ use std::task::{Poll, Wake, Waker};
 thread_local! {
     /// The bell of this thread.
     static HERE: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
-    /// How often actors of this thread were polled.
+    /// How often actors of this thread were polled, or told something.
     static POLLS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How often actors of this thread were polled.
+/// How often actors of this thread were polled, or told something.
 pub(crate) fn polls() -> u64 {
     POLLS.get()
+}
+
+/// Counts one more.
+pub(super) fn count() {
+    POLLS.set(POLLS.get().wrapping_add(1));
 }
 
 /// Gives this thread its bell, and answers it: a task of the thread, spawned before any actor, that never ends.
@@ -107,7 +112,7 @@ impl Line {
 
     /// The task is polled.
     pub(super) fn answered(&self) {
-        POLLS.set(POLLS.get().wrapping_add(1));
+        count();
         self.rang.store(false, Ordering::Relaxed);
     }
 

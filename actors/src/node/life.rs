@@ -17,7 +17,7 @@ use actix::fut::ActorFuture;
 use actix::prelude::{Actor, ActorContext, ActorState, Addr, AsyncContext, Handler, Message, SpawnHandle};
 use futures_util::Stream;
 
-use super::bell::Line;
+use super::bell::{self, Line};
 use super::near::{Near, Place};
 
 /// Something that an actor waits for.
@@ -202,6 +202,7 @@ impl<A: Actor<Context = Context<A>>> Life<A> {
     where
         A: Handler<M, Result = ()>,
     {
+        bell::count();
         let Stage { context, actor, .. } = &mut self.stage;
         let was_asked = context.is_asked();
         actor.handle(mail, context);
@@ -298,7 +299,10 @@ impl<A: Actor<Context = Context<A>>> Stage<A> {
 
     /// Polls what was spawned, until that asks for something that comes first. It is the last to be polled then.
     fn poll_items(&mut self, cx: &mut task::Context<'_>) {
-        self.items.append(&mut self.context.spawned);
+        // Lists are kept only while there is something in them: of thousands of actors most are at rest.
+        if !self.context.spawned.is_empty() {
+            self.items.extend(mem::take(&mut self.context.spawned));
+        }
         self.drop_cancelled();
         let mut at = 0;
         while !self.context.stops
@@ -308,6 +312,9 @@ impl<A: Actor<Context = Context<A>>> Stage<A> {
             let goes_first = !(self.context.waits.is_empty() && self.context.cancelled.is_empty());
             if polled.is_ready() {
                 drop(self.items.swap_remove(at));
+                if self.items.is_empty() {
+                    self.items = Vec::new();
+                }
             } else if goes_first {
                 self.items.rotate_left(at + 1);
             } else {

@@ -155,10 +155,8 @@ impl Writer {
     /// Takes what is in the outbox. After [`Finish`] nothing is taken any more.
     fn collect(&mut self) {
         if !self.finishing {
-            let waiting = Rc::clone(&self.waiting);
-            for batch in waiting.borrow_mut().take() {
-                self.gather(batch);
-            }
+            let batches = self.waiting.borrow_mut().take();
+            batches.into_iter().for_each(|batch| self.gather(batch));
         }
     }
 }

@@ -7,7 +7,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::vec::Drain;
 
 use actix::prelude::*;
 use leveret_protocol::{Chunk, EncodeMethod};
@@ -68,12 +67,12 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn take(&mut self) -> Drain<'_, Batch> {
+    pub(super) fn take(&mut self) -> Vec<Batch> {
         let first = self.batches.first().map_or(0, |first| first.chunk.copied());
         let before = self.expected as usize;
         self.expected = first.min(FIRST.max(2 * before)).max(before / 4 * 3) as u32;
         self.called = false;
-        self.batches.drain(..)
+        std::mem::take(&mut self.batches)
     }
 
     /// The hall, if there is one.
