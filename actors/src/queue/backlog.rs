@@ -7,6 +7,7 @@ use super::holders::Held;
 use super::pages::Pages;
 use super::reading::Loading;
 use super::state::QueueState;
+use crate::journal::Positions;
 use crate::publication::Page;
 
 /// Messages to be put on the scratch log.
@@ -35,6 +36,15 @@ impl Backlog {
     pub(super) fn forget_loading(&mut self) {
         if let Some(loading) = &mut self.loading {
             loading.forgotten = true;
+        }
+    }
+
+    /// These messages are gone: if they are read, they do not wait.
+    pub(super) fn pass_over(&mut self, positions: Positions) {
+        if let Some(loading) = &mut self.loading
+            && !loading.dead.contains(positions.first)
+        {
+            loading.dead.add(positions);
         }
     }
 }

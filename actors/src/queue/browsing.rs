@@ -211,6 +211,7 @@ impl QueueState {
     }
 
     fn drop_taken(&mut self, TakenOut { entries, absent }: TakenOut) {
+        self.pass_over(&entries);
         for (position, entry) in entries {
             self.left(&entry);
             self.settlements.note(position, &entry);
@@ -218,9 +219,7 @@ impl QueueState {
         }
         let mut uncounted = false;
         for Stretch { keeper, run, bodies } in absent {
-            if let Some(loading) = &mut self.backlog.loading {
-                loading.dead.add(run.positions);
-            }
+            self.backlog.pass_over(run.positions);
             uncounted |= self.count_absent_out(bodies);
             self.settle_absent(Buried {
                 keeper,

@@ -146,15 +146,14 @@ impl QueueState {
         entries.sort_unstable_by_key(|&(position, _)| position);
         absent.sort_unstable_by_key(|stretch| stretch.run.positions.first);
         entries.iter().for_each(|(_, entry)| self.left(entry));
+        self.pass_over(&entries);
         let mut rest = entries.as_slice();
         for Stretch { keeper, run, bodies } in absent {
             let before = rest.partition_point(|&(position, _)| position < run.positions.first);
             let (now, later) = rest.split_at(before);
             self.die_together(now, reason);
             rest = later;
-            if let Some(loading) = &mut self.backlog.loading {
-                loading.dead.add(run.positions);
-            }
+            self.backlog.pass_over(run.positions);
             let counted = self.count_absent_out(bodies);
             let buried = Buried {
                 keeper,

@@ -96,6 +96,19 @@ impl QueueState {
         self.compact_pages();
     }
 
+    /// These messages leave, which were in memory. Those that came back stand among absent ones, and may be read with these.
+    pub(super) fn pass_over(&mut self, entries: &[(u64, Entry)]) {
+        if self.backlog.loading.is_none() {
+            return;
+        }
+        for &(position, entry) in entries {
+            let absent = self.ready.level(entry.level).and_then(Ready::first_absent);
+            if absent.is_some_and(|first| first.run.positions.first <= position) {
+                self.backlog.pass_over(Positions::one(position));
+            }
+        }
+    }
+
     /// Adds messages that were read to the fronts of their levels, and returns how many.
     pub(super) fn append_read(&mut self, page: Arc<Page>, messages: Vec<(u64, u32)>) -> u64 {
         let (positions, offsets): (Vec<u64>, Vec<u32>) = messages.into_iter().unzip();

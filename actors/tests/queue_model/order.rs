@@ -384,6 +384,25 @@ fn what_came_back_expires_once_and_with_all_that_stands_around_it() {
     graveyard.finish();
 }
 
+/// It stands among absent ones, and so it is read with these.
+#[test]
+fn what_came_back_and_dies_while_others_are_read_is_not_read_back() {
+    let mut graveyard = Graveyard::new(false);
+    let steps = [
+        Step::Enqueue(217, 1_000),
+        Step::Redrive(157, 15),
+        Step::Forward,
+        Step::Resurrect(15),
+        Step::Reject(1),
+        Step::Synced,
+        Step::Evict(0),
+        Step::Load,
+        Step::Redrive(116, 42),
+    ];
+    steps.into_iter().for_each(|step| graveyard.run(step));
+    graveyard.finish();
+}
+
 #[test]
 fn what_comes_back_after_its_time_dies() {
     let mut graveyard = Graveyard::new(true);
