@@ -39,12 +39,21 @@ thread_local! {
 pub(super) fn may_write(outbox: &Outbox) -> bool {
     let admitted = RUSH.with_borrow_mut(|rush| rush.admits(outbox.id(), || outbox.clone(), Instant::now()));
     if !admitted {
-        match CALLS.with_borrow(Clone::clone) {
-            Some(calls) => calls.wake(),
-            None => drop(actix_rt::spawn(call(Closing))),
-        }
+        have_called();
     }
     admitted
+}
+
+/// Sees that those who wait are called.
+fn have_called() {
+    match CALLS.with_borrow(Clone::clone) {
+        Some(calls) => calls.wake(),
+        None => {
+            // Many may have to wait before the task is there to be woken.
+            CALLS.set(Some(Waker::noop().clone()));
+            drop(actix_rt::spawn(call(Closing)));
+        }
+    }
 }
 
 /// Calls those who wait each time others of the thread had their turn, as long as the thread runs.
@@ -67,8 +76,9 @@ async fn call(_closing: Closing) {
 }
 
 fn somebody_waits(cx: &mut Context<'_>) -> Poll<()> {
-    CALLS.with_borrow_mut(|calls| {
-        calls.get_or_insert_with(|| cx.waker().clone());
+    CALLS.with_borrow_mut(|calls| match calls {
+        Some(calls) => calls.clone_from(cx.waker()),
+        None => *calls = Some(cx.waker().clone()),
     });
     match RUSH.with_borrow(|rush| rush.waiting.is_empty()) {
         true => Poll::Pending,
@@ -141,6 +151,8 @@ impl<W> Rush<W> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::{Builder, Handle, LocalOptions};
+
     use super::*;
 
     fn admits(rush: &mut Rush<usize>, id: usize, now: Instant) -> bool {
@@ -177,6 +189,16 @@ mod tests {
         let late = now + LONGEST;
         let called = std::iter::from_fn(|| rush.next(false, late));
         assert!(called.eq(FEW + 1..1_000));
+    }
+
+    #[test]
+    fn one_task_calls_however_many_wait_before_it_runs() {
+        let thread = Builder::new_current_thread().build_local(LocalOptions::default());
+        let tasks = thread.unwrap().block_on(async {
+            (0..3).for_each(|_| have_called());
+            Handle::current().metrics().num_alive_tasks()
+        });
+        assert_eq!(tasks, 1);
     }
 
     #[test]
