@@ -18,6 +18,7 @@ use crate::id::{ChannelId, QueueId};
 use crate::queue::Outcome;
 use crate::queue::actor::Queue;
 use crate::queue::messages::{Attach, Detach, QueueNotice, Settle};
+use crate::queue::roads::near;
 use crate::return_address::ReturnAddress;
 use crate::vhost::directory::QueueHandle;
 
@@ -112,10 +113,16 @@ impl Attachments {
             queue: id,
             crashed: true,
         };
-        queue.addr.do_send(Attach {
+        let attach = Attach {
             channel: self.channel,
             peer: ReturnAddress::new(notices(), crashed),
-        });
+        };
+        // On the road that its publications take: another thread may be about to wake the queue, and until then it can be told
+        // something ahead of its mail.
+        match near(id) {
+            Some(near) => near.tell(attach, &queue.addr),
+            None => queue.addr.do_send(attach),
+        }
         let attachment = Attachment {
             parcel: self.mailbag.join(&queue),
             queue,
