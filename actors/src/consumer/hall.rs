@@ -7,6 +7,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::{Rc, Weak};
 
 use actix::prelude::*;
@@ -112,8 +113,13 @@ impl Hall {
 }
 
 impl Listens<ToHall> for Hall {
+    /// Serves at once. If that panics, it is the end of the connection, and not of the queue that had it served.
     fn listen(&self, mail: ToHall) -> Result<(), ToHall> {
-        self.serve(mail);
+        if catch_unwind(AssertUnwindSafe(|| self.serve(mail))).is_err()
+            && let Some((_, seated)) = self.seats.borrow().iter().next()
+        {
+            seated.desk.output.give_up();
+        }
         Ok(())
     }
 }
@@ -143,5 +149,67 @@ impl Seated {
         if let Some(written) = self.desk.unheard.delivered(messages, bytes) {
             self.addr.do_send(written);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use actix::dev::channel::channel;
+    use leveret_protocol::Body;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::connection::actor::Connection;
+    use crate::lease::Lease;
+    use crate::name::Name;
+    use crate::publication::PageBuilder;
+    use crate::writer::actor::Writer;
+
+    fn mail_of_one(consumer: ConsumerId, seat: u32) -> ToHall {
+        let mut page = PageBuilder::new();
+        let offset = page.push("", "q", &[0, 0], false, Body::Slice(b"m"));
+        let part = Part::whole(page.finish(), vec![offset], None);
+        ToHall::PassOn { consumer, seat, part }
+    }
+
+    #[test]
+    fn a_crash_in_a_hall_ends_the_connection_and_spares_who_had_it_served() {
+        let read = async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (reading, writing) = listener.accept().await.unwrap().0.into_split();
+            let connection = Addr::<Connection>::new(channel(0).0);
+            let lease = Lease::new(connection.recipient(), ());
+            let (_writer, output) = Writer::open(writing, Arc::default(), Arc::default(), lease);
+            drop(reading);
+            let consumer = Rc::new(Addr::<Consumer>::new(channel(0).0));
+            let desk = Rc::new(Desk {
+                channel: 1,
+                frame_max: 4_096,
+                consumer_tag: Name::from("c"),
+                tags: Default::default(),
+                output,
+                unheard: Rc::default(),
+                consumer: RefCell::default(),
+                unread: Cell::default(),
+            });
+            desk.open(&consumer);
+            let (hall, id) = (Hall::new(), ConsumerId::next());
+            let taken = hall.take_seat(id, &consumer, &desk);
+            let seat = taken.seat().number;
+            let taken_by_another = desk.consumer.borrow_mut();
+            assert!(hall.listen(mail_of_one(id, seat)).is_ok());
+            drop(taken_by_another);
+            assert!(hall.listen(mail_of_one(id, seat)).is_ok());
+            let mut bytes = Vec::new();
+            let end = tokio::time::timeout(Duration::from_secs(10), client.read_to_end(&mut bytes)).await;
+            end.unwrap().unwrap()
+        };
+        assert_eq!(System::new().block_on(read), 0, "nothing follows");
     }
 }

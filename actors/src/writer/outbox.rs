@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 
 use super::actor::Writer;
 use super::backlog::Backlog;
-use super::messages::Post;
+use super::messages::{Finish, Post};
 use super::rush::may_write;
 use crate::consumer::actor::Consumer;
 use crate::consumer::desk::Desk;
@@ -171,6 +171,12 @@ impl Outbox {
     /// Lets nothing of the channels follow what the connection sends from here on.
     pub(crate) fn silence(&self) {
         self.waiting.borrow_mut().silenced = true;
+    }
+
+    /// What was written last may not be whole: it is dropped, and the socket is closed after what was before.
+    pub(crate) fn give_up(&self) {
+        self.waiting.borrow_mut().close();
+        self.writer.do_send(Finish);
     }
 
     /// A number of its own, as long as it is there.
