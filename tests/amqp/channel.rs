@@ -126,6 +126,26 @@ fn a_close_that_crosses_the_broker_s_is_answered() {
 }
 
 #[test]
+fn a_close_behind_much_that_crossed_the_broker_s_is_answered() {
+    let broker = Broker::start();
+    let connection = broker.connect();
+    let body = "x".repeat(3_000);
+    for _ in 0..100 {
+        let channel = connection.channel();
+        for _ in 0..40 {
+            channel.publish("missing", "q", body.as_str());
+        }
+        channel.send(channel::Close {
+            reply_code: 200,
+            ..Default::default()
+        });
+        assert_eq!(channel.expect::<channel::Close<'_>>().reply_code, 404);
+        channel.expect::<channel::CloseOk>();
+        channel.send(channel::CloseOk {});
+    }
+}
+
+#[test]
 fn close_is_answered_after_the_work_before_it() {
     let broker = Broker::start();
     let connection = broker.connect();

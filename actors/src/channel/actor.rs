@@ -62,6 +62,8 @@ pub(crate) struct Channel {
     /// The connection ends: stop when the inbox is empty.
     pub(super) leaving: bool,
     pub(super) opened: bool,
+    /// It is over: stop when all mail is read.
+    ended: bool,
     /// For how many acts confirms have waited to be answered together with those before them.
     pub(super) waited: u8,
     pub(super) number: u16,
@@ -116,6 +118,7 @@ impl Channel {
             phase: Phase::Open,
             leaving: false,
             opened: false,
+            ended: false,
             inbox: Inbox::default(),
             assembler: Assembler::new(max_message_size),
             unfinished: Share::new(Arc::clone(&session.unfinished)),
@@ -152,7 +155,7 @@ impl Channel {
         if !owes {
             self.turn.count(weight, ctx);
         } else if self.turn.ask(weight, ctx) {
-            self.act(ctx);
+            self.take_turn(ctx);
         }
     }
 
@@ -229,7 +232,9 @@ impl Channel {
     fn end(&mut self, end: End, ctx: &mut Context<Self>) {
         self.phase = Phase::Closed;
         self.connection.do_send(ChannelEnded { id: self.id, end });
-        ctx.stop();
+        // What the connection has handed over before it hears of that is read: a close may be part of it.
+        self.ended = true;
+        ctx.act_after_mail(Some(Self::take_turn));
     }
 }
 
@@ -240,6 +245,9 @@ impl Actor for Channel {
 impl Acts for Channel {
     fn take_turn(&mut self, ctx: &mut Context<Self>) {
         self.act(ctx);
+        if self.ended {
+            ctx.stop();
+        }
     }
 }
 
