@@ -4,7 +4,7 @@
 //! fetch what is looked at then costs more than what is done with it, so that is little here, and together in memory. And who
 //! lives on the same thread can [tell](super::near::Near::tell) such an actor something without a mail and without waking it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -134,7 +134,10 @@ pub(super) fn run<A: Actor<Context = Context<A>>>(
     let life = Rc::new_cyclic(|near| {
         let near = Near(Weak::clone(near));
         let actor = make(&near);
-        RefCell::new(Some(Life::new(actor, mailbox, near)))
+        Place {
+            life: RefCell::new(Some(Life::new(actor, mailbox, near))),
+            is_sent_mail: Cell::default(),
+        }
     });
     let near = Near(Rc::downgrade(&life));
     actix_rt::spawn(Task(life));
@@ -148,7 +151,8 @@ impl<A: Actor<Context = Context<A>>> Future for Task<A> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
-        match self.0.borrow_mut().as_mut() {
+        self.0.is_sent_mail.set(false);
+        match self.0.life.borrow_mut().as_mut() {
             Some(life) => life.poll(cx),
             None => Poll::Ready(()),
         }

@@ -2,7 +2,7 @@
 //!
 //! Its mail and what it is told keep their order: while it has mail that it has not read, what it is told is mail too.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Weak;
@@ -16,7 +16,7 @@ pub(crate) type Listener<M> = Weak<dyn Listens<M>>;
 
 /// Can be told something.
 pub(crate) trait Listens<M> {
-    /// Handles it at once, or gives it back.
+    /// Handles it at once, or gives it back: then it is to be sent as mail.
     fn listen(&self, mail: M) -> Result<(), M>;
 }
 
@@ -24,7 +24,12 @@ pub(crate) trait Listens<M> {
 pub(crate) struct Near<A: Actor<Context = Context<A>>>(pub(super) Weak<Place<A>>);
 
 /// Where an actor is, until it ends.
-pub(super) type Place<A> = RefCell<Option<Life<A>>>;
+pub(super) struct Place<A: Actor<Context = Context<A>>> {
+    pub(super) life: RefCell<Option<Life<A>>>,
+    /// What could not be told was sent to it since it was last polled. That it has mail is known otherwise once that has rung,
+    /// which may be in the hands of another thread that wakes it at this moment.
+    pub(super) is_sent_mail: Cell<bool>,
+}
 
 impl<A: Actor<Context = Context<A>>> Clone for Near<A> {
     fn clone(&self) -> Self {
@@ -65,8 +70,8 @@ where
 {
     /// Gives it back if the actor has unread mail or waits for something. If it panics, that is the end of it alone.
     fn listen(&self, mail: M) -> Result<(), M> {
-        match self.try_borrow_mut() {
-            Ok(mut place) if place.as_ref().is_some_and(Life::is_free) => {
+        match self.life.try_borrow_mut() {
+            Ok(mut place) if !self.is_sent_mail.get() && place.as_ref().is_some_and(Life::is_free) => {
                 let _handled = catch_unwind(AssertUnwindSafe(|| {
                     let mut fatal = Fatal(&mut place);
                     fatal.handle(mail);
@@ -74,7 +79,10 @@ where
                 }));
                 Ok(())
             }
-            _ => Err(mail),
+            _ => {
+                self.is_sent_mail.set(true);
+                Err(mail)
+            }
         }
     }
 }
@@ -182,6 +190,23 @@ mod tests {
         let (before, after) = System::new().block_on(heard);
         assert_eq!(before, [1, 2, 3, 4, 5]);
         assert_eq!(after, [1, 2, 3, 4, 5, 3, 6]);
+    }
+
+    #[test]
+    fn what_could_not_be_told_goes_before_what_could_be_until_its_mail_is_read() {
+        let given_back = async {
+            let (addr, near, _told) = scribe();
+            assert!(addr.send(Show).await.is_ok());
+            let place = near.0.upgrade().unwrap();
+            let busy = place.life.borrow_mut();
+            let first = place.listen(Hear(1)).is_err();
+            drop(busy);
+            // It was not woken, as if another thread were just about to.
+            let second = place.listen(Hear(2)).is_err();
+            assert!(addr.send(Show).await.is_ok());
+            (first, second, place.listen(Hear(3)).is_err())
+        };
+        assert_eq!(System::new().block_on(given_back), (true, true, false));
     }
 
     #[test]
