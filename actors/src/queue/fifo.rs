@@ -90,10 +90,15 @@ impl Fifo {
         while let count @ 1.. = self.take_run_out(&range, left, &mut taken) {
             left -= count;
         }
-        if left > 0 {
+        while left > 0 {
+            let chunk = self.front.first();
             let done = self.front.take_out(self.taken, &range, left, &mut taken);
             left -= self.count_out(done);
             self.pass(0);
+            // Another one has come up if nothing is left of it.
+            if self.front.first() == chunk {
+                break;
+            }
         }
         if left > 0
             && let Some(rest) = &mut self.rest
