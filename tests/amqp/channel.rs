@@ -6,7 +6,7 @@ use leveret_protocol::method::{access, basic, channel, confirm, exchange, queue,
 use crate::support::content::{NONE, header};
 use crate::support::methods::{passive, queue};
 use crate::support::wire::{BODY, HEADER};
-use crate::support::{Broker, eventually};
+use crate::support::{Broker, Channel, eventually};
 
 #[test]
 fn a_channel_must_be_opened_first() {
@@ -115,13 +115,7 @@ fn a_close_that_crosses_the_broker_s_is_answered() {
     let connection = broker.connect();
     let channel = connection.channel();
     channel.send(passive("missing"));
-    channel.send(channel::Close {
-        reply_code: 200,
-        ..Default::default()
-    });
-    assert_eq!(channel.expect::<channel::Close<'_>>().reply_code, 404);
-    channel.expect::<channel::CloseOk>();
-    channel.send(channel::CloseOk {});
+    close_across(&channel);
     connection.channel().declare("q");
 }
 
@@ -135,14 +129,19 @@ fn a_close_behind_much_that_crossed_the_broker_s_is_answered() {
         for _ in 0..40 {
             channel.publish("missing", "q", body.as_str());
         }
-        channel.send(channel::Close {
-            reply_code: 200,
-            ..Default::default()
-        });
-        assert_eq!(channel.expect::<channel::Close<'_>>().reply_code, 404);
-        channel.expect::<channel::CloseOk>();
-        channel.send(channel::CloseOk {});
+        close_across(&channel);
     }
+}
+
+/// Closes a channel which the broker closes at the same time.
+fn close_across(channel: &Channel) {
+    channel.send(channel::Close {
+        reply_code: 200,
+        ..Default::default()
+    });
+    assert_eq!(channel.expect::<channel::Close<'_>>().reply_code, 404);
+    channel.expect::<channel::CloseOk>();
+    channel.send(channel::CloseOk {});
 }
 
 #[test]

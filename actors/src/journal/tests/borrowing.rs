@@ -71,13 +71,7 @@ fn one_that_all_have_settled_is_written_anew_for_a_further_queue() {
     let (files, mut log) = forwarded(1, 100);
     let (page, offset) = page_from(1, 0, None, &body(0, 100));
     for store in 3..5 {
-        log.take(Op::Append {
-            store: StoreId(store),
-            page: Arc::clone(&page),
-            messages: vec![(0, offset)],
-            deadlines: Vec::new(),
-            ticket: 0,
-        });
+        take(&mut log, store, 0, (Arc::clone(&page), offset));
         log.commit().unwrap();
         (1..4).for_each(|store| settle(&mut log, store, 0, 0));
         log.commit().unwrap();
@@ -138,11 +132,7 @@ fn a_log_that_ends_with_the_broker_lends_nothing() {
 #[test]
 fn a_body_that_one_never_takes_holds_little_of_a_days_traffic() {
     let files = Faulty::default();
-    let settings = LogSettings {
-        segment_bytes: 64 * 1024,
-        ..LogSettings::default()
-    };
-    let mut log = open(&files, settings);
+    let mut log = open(&files, middling());
     append(&mut log, 1, 0, &[9; 500]);
     forward(&mut log, (1, 0), 2, 0, &[9; 500]);
     settle(&mut log, 1, 0, 0);
@@ -159,18 +149,14 @@ fn a_body_that_one_never_takes_holds_little_of_a_days_traffic() {
     assert!(total(&files) < 8 * 64 * 1024, "{}", total(&files));
     let written = files.disk().written;
     assert!(written < 26_000_000, "{written}");
-    let held = held(&files, &open(&files, settings), 2);
+    let held = held(&files, &open(&files, middling()), 2);
     assert_eq!(held, BTreeMap::from([(0, vec![9; 500])]));
 }
 
 #[test]
 fn a_backlog_that_waits_for_its_time_is_not_copied_for_nothing() {
     let files = Faulty::default();
-    let settings = LogSettings {
-        segment_bytes: 64 * 1024,
-        ..LogSettings::default()
-    };
-    let mut log = open(&files, settings);
+    let mut log = open(&files, middling());
     let waiting = 2_000;
     for position in 0..10_000 {
         append(&mut log, 1, position, &[1; 1000]);

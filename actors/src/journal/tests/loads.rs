@@ -94,6 +94,17 @@ impl Bench {
         self.writer.write(op, None);
     }
 
+    /// Flips a bit in the middle of these bytes, where they are first in the last segment.
+    fn damage(&self, body: &[u8]) {
+        let (name, mut disk) = (self.files.last(), self.files.disk());
+        let bytes = &mut disk.files.get_mut(&name).unwrap().bytes;
+        let at = bytes
+            .windows(body.len())
+            .position(|window| window == body)
+            .unwrap();
+        bytes[at + body.len() / 2] ^= 4;
+    }
+
     async fn synced(&mut self) {
         while self.safe < self.tickets {
             if let Told::Synced { upto } = self.hear().await {
@@ -213,14 +224,7 @@ async fn a_disk_that_can_not_read_costs_the_messages_and_no_more() {
 async fn a_damaged_message_is_left_out_and_counted() {
     let mut bench = Bench::new(LogSettings::default());
     bench.append(0..50, 100).await;
-    let name = bench.files.last();
-    let wanted = body(7, 100);
-    {
-        let mut disk = bench.files.disk();
-        let bytes = &mut disk.files.get_mut(&name).unwrap().bytes;
-        let at = bytes.windows(100).position(|window| window == wanted).unwrap();
-        bytes[at + 50] ^= 4;
-    }
+    bench.damage(&body(7, 100));
     let (came, upto) = bench.load(&[(0, 49)], 1 << 20).await;
     assert!(came.into_iter().eq((0..50).filter(|position| *position != 7)));
     assert_eq!(upto, 49);
@@ -273,14 +277,7 @@ async fn bodies_that_are_elsewhere_come_with_their_messages() {
 async fn a_damaged_body_is_left_out_and_counted() {
     let mut bench = Bench::new(LogSettings::default());
     bench.borrow(0..50, 100).await;
-    let name = bench.files.last();
-    let wanted = body(7, 100);
-    {
-        let mut disk = bench.files.disk();
-        let bytes = &mut disk.files.get_mut(&name).unwrap().bytes;
-        let at = bytes.windows(100).position(|window| window == wanted).unwrap();
-        bytes[at + 50] ^= 4;
-    }
+    bench.damage(&body(7, 100));
     let (came, _) = bench.load(&[(0, 49)], 1 << 20).await;
     assert!(came.into_iter().eq((0..50).filter(|position| *position != 7)));
     assert_eq!(bench.defects.load(Ordering::Relaxed), 1);

@@ -27,6 +27,14 @@ use super::{Notice, Told};
 use crate::id::StoreId;
 use crate::publication::{Page, PageBuilder, Sources};
 
+/// Segments that a day's traffic has many of.
+fn middling() -> LogSettings {
+    LogSettings {
+        segment_bytes: 64 * 1024,
+        ..LogSettings::default()
+    }
+}
+
 const SMALL: LogSettings = LogSettings {
     segment_bytes: 2048,
     durability: Durability::Fsync,
@@ -65,43 +73,39 @@ fn page(body: &[u8]) -> (Arc<Page>, u32) {
 }
 
 fn page_with(priority: Option<u8>, body: &[u8]) -> (Arc<Page>, u32) {
+    let mut builder = PageBuilder::new();
+    let offset = push(&mut builder, "orders", priority, body);
+    (builder.finish(), offset)
+}
+
+/// Adds a persistent message to a page.
+fn push(builder: &mut PageBuilder, exchange: &str, priority: Option<u8>, body: &[u8]) -> u32 {
     let properties = OwnedProperties {
         delivery_mode: Some(2),
         priority,
         ..OwnedProperties::default()
     };
-    let mut builder = PageBuilder::new();
-    let offset = builder.push("orders", "new", &properties.encode(), true, Body::Slice(body));
-    (builder.finish(), offset)
+    builder.push(exchange, "new", &properties.encode(), true, Body::Slice(body))
 }
 
 /// A page with one message, which was another with the same body.
 fn page_from(store: u64, position: u64, priority: Option<u8>, body: &[u8]) -> (Arc<Page>, u32) {
-    let properties = OwnedProperties {
-        delivery_mode: Some(2),
-        priority,
-        ..OwnedProperties::default()
-    };
     let mut builder = PageBuilder::new();
-    let offset = builder.push("dead", "new", &properties.encode(), true, Body::Slice(body));
+    let offset = push(&mut builder, "dead", priority, body);
     let sources = Sources::new(StoreId(store), vec![(offset, position)]);
     (builder.finish_from(Some(sources)), offset)
 }
 
 /// A message of a queue, and a further queue that has the body of it.
 fn forward(log: &mut Log, (from, of): (u64, u64), store: u64, position: u64, body: &[u8]) {
-    let (page, offset) = page_from(from, of, None, body);
-    log.take(Op::Append {
-        store: StoreId(store),
-        page,
-        messages: vec![(position, offset)],
-        deadlines: Vec::new(),
-        ticket: position,
-    });
+    take(log, store, position, page_from(from, of, None, body));
 }
 
 fn append(log: &mut Log, store: u64, position: u64, body: &[u8]) {
-    let (page, offset) = page(body);
+    take(log, store, position, page(body));
+}
+
+fn take(log: &mut Log, store: u64, position: u64, (page, offset): (Arc<Page>, u32)) {
     log.take(Op::Append {
         store: StoreId(store),
         page,
@@ -156,13 +160,7 @@ fn a_message_to_many_queues_is_written_once() {
     let body = vec![7; 10_000];
     let (page, offset) = page(&body);
     for store in 0..100 {
-        log.take(Op::Append {
-            store: StoreId(store),
-            page: Arc::clone(&page),
-            messages: vec![(0, offset)],
-            deadlines: Vec::new(),
-            ticket: 0,
-        });
+        take(&mut log, store, 0, (Arc::clone(&page), offset));
         if store % 10 == 0 {
             log.commit().unwrap();
         }
@@ -196,11 +194,7 @@ fn one_sync_covers_all_queues_and_settling_needs_none() {
 #[test]
 fn a_stuck_message_holds_little_of_a_days_traffic() {
     let files = Faulty::default();
-    let settings = LogSettings {
-        segment_bytes: 64 * 1024,
-        ..LogSettings::default()
-    };
-    let mut log = open(&files, settings);
+    let mut log = open(&files, middling());
     append(&mut log, 1, 0, b"stuck");
     for position in 0..20_000 {
         append(&mut log, 2, position, &[1; 1000]);
@@ -215,7 +209,7 @@ fn a_stuck_message_holds_little_of_a_days_traffic() {
     }
     assert!(total(&files) < 8 * 64 * 1024, "{}", total(&files));
     assert_eq!(
-        held(&files, &open(&files, settings), 1),
+        held(&files, &open(&files, middling()), 1),
         BTreeMap::from([(0, b"stuck".to_vec())])
     );
 }
@@ -223,11 +217,7 @@ fn a_stuck_message_holds_little_of_a_days_traffic() {
 #[test]
 fn a_backlog_is_copied_no_more_often_than_the_traffic_writes_as_much() {
     let files = Faulty::default();
-    let settings = LogSettings {
-        segment_bytes: 64 * 1024,
-        ..LogSettings::default()
-    };
-    let mut log = open(&files, settings);
+    let mut log = open(&files, middling());
     for position in 0..1000 {
         append(&mut log, 1, position, &[1; 1000]);
     }
