@@ -18,7 +18,6 @@ use crate::id::{ChannelId, QueueId};
 use crate::queue::Outcome;
 use crate::queue::actor::Queue;
 use crate::queue::messages::{Attach, Detach, QueueNotice, Settle};
-use crate::queue::roads::near;
 use crate::return_address::ReturnAddress;
 use crate::vhost::directory::QueueHandle;
 
@@ -117,14 +116,10 @@ impl Attachments {
             channel: self.channel,
             peer: ReturnAddress::new(notices(), crashed),
         };
-        // On the road that its publications take: another thread may be about to wake the queue, and until then it can be told
-        // something ahead of its mail.
-        match near(id) {
-            Some(near) => near.tell(attach, &queue.addr),
-            None => queue.addr.do_send(attach),
-        }
+        let parcel = self.mailbag.join(&queue);
+        self.mailbag.bring(parcel, attach);
         let attachment = Attachment {
-            parcel: self.mailbag.join(&queue),
+            parcel,
             queue,
             channel: self.channel,
             mailbag: self.mailbag.clone(),

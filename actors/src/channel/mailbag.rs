@@ -54,6 +54,17 @@ struct Parcel {
 }
 
 impl Parcel {
+    fn bring<M>(&self, mail: M)
+    where
+        Queue: Handler<M, Result = ()>,
+        M: Message<Result = ()> + Send + 'static,
+    {
+        match &self.near {
+            Some(near) => near.tell(mail, &self.addr),
+            None => self.addr.do_send(mail),
+        }
+    }
+
     #[inline]
     fn add(&mut self, (offset, cost): Written, channel: ChannelId, confirm: Option<u64>) {
         let at = self.offsets.len() as u32;
@@ -133,6 +144,18 @@ impl Mailbag {
             parcel.users += 1;
         }
         key
+    }
+
+    /// Brings a queue something on the road that its publications take: another thread may be about to wake the queue, and until
+    /// then it can be told something ahead of its mail.
+    pub(super) fn bring<M>(&self, key: u32, mail: M)
+    where
+        Queue: Handler<M, Result = ()>,
+        M: Message<Result = ()> + Send + 'static,
+    {
+        if let Some(parcel) = self.0.borrow().parcels.get(key as usize) {
+            parcel.bring(mail);
+        }
     }
 
     /// Whoever joined a parcel adds nothing more to it.
@@ -256,10 +279,7 @@ impl Contents {
                     part: gathered.part(range, bytes),
                     runs: std::mem::take(&mut parcel.runs),
                 };
-                match &parcel.near {
-                    Some(near) => near.tell(enqueue, &parcel.addr),
-                    None => parcel.addr.do_send(enqueue),
-                }
+                parcel.bring(enqueue);
                 self.remove_if_done(key);
             }
         }

@@ -28,7 +28,7 @@ pub(crate) use bell::polls;
 pub(crate) use here::{Entered, Here};
 pub use life::Context;
 pub(crate) use life::{start, start_near};
-pub(crate) use near::{Listener, Listens, Near};
+pub(crate) use near::{Listener, Listens, Near, untold};
 pub use seats::{Seat, Seats};
 pub use settings::{FreeSpace, Settings};
 pub(crate) use spin::{expect_more, moved};

@@ -44,12 +44,8 @@ impl<A: Actor<Context = Context<A>>> Near<A> {
         A: Handler<M, Result = ()>,
         M: Message<Result = ()> + Send + 'static,
     {
-        let untold = match self.0.upgrade() {
-            Some(place) => place.listen(mail).err(),
-            None => Some(mail),
-        };
-        if let Some(mail) = untold {
-            addr.do_send(mail);
+        if let Some(untold) = untold(&self.0, mail) {
+            addr.do_send(untold);
         }
     }
 
@@ -60,6 +56,14 @@ impl<A: Actor<Context = Context<A>>> Near<A> {
         M: Message<Result = ()> + 'static,
     {
         Weak::clone(&self.0) as Listener<M>
+    }
+}
+
+/// Tells something to somebody of this thread; gives it back, to be sent as mail, if nobody is there or listens.
+pub(crate) fn untold<M>(near: &Weak<impl Listens<M> + ?Sized>, mail: M) -> Option<M> {
+    match near.upgrade() {
+        Some(near) => near.listen(mail).err(),
+        None => Some(mail),
     }
 }
 

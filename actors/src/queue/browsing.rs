@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::absent::{Stretch, positions};
 use super::dying::{Buried, Dead};
-use super::fifo::Entry;
 use super::reading::Load;
 use super::ready::TakenOut;
 use super::reason::Reason;
@@ -91,7 +90,7 @@ impl QueueState {
         let here = here.collect();
         let single = entries.iter().filter(|(_, entry)| entry.is_absent());
         let mut ranges: Vec<(Keeper, Positions)> = single
-            .map(|&(position, entry)| (keeper(&entry), Positions::one(position)))
+            .map(|&(position, entry)| (entry.keeper(), Positions::one(position)))
             .collect();
         ranges.extend(absent.iter().map(|Stretch { keeper, run, .. }| {
             let part = positions(run.positions.first.max(from), run.positions.last);
@@ -248,11 +247,4 @@ fn together<'r>(ranges: impl Iterator<Item = &'r (Keeper, Positions)>, upto: u64
         }
     }
     (joined, upto)
-}
-
-fn keeper(entry: &Entry) -> Keeper {
-    match entry.scratched {
-        true => Keeper::Scratch,
-        false => Keeper::Journal,
-    }
 }

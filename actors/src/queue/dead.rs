@@ -36,11 +36,7 @@ impl Dead {
             return Waiting::One(self);
         }
         Waiting::Absent(Buried {
-            keeper: if self.entry.scratched {
-                Keeper::Scratch
-            } else {
-                Keeper::Journal
-            },
+            keeper: self.entry.keeper(),
             positions: Positions::one(self.position),
             reason: self.reason,
             counted: false,

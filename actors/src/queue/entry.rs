@@ -1,5 +1,7 @@
 //! What a queue knows of a message. Pure.
 
+use crate::journal::Keeper;
+
 /// A message a queue knows: a place in a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -51,6 +53,14 @@ impl Entry {
     #[inline]
     pub(super) fn is_absent(&self) -> bool {
         self.page == Self::ABSENT
+    }
+
+    /// Which journal has the message, if it is not in memory.
+    pub(super) fn keeper(&self) -> Keeper {
+        match self.scratched {
+            true => Keeper::Scratch,
+            false => Keeper::Journal,
+        }
     }
 
     pub(super) fn is_gap(&self) -> bool {

@@ -277,24 +277,20 @@ fn absent_to_load(ready: &Ready) -> Option<Load> {
 /// The first returned messages of a level, if they are not in memory.
 fn returned_to_load(ready: &Ready) -> Option<(Load, Vec<u64>)> {
     let (first, entry) = ready.next_returned().filter(|(_, entry)| entry.is_absent())?;
-    let scratched = entry.scratched;
+    let keeper = entry.keeper();
     let mut ranges = Ranges::default();
     ranges.add(first);
     let mut asked = vec![first];
     let alike = ready
         .returned()
         .skip(1)
-        .take_while(|(_, entry)| entry.is_absent() && entry.scratched == scratched);
+        .take_while(|(_, entry)| entry.is_absent() && entry.keeper() == keeper);
     for (position, _) in alike.take(MOST_RETURNED) {
         ranges.add(position);
         asked.push(position);
     }
     let load = Load {
-        keeper: if scratched {
-            Keeper::Scratch
-        } else {
-            Keeper::Journal
-        },
+        keeper,
         positions: ranges.0,
     };
     Some((load, asked))

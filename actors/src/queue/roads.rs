@@ -5,7 +5,7 @@ use actix::prelude::*;
 use super::actor::Queue;
 use super::messages::{Supply, ToHall};
 use crate::id::{ConsumerId, HallId, QueueId};
-use crate::node::{Entered, Here, Listener, Near};
+use crate::node::{Entered, Here, Listener, Near, untold};
 use crate::publication::{Seat, Tray};
 use crate::return_address::ReturnAddress;
 
@@ -41,9 +41,8 @@ pub(super) struct Way<M: Message<Result = ()> + Send> {
 
 impl<M: Message<Result = ()> + Send> Way<M> {
     fn bring(&self, mail: M) {
-        let near = self.near.as_ref().and_then(Listener::upgrade);
-        let untold = match near {
-            Some(near) => near.listen(mail).err(),
+        let untold = match &self.near {
+            Some(near) => untold(near, mail),
             None => Some(mail),
         };
         if let Some(mail) = untold {
