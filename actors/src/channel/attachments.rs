@@ -64,6 +64,7 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         if !self.gone {
+            // As mail: nothing of the channel comes behind it that could be told ahead of it, and the queue takes no part in a panic.
             self.queue.addr.do_send(Detach {
                 channel: self.channel,
             });
@@ -200,7 +201,7 @@ impl Attachments {
         !self.settled.is_empty()
     }
 
-    /// Posts the settlements gathered.
+    /// Posts the settlements gathered, on the road that publications take: what is published behind them stays behind.
     pub(crate) fn post_settlements(&mut self) {
         for key in self.settled.drain(..) {
             let Some(attachment) = self.attached.get_mut(key as usize) else {
@@ -210,10 +211,8 @@ impl Attachments {
             if runs.is_empty() {
                 continue;
             }
-            attachment.queue.addr.do_send(Settle {
-                channel: self.channel,
-                runs,
-            });
+            let channel = self.channel;
+            self.mailbag.bring(attachment.parcel, Settle { channel, runs });
         }
     }
 
