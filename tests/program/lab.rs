@@ -33,6 +33,10 @@ fn a_case_is_measured_round_by_round_and_told_as_table_file_and_plot() {
         let rounds = &results["cases"][case]["brokers"][broker]["rounds"];
         assert_eq!(rounds.as_array().unwrap().len(), 2, "{results}");
         assert!(rounds[1]["out"].as_f64().unwrap() > 0.0, "{results}");
+        assert!(
+            rounds[1]["conditions"]["far_ns"].as_f64().unwrap() > 0.0,
+            "{results}"
+        );
     }
     let idle = &results["cases"][1]["brokers"][0]["rounds"][0]["resident"];
     assert!(idle.as_f64().unwrap() > 1e6, "{results}");

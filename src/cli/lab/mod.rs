@@ -2,6 +2,7 @@
 
 mod broker;
 mod cases;
+mod conditions;
 mod durable;
 mod interrupt;
 mod measure;
@@ -23,8 +24,9 @@ use clap::Args;
 use super::output;
 use broker::{Broker, Kind};
 use cases::{Case, Procedure};
+use conditions::Probe;
 use rabbitmq::RabbitMq;
-use results::{BrokerResult, CaseResult, Machine, Results};
+use results::{BrokerResult, CaseResult, Machine, Measurement, Results};
 
 const REFERENCE: &str = "RabbitMQ";
 
@@ -86,13 +88,14 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
         .iter()
         .map(|kind| Broker::start(kind, &work.0))
         .collect::<Result<Vec<_>, _>>()?;
+    let probe = Probe::new();
     let mut results = Results {
         machine: machine(),
         seconds: options.seconds,
         cases: Vec::new(),
     };
     for case in cases {
-        let result = one_case(case, &mut brokers, options, &work.0)?;
+        let result = one_case(case, &mut brokers, &probe, options, &work.0)?;
         eprint!("{}", table::summary(&result, REFERENCE));
         results.cases.push(result);
         // After each case: what was measured is not lost when the rest fails.
@@ -115,6 +118,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, String> {
 fn one_case(
     case: &Case,
     brokers: &mut [Broker],
+    probe: &Probe,
     options: &Options,
     work: &Path,
 ) -> Result<CaseResult, String> {
@@ -135,9 +139,13 @@ fn one_case(
         let taking_part = brokers.iter_mut().filter(|broker| takes_part(broker));
         for (broker, result) in taking_part.zip(&mut results) {
             eprintln!("{} {} round {round}", case.id, result.broker);
+            let watch = probe.begin();
             let round = measure::measure(case, broker, options.seconds, work);
             interrupt::check()?;
-            result.rounds.push(round);
+            result.rounds.push(Measurement {
+                conditions: Some(watch.end()),
+                ..round
+            });
         }
     }
     Ok(CaseResult {

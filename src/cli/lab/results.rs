@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cases::{CASES, Case, Figure};
+use super::conditions::Conditions;
 
 /// A run of the laboratory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,6 +69,8 @@ pub(super) struct Measurement {
     pub(super) disk: Option<f64>,
     /// Seconds of a processor the load tool used, for each second of the load.
     pub(super) tool_share: Option<f64>,
+    /// What the machine gave meanwhile. Older files don't have it.
+    pub(super) conditions: Option<Conditions>,
     /// What went wrong, losses among it.
     pub(super) errors: Vec<String>,
 }
@@ -125,6 +128,7 @@ impl Measurement {
             disk: None,
             written_per_byte: written.zip(bodies).map(|(written, bodies)| written / bodies),
             tool_share: tool,
+            conditions: None,
             errors: errors(result),
         }
     }
@@ -241,5 +245,12 @@ mod tests {
         assert_eq!((measured.into, measured.per_cpu_second), (Some(10.0), Some(20.0)));
         assert_eq!(measured.resident_each, Some(50.0));
         assert_eq!(measured.errors, ["late"]);
+    }
+    #[test]
+    fn a_round_of_an_older_file_says_nothing_of_the_machine() {
+        let mut kept = serde_json::to_value(Measurement::failed("late".to_owned())).unwrap();
+        kept.as_object_mut().unwrap().remove("conditions").unwrap();
+        let read: Measurement = serde_json::from_value(kept).unwrap();
+        assert_eq!(read, Measurement::failed("late".to_owned()));
     }
 }
