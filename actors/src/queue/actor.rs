@@ -17,7 +17,7 @@ use super::priorities::Priorities;
 use super::roads::Road;
 use super::timing::Alarm;
 use super::unsynced::Unsynced;
-use super::{Departing, MemoryBudget, Pass, QueueSettings, QueueState};
+use super::{Departing, MemoryBudget, Pass, QueueSettings, QueueState, pace};
 use crate::clock;
 use crate::deduplication::Seen;
 use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
@@ -29,14 +29,7 @@ use crate::publication::{Part, Room};
 use crate::turn::{Acts, Turn};
 use crate::window::Permit;
 
-/// Messages handed out in one pass; more wait for the next turn, so that other actors of the thread run.
-const MOST_DISPATCHED: usize = 4096;
-/// So many for each consumer, if there are many of them: with a mail and a wake-up for every few messages, these cost more
-/// than the messages.
-const FOR_EACH: usize = 16;
-/// And never more than that.
-const MOST_FOR_MANY: usize = 4 * MOST_DISPATCHED;
-/// Messages that die in one pass of one cause, likewise.
+/// Messages that die in one pass of one cause; more wait for the next turn, so that other actors of the thread run.
 const MOST_DEATHS: usize = 4096;
 
 /// What a queue tells its virtual host of its end.
@@ -250,9 +243,9 @@ impl Queue {
             };
         }
         self.answer_gets();
-        let for_each = FOR_EACH * self.supplies.len();
-        let limit = for_each.clamp(MOST_DISPATCHED, MOST_FOR_MANY);
-        let pass = self.state.dispatch(limit);
+        let came: u32 = self.taken.iter().map(Part::len).sum();
+        let most = pace::most(self.supplies.len(), came as usize);
+        let pass = self.state.dispatch(most);
         self.call_in(&pass);
         pass
     }

@@ -50,6 +50,7 @@ pub mod messages;
 mod notices;
 pub mod options;
 mod overtime;
+mod pace;
 mod pages;
 mod passing_on;
 mod places;

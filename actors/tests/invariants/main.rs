@@ -12,6 +12,7 @@ mod architecture;
 mod backlog_leaves_memory;
 mod bounded;
 mod confirmed_is_stored;
+mod consumers_keep_up;
 mod crash_is_an_event;
 mod crash_loop;
 mod credit;

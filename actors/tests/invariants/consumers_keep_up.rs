@@ -1,0 +1,105 @@
+//! Consumers that take all they are handed keep up with any flood; those that take nothing hold no publisher up.
+
+use leveret_actors::id::ConsumerId;
+use leveret_actors::journal::Volatile;
+use leveret_actors::publication::Part;
+use leveret_actors::queue::messages::{Credit, Enqueue, Inspect, Inspection, Subscribe, Supply};
+use leveret_actors::queue::{Grant, Subscription};
+use leveret_actors::return_address::ReturnAddress;
+
+use super::stage::{Peer, Probe, Stage, Subject, page, wait};
+
+/// What a read of a publisher may bring.
+const READ: usize = 1_600;
+
+/// Reads of all publishers together, one right after the other.
+const READS: usize = 200;
+
+/// Messages in all of them.
+const FLOOD: u32 = (READ * READS) as u32;
+
+/// A consumer that may be handed so many messages.
+fn subscribe(queue: &Subject, channel: &Peer, supply: &Probe<Supply>, messages: u32) {
+    let consumer = ConsumerId::next();
+    queue.addr.do_send(Subscribe {
+        channel: channel.id,
+        consumer,
+        supply: ReturnAddress::new(supply.recipient(), Supply::QueueGone { crashed: true }),
+        hall: None,
+        subscription: Subscription {
+            no_ack: true,
+            ..Subscription::default()
+        },
+    });
+    let bytes = u32::MAX;
+    queue.addr.do_send(Credit {
+        consumer,
+        grant: Grant { messages, bytes },
+    });
+}
+
+/// Everything lines up in the queue's mailbox. The last read is to be confirmed with this number.
+fn flood(queue: &Subject, channel: &Peer, confirm: Option<u64>) {
+    let (page, offsets) = page(&[""; READ], false);
+    for read in 1..=READS {
+        let part = Part::whole(page.clone(), offsets.clone(), None);
+        let confirm = confirm.filter(|_| read == READS);
+        queue.addr.do_send(Enqueue::of(channel.id, part, confirm));
+    }
+}
+
+fn inspect(queue: &Subject) -> impl Future<Output = Inspection> + use<> {
+    let answer = queue.addr.send(Inspect);
+    async move { answer.await.unwrap().unwrap() }
+}
+
+#[test]
+fn nothing_gathers_before_consumers_who_take_all_while_publishers_send_all_they_can() {
+    let stage = Stage::new();
+    let queue = stage.queue(Volatile);
+    let channel = Peer::of(&queue.addr, queue.id, &stage.worker);
+    let supply = Probe::new(&stage.worker);
+    let held = stage.hold();
+    // Two equals, so that everything is queued for whose turn it is.
+    for _ in 0..2 {
+        subscribe(&queue, &channel, &supply, u32::MAX);
+    }
+    flood(&queue, &channel, None);
+    let inspected = inspect(&queue);
+    drop(held);
+    assert_eq!(wait(inspected).ready, 0);
+}
+
+#[test]
+fn a_backlog_shrinks_under_a_flood_once_consumers_take_all() {
+    let stage = Stage::new();
+    let queue = stage.queue(Volatile);
+    let channel = Peer::of(&queue.addr, queue.id, &stage.worker);
+    flood(&queue, &channel, None);
+    let before = wait(inspect(&queue)).ready;
+    assert_eq!(before, FLOOD);
+    let supply = Probe::new(&stage.worker);
+    let held = stage.hold();
+    for _ in 0..2 {
+        subscribe(&queue, &channel, &supply, u32::MAX);
+    }
+    flood(&queue, &channel, None);
+    let inspected = inspect(&queue);
+    drop(held);
+    let after = wait(inspected).ready;
+    assert!(after < before - before / 8, "{after} of {before}");
+}
+
+#[test]
+fn consumers_that_take_nothing_more_hold_no_publisher_up() {
+    let stage = Stage::new();
+    let queue = stage.queue(Volatile);
+    let channel = Peer::of(&queue.addr, queue.id, &stage.worker);
+    let supply = Probe::new(&stage.worker);
+    for _ in 0..2 {
+        subscribe(&queue, &channel, &supply, 10);
+    }
+    flood(&queue, &channel, Some(7));
+    assert_eq!(channel.stored(), 7);
+    assert_eq!(wait(inspect(&queue)).ready, FLOOD - 20);
+}
