@@ -22,16 +22,20 @@ pub(crate) struct Repeated {
     oldest: usize,
 }
 
-/// A basic.publish that was read.
+/// Where the exchange begins in the payload of a basic.publish: after class, method, a number that means nothing, and its length.
+const EXCHANGE: usize = 7;
+
+/// A basic.publish that was read. The names stay where they are in the payload, so that little memory is looked at.
 #[derive(Debug, Default)]
 struct Known {
-    payload: Vec<u8>,
-    exchange: String,
-    routing_key: String,
+    /// It is text as a whole, unless a name has 128 bytes or more: such are not kept.
+    payload: String,
+    exchange_len: u8,
+    routing_key_len: u8,
     mandatory: bool,
     immediate: bool,
     /// The place of the one that came after it.
-    next: usize,
+    next: u32,
 }
 
 impl Repeated {
@@ -42,9 +46,10 @@ impl Repeated {
         let Some(last) = self.known.get(self.last) else {
             return false;
         };
-        if last.payload != payload {
-            let next = last.next;
-            if self.known.get(next).is_none_or(|next| next.payload != payload) {
+        if last.payload.as_bytes() != payload {
+            let next = last.next as usize;
+            let known = self.known.get(next);
+            if known.is_none_or(|next| next.payload.as_bytes() != payload) {
                 return false;
             }
             self.last = next;
@@ -61,6 +66,9 @@ impl Repeated {
 
     /// Keeps what was read from a payload, if it is worth it: where all differ, few are.
     pub(crate) fn keep(&mut self, payload: &[u8], publish: &basic::Publish<'_>) {
+        let Ok(payload) = str::from_utf8(payload) else {
+            return;
+        };
         self.others = self.others.saturating_add(1);
         if self.others > OTHERS && !self.others.is_multiple_of(FEW) {
             return;
@@ -68,13 +76,13 @@ impl Repeated {
         let known = self.known.iter().position(|known| known.payload == payload);
         let place = known.unwrap_or_else(|| self.remember(payload, publish));
         if let Some(last) = self.known.get_mut(self.last) {
-            last.next = place;
+            last.next = place as u32;
         }
         self.last = place;
     }
 
     /// Remembers what was read, in place of another if there are many; returns the place.
-    fn remember(&mut self, payload: &[u8], publish: &basic::Publish<'_>) -> usize {
+    fn remember(&mut self, payload: &str, publish: &basic::Publish<'_>) -> usize {
         let mut place = self.known.len();
         if place < MOST_KEPT {
             self.known.push(Known::default());
@@ -92,21 +100,22 @@ impl Repeated {
 impl Known {
     #[inline]
     fn method(&self) -> Method<'_> {
+        let exchange_end = EXCHANGE + usize::from(self.exchange_len);
+        let key = exchange_end + 1;
+        let key_end = key + usize::from(self.routing_key_len);
         Method::Basic(basic::Method::Publish(basic::Publish {
-            exchange: &self.exchange,
-            routing_key: &self.routing_key,
+            exchange: self.payload.get(EXCHANGE..exchange_end).unwrap_or_default(),
+            routing_key: self.payload.get(key..key_end).unwrap_or_default(),
             mandatory: self.mandatory,
             immediate: self.immediate,
         }))
     }
 
-    fn set(&mut self, payload: &[u8], publish: &basic::Publish<'_>) {
+    fn set(&mut self, payload: &str, publish: &basic::Publish<'_>) {
         self.payload.clear();
-        self.payload.extend_from_slice(payload);
-        self.exchange.clear();
-        self.exchange.push_str(publish.exchange);
-        self.routing_key.clear();
-        self.routing_key.push_str(publish.routing_key);
+        self.payload.push_str(payload);
+        self.exchange_len = publish.exchange.len() as u8;
+        self.routing_key_len = publish.routing_key.len() as u8;
         self.mandatory = publish.mandatory;
         self.immediate = publish.immediate;
     }
@@ -114,7 +123,17 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
+    use crate::method::EncodeMethod;
+
+    /// The payload of that.
+    fn payload(key: &str) -> Vec<u8> {
+        let mut payload = BytesMut::new();
+        publish(key).encode(&mut payload);
+        payload.to_vec()
+    }
 
     fn publish(key: &str) -> basic::Publish<'_> {
         basic::Publish {
@@ -129,12 +148,13 @@ mod tests {
     fn meet(repeated: &mut Repeated, keys: &[String]) -> usize {
         let mut known = 0;
         for key in keys {
-            if repeated.is(key.as_bytes()) {
+            let payload = payload(key);
+            if repeated.is(&payload) {
                 let expected = Method::Basic(basic::Method::Publish(publish(key)));
                 assert_eq!(repeated.last(), Some(expected));
                 known += 1;
             } else {
-                repeated.keep(key.as_bytes(), &publish(key));
+                repeated.keep(&payload, &publish(key));
             }
         }
         known
@@ -162,6 +182,14 @@ mod tests {
         meet(&mut repeated, &keys[..50]);
         assert_eq!(meet(&mut repeated, &["another".to_owned()]), 0);
         assert_eq!(meet(&mut repeated, &keys[50..]), 49);
+    }
+
+    #[test]
+    fn names_that_are_too_long_to_be_kept_are_never_known() {
+        let mut repeated = Repeated::default();
+        assert_eq!(meet(&mut repeated, &vec!["k".repeat(127); 3]), 2);
+        assert_eq!(meet(&mut repeated, &vec!["k".repeat(128); 3]), 0);
+        assert_eq!(meet(&mut repeated, &vec!["schlüssel".to_owned(); 3]), 2);
     }
 
     #[test]
