@@ -56,7 +56,7 @@ impl Channel {
             return;
         };
         let unacked = &mut self.unacked;
-        subscriber.desk.write(&subscriber.addr, handout, |delivery, tag| {
+        subscriber.desk.write(handout, |delivery, tag| {
             if !subscriber.no_ack {
                 unacked.push(Outstanding {
                     tag,

@@ -3,7 +3,7 @@
 //! A channel keeps no book of deliveries that need no ack, and need not be woken for them: their consumer takes them to the desk
 //! itself. But what it told the channel goes first.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -12,8 +12,8 @@ use leveret_protocol::encode::REFERENCE_FROM;
 use leveret_protocol::{BodyRef, Deliveries};
 
 use super::actor::Consumer;
-use super::messages::Receipt;
-use super::unheard::Unheard;
+use super::messages::{Receipt, Written};
+use super::unheard::{Hears, Unheard};
 use crate::name::Name;
 use crate::publication::{Counted, Delivery, Handout, Page, Part, Pattern, Portion, Publication};
 use crate::writer::outbox::Outbox;
@@ -41,30 +41,30 @@ impl Tags {
 }
 
 /// The desk of one consumer.
+#[repr(C)]
 pub(crate) struct Desk {
-    pub(crate) channel: u16,
-    pub(crate) frame_max: u32,
-    /// The consumer tag.
-    pub(crate) consumer_tag: Name,
-    pub(crate) tags: Tags,
-    pub(crate) output: Outbox,
-    /// Counts what was written.
-    pub(crate) unheard: Rc<Unheard>,
-    /// Who hears of it; nobody before the client knows the consumer, and after it is off the books.
-    pub(crate) consumer: RefCell<Option<Rc<Addr<Consumer>>>>,
     /// What the consumer has told the channel, and it has not read.
     pub(crate) unread: Cell<u32>,
+    pub(crate) frame_max: u32,
+    pub(crate) channel: u16,
+    pub(crate) tags: Tags,
+    /// Counts what was written.
+    pub(crate) unheard: Rc<Unheard>,
+    /// The consumer tag.
+    pub(crate) consumer_tag: Name,
+    pub(crate) output: Outbox,
 }
 
 impl Desk {
     /// The client knows the consumer.
     pub(crate) fn open(&self, consumer: &Rc<Addr<Consumer>>) {
-        *self.consumer.borrow_mut() = Some(Rc::clone(consumer));
+        let consumer = Rc::clone(consumer);
+        self.unheard.set_hearer(Some(consumer));
     }
 
     /// The channel delivers nothing more.
     pub(crate) fn close(&self) {
-        self.consumer.take();
+        self.unheard.set_hearer(None);
     }
 
     /// The consumer tells the channel something.
@@ -79,18 +79,18 @@ impl Desk {
 
     /// Delivers messages that need no ack, if that may be done past the channel.
     pub(super) fn deliver(&self, handout: &Handout) -> bool {
-        self.past_the_channel(|consumer| self.write(consumer, handout, |_, _| {}))
+        self.past_the_channel(|| self.write(handout, |_, _| {}))
     }
 
     /// Delivers messages that only passed the queue, if that may be done past the channel.
     pub(super) fn pass_on(&self, part: &Part) -> bool {
-        self.past_the_channel(|consumer| {
+        self.past_the_channel(|| {
             let load = Load {
                 messages: part.len() as usize,
                 bytes: part.bytes(),
                 counted: Counted::new(&[]),
             };
-            self.put(consumer, load, || part.deliveries(), |_, _| {});
+            self.put(load, || part.deliveries(), |_, _| {});
         })
     }
 
@@ -101,52 +101,42 @@ impl Desk {
         portion: &Portion,
         places: &Range<usize>,
     ) -> bool {
-        self.past_the_channel(|consumer| {
+        self.past_the_channel(|| {
             let load = Load {
                 messages: places.len(),
                 bytes: portion.bytes,
                 counted: Counted::from(places.start, &handout.counts),
             };
-            self.put(
-                consumer,
-                load,
-                || handout.deliveries_in(places.clone()),
-                |_, _| {},
-            );
+            self.put(load, || handout.deliveries_in(places.clone()), |_, _| {});
         })
     }
 
-    fn past_the_channel(&self, deliver: impl FnOnce(&Rc<Addr<Consumer>>)) -> bool {
-        let consumer = self.consumer.borrow();
-        let free = consumer.as_ref().filter(|_| self.unread.get() == 0);
-        free.map(deliver).is_some()
+    fn past_the_channel(&self, deliver: impl FnOnce()) -> bool {
+        let is_free = self.unread.get() == 0 && self.unheard.has_hearer();
+        if is_free {
+            deliver();
+        }
+        is_free
     }
 
     /// Numbers messages and puts them into the outbox; `each` hears of each and its tag.
-    pub(crate) fn write(
-        &self,
-        consumer: &Rc<Addr<Consumer>>,
-        handout: &Handout,
-        each: impl FnMut(&Delivery, u64),
-    ) {
+    pub(crate) fn write(&self, handout: &Handout, each: impl FnMut(&Delivery, u64)) {
         let load = Load {
             messages: handout.len(),
             bytes: handout.bytes,
             counted: Counted::new(&handout.counts),
         };
-        self.put(consumer, load, || handout.deliveries_in(0..handout.len()), each);
+        self.put(load, || handout.deliveries_in(0..handout.len()), each);
     }
 
     #[inline]
     fn put<'p, D: Iterator<Item = (Delivery, &'p Page)>>(
         &self,
-        consumer: &Rc<Addr<Consumer>>,
         mut load: Load<'_>,
         deliveries: impl Fn() -> D,
         mut each: impl FnMut(&Delivery, u64),
     ) {
         let receipt = Receipt {
-            consumer: Rc::clone(consumer),
             unheard: Rc::clone(&self.unheard),
             messages: u32::try_from(load.messages).unwrap_or(u32::MAX),
             bytes: load.bytes,
@@ -182,6 +172,12 @@ impl Desk {
                 each(&delivery, tag);
             }
         });
+    }
+}
+
+impl Hears for Addr<Consumer> {
+    fn hear(&self, written: Written) {
+        self.do_send(written);
     }
 }
 

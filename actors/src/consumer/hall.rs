@@ -189,20 +189,19 @@ mod tests {
             drop(reading);
             let consumer = Rc::new(Addr::<Consumer>::new(channel(0).0));
             let desk = Rc::new(Desk {
-                channel: 1,
-                frame_max: 4_096,
-                consumer_tag: Name::from("c"),
-                tags: Default::default(),
-                output,
-                unheard: Rc::default(),
-                consumer: RefCell::default(),
                 unread: Cell::default(),
+                frame_max: 4_096,
+                channel: 1,
+                tags: Default::default(),
+                unheard: Rc::default(),
+                consumer_tag: Name::from("c"),
+                output,
             });
             desk.open(&consumer);
             let (hall, id) = (Hall::new(), ConsumerId::next());
             let taken = hall.take_seat(id, &consumer, &desk);
             let seat = taken.seat().number;
-            let taken_by_another = desk.consumer.borrow_mut();
+            let taken_by_another = desk.unheard.hearer.borrow_mut();
             assert!(hall.listen(mail_of_one(id, seat)).is_ok());
             drop(taken_by_another);
             assert!(hall.listen(mail_of_one(id, seat)).is_ok());

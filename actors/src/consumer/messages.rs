@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use actix::prelude::*;
 
-use super::actor::Consumer;
 use super::unheard::Unheard;
 use crate::publication::Handout;
 use crate::queue::messages::InExclusiveUse;
@@ -54,9 +53,7 @@ pub struct Written {
 /// when nobody will ever write them.
 #[derive(Debug)]
 pub struct Receipt {
-    /// To whom.
-    pub consumer: Rc<Addr<Consumer>>,
-    /// Where it is counted until that is worth a mail.
+    /// Where it is counted until that is worth a mail to the consumer.
     pub unheard: Rc<Unheard>,
     /// Messages covered.
     pub messages: u32,
@@ -67,7 +64,7 @@ pub struct Receipt {
 impl Drop for Receipt {
     fn drop(&mut self) {
         if let Some(written) = self.unheard.add(self.messages, self.bytes) {
-            self.consumer.do_send(written);
+            self.unheard.say(written);
         }
     }
 }

@@ -3,13 +3,24 @@
 //! A mail for each delivery is more work than the delivery. Whoever drops the receipts counts here, and sends one when the
 //! consumer could grant its queue more for it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::fmt::Debug;
+use std::rc::Rc;
 
 use super::messages::Written;
 
+/// Hears of what was written: a consumer.
+pub(crate) trait Hears: Debug {
+    /// So much was written.
+    fn hear(&self, written: Written);
+}
+
 /// The count of one consumer, shared on its thread.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Unheard {
+    /// Nobody before the client knows the consumer, and after it is off the books.
+    pub(super) hearer: RefCell<Option<Rc<dyn Hears>>>,
     messages: Cell<u32>,
     bytes: Cell<u64>,
     worth: Cell<Written>,
@@ -29,6 +40,7 @@ impl Default for Unheard {
     /// Everything is worth to be heard until the consumer says otherwise.
     fn default() -> Self {
         Unheard {
+            hearer: RefCell::default(),
             messages: Cell::default(),
             bytes: Cell::default(),
             worth: Cell::new(EVERYTHING),
@@ -39,6 +51,23 @@ impl Default for Unheard {
 }
 
 impl Unheard {
+    /// Who hears of it from here on.
+    pub(super) fn set_hearer(&self, hearer: Option<Rc<dyn Hears>>) {
+        drop(self.hearer.replace(hearer));
+    }
+
+    /// Whether somebody does.
+    pub(super) fn has_hearer(&self) -> bool {
+        self.hearer.borrow().is_some()
+    }
+
+    /// Lets whoever hears of it hear this.
+    pub(super) fn say(&self, written: Written) {
+        if let Some(hearer) = &*self.hearer.borrow() {
+            hearer.hear(written);
+        }
+    }
+
     /// The consumer wants to hear of so many messages or so many bytes.
     pub(super) fn set_worth(&self, worth: Written) {
         self.worth.set(worth);

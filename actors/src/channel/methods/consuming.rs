@@ -1,6 +1,6 @@
 //! basic.consume, basic.cancel and basic.qos.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use actix::prelude::*;
@@ -71,14 +71,13 @@ impl Channel {
         };
         let consumer = Consumer::new(seed);
         let desk = Rc::new(Desk {
-            channel: self.number,
-            frame_max: self.session.frame_max,
-            consumer_tag: tag,
-            tags: self.tags.clone(),
-            output: self.output.clone(),
-            unheard: consumer.unheard(),
-            consumer: RefCell::default(),
             unread: Cell::default(),
+            frame_max: self.session.frame_max,
+            channel: self.number,
+            tags: self.tags.clone(),
+            unheard: consumer.unheard(),
+            consumer_tag: tag,
+            output: self.output.clone(),
         });
         let sits = consume.no_ack && self.session.windows.consumers() > MANY;
         let (addr, _) = node::start_near(|near| consumer.at(Rc::clone(&desk), sits, near));
