@@ -76,13 +76,13 @@ impl Drop for Attachment {
 /// All queues a channel deals with.
 #[repr(C)]
 pub(crate) struct Attachments {
-    /// How often the mailbag was posted when something was added to it last.
-    added: Option<u64>,
     /// Attachments with settlements to post.
     settled: Vec<u32>,
+    /// How often the mailbag was posted when something was added to it last.
+    added: Option<u64>,
+    attached: Slab<Attachment>,
     mailbag: Mailbag,
     channel: ChannelId,
-    attached: Slab<Attachment>,
     by_queue: FxHashMap<QueueId, u32>,
 }
 

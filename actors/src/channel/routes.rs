@@ -78,9 +78,11 @@ pub(super) struct RouteMemo {
     last: usize,
     routes: Vec<Remembered>,
     equal: Option<Box<Equal>>,
-    /// The place of each, by exchange and key.
-    places: FxHashMap<Box<str>, FxHashMap<Box<str>, usize>>,
+    /// The place of each, by exchange and key, once there are several.
+    places: Option<Box<Places>>,
 }
+
+type Places = FxHashMap<Box<str>, FxHashMap<Box<str>, usize>>;
 
 impl RouteMemo {
     /// The route, if it is remembered and still true at `generation`.
@@ -115,8 +117,9 @@ impl RouteMemo {
             route,
             next: place,
         });
-        let of_exchange = self.places.entry(exchange.into()).or_default();
-        of_exchange.insert(key.into(), place);
+        if place > 0 {
+            self.note_places();
+        }
         self.use_after_last(place);
     }
 
@@ -144,15 +147,29 @@ impl RouteMemo {
     pub(super) fn clear(&mut self) {
         self.equal = None;
         self.routes.clear();
-        self.places.clear();
+        self.places = None;
         self.last = 0;
     }
 
     fn find(&mut self, exchange: &str, key: &str) -> Option<Route> {
-        let place = *self.places.get(exchange)?.get(key)?;
+        let place = *self.places.as_ref()?.get(exchange)?.get(key)?;
         let route = self.routes.get(place)?.route.clone();
         self.use_after_last(place);
         Some(route)
+    }
+
+    /// Notes the places of those that were added since the last time.
+    fn note_places(&mut self) {
+        let first = if self.places.is_none() {
+            0
+        } else {
+            self.routes.len() - 1
+        };
+        let places = self.places.get_or_insert_default();
+        for (place, route) in self.routes.iter().enumerate().skip(first) {
+            let of_exchange = places.entry(route.exchange.clone()).or_default();
+            of_exchange.insert(route.key.clone(), place);
+        }
     }
 
     fn use_after_last(&mut self, place: usize) {

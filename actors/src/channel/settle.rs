@@ -59,13 +59,13 @@ impl Channel {
             self.post_publications();
             self.attachments.post_settlements();
         }
-        self.subscriptions.post_settled();
         let settled = std::mem::take(&mut self.settled_deliveries);
-        if settled > 0
-            && let Some(budget) = &mut self.budget
-        {
-            let grants = budget.settled(settled);
-            self.lend(grants);
+        if settled > 0 {
+            self.subscriptions.post_settled();
+            if let Some(budget) = &mut self.budget {
+                let grants = budget.settled(settled);
+                self.lend(grants);
+            }
         }
     }
 

@@ -24,19 +24,29 @@ use super::near::{Near, Place};
 type Wait<A> = Pin<Box<dyn ActorFuture<A, Output = ()>>>;
 
 /// What an actor can ask of its thread. There is no `stopping` to be asked: one that is told to stop does.
+#[repr(C)]
 pub struct Context<A: Actor<Context = Self>> {
-    stops: bool,
-    last_handle: SpawnHandle,
-    near: Near<A>,
-    /// There is one until the actor is dropped.
-    mailbox: Option<AddressReceiver<A>>,
+    course: Course,
+    /// Comes when all mail is read.
+    act: Option<fn(&mut A, &mut Self)>,
     /// No mail is read before they are over, the last first.
     waits: Vec<Wait<A>>,
     /// Since the others were polled.
     spawned: Vec<(SpawnHandle, Wait<A>)>,
     cancelled: Vec<SpawnHandle>,
-    /// Comes when all mail is read.
-    act: Option<fn(&mut A, &mut Self)>,
+    last_handle: SpawnHandle,
+    near: Near<A>,
+    /// There is one until the actor is dropped.
+    mailbox: Option<AddressReceiver<A>>,
+}
+
+/// What becomes of an actor. No other field can have so many values that mean nothing, so the compiler says by this one whether
+/// there is an actor at all, and not by one that is far behind it in memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Course {
+    GoesOn,
+    Stops,
 }
 
 impl<A: Actor<Context = Self>> Context<A> {
@@ -50,26 +60,30 @@ impl<A: Actor<Context = Self>> Context<A> {
         self.near.clone()
     }
 
+    fn stops(&self) -> bool {
+        self.course == Course::Stops
+    }
+
     /// Whether it was asked for something since that was seen to.
     fn is_asked(&self) -> bool {
         let asks_nothing = self.waits.is_empty() && self.spawned.is_empty() && self.cancelled.is_empty();
-        self.stops || self.act.is_some() || !asks_nothing
+        self.stops() || self.act.is_some() || !asks_nothing
     }
 }
 
 impl<A: Actor<Context = Self>> ActorContext for Context<A> {
     fn stop(&mut self) {
-        self.stops = true;
+        self.course = Course::Stops;
     }
 
     fn terminate(&mut self) {
-        self.stops = true;
+        self.stop();
     }
 
     fn state(&self) -> ActorState {
-        match self.stops {
-            true => ActorState::Stopping,
-            false => ActorState::Running,
+        match self.course {
+            Course::Stops => ActorState::Stopping,
+            Course::GoesOn => ActorState::Running,
         }
     }
 }
@@ -94,7 +108,7 @@ impl<A: Actor<Context = Self>> AsyncContext<A> for Context<A> {
     }
 
     fn waiting(&self) -> bool {
-        self.stops || !self.waits.is_empty()
+        self.stops() || !self.waits.is_empty()
     }
 
     fn cancel_future(&mut self, handle: SpawnHandle) -> bool {
@@ -135,8 +149,8 @@ pub(super) fn run<A: Actor<Context = Context<A>>>(
         let near = Near(Weak::clone(near));
         let actor = make(&near);
         Place {
-            life: RefCell::new(Some(Life::new(actor, mailbox, near))),
             is_sent_mail: Cell::default(),
+            life: RefCell::new(Some(Life::new(actor, mailbox, near))),
         }
     });
     let near = Near(Rc::downgrade(&life));
@@ -159,44 +173,44 @@ impl<A: Actor<Context = Context<A>>> Future for Task<A> {
     }
 }
 
-/// An actor and what belongs to it.
+/// An actor and what belongs to it. What is looked at whenever it is told something comes first.
 #[repr(C)]
 pub(super) struct Life<A: Actor<Context = Context<A>>> {
     /// How it is woken, once it has been polled.
-    waker: Option<(Arc<Line>, Waker)>,
+    line: Option<Arc<Line>>,
     stage: Stage<A>,
 }
 
 impl<A: Actor<Context = Context<A>>> Life<A> {
     fn new(actor: A, mailbox: AddressReceiver<A>, near: Near<A>) -> Self {
         let context = Context {
-            stops: false,
-            last_handle: SpawnHandle::default(),
-            near,
-            mailbox: Some(mailbox),
+            course: Course::GoesOn,
+            act: None,
             waits: Vec::new(),
             spawned: Vec::new(),
             cancelled: Vec::new(),
-            act: None,
+            last_handle: SpawnHandle::default(),
+            near,
+            mailbox: Some(mailbox),
         };
         let stage = Stage {
             context,
-            items: Vec::new(),
             actor,
+            items: Vec::new(),
             unread: None,
         };
-        Life { waker: None, stage }
+        Life { line: None, stage }
     }
 
     /// Whether it has been started, has no mail and waits for nothing. Mail that is there has rung.
     pub(super) fn is_free(&self) -> bool {
-        let is_quiet = self.waker.as_ref().is_some_and(|(line, _)| !line.has_rung());
+        let is_quiet = self.line.as_ref().is_some_and(|line| !line.has_rung());
         is_quiet && !self.stage.context.waiting()
     }
 
     /// Has it polled.
     pub(super) fn wake(&self) {
-        if let Some((line, _)) = &self.waker {
+        if let Some(line) = &self.line {
             line.wake_here();
         }
     }
@@ -216,17 +230,15 @@ impl<A: Actor<Context = Context<A>>> Life<A> {
     }
 
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        let Life { waker, stage } = self;
-        let starts = waker.is_none();
-        let (line, waker) = waker.get_or_insert_with(|| {
-            let line = Line::to(cx.waker());
-            (Arc::clone(&line), line.into())
-        });
+        let Life { line, stage } = self;
+        let starts = line.is_none();
+        let line = line.get_or_insert_with(|| Line::to(cx.waker()));
         line.answered();
+        let waker = Waker::from(Arc::clone(line));
         if starts {
             stage.actor.started(&mut stage.context);
         }
-        stage.poll(&mut task::Context::from_waker(waker))
+        stage.poll(&mut task::Context::from_waker(&waker))
     }
 }
 
@@ -234,8 +246,8 @@ impl<A: Actor<Context = Context<A>>> Life<A> {
 #[repr(C)]
 struct Stage<A: Actor<Context = Context<A>>> {
     context: Context<A>,
-    items: Vec<(SpawnHandle, Wait<A>)>,
     actor: A,
+    items: Vec<(SpawnHandle, Wait<A>)>,
     /// Who waits for an answer that does not come hears of that after the parent of the actor has heard of its end.
     unread: Option<AddressReceiver<A>>,
 }
@@ -255,7 +267,7 @@ impl<A: Actor<Context = Context<A>>> Stage<A> {
             self.read_mail(cx);
             self.act();
             self.poll_items(cx);
-            if self.context.stops {
+            if self.context.stops() {
                 return Poll::Ready(());
             }
             if !self.context.is_asked() {
@@ -271,12 +283,12 @@ impl<A: Actor<Context = Context<A>>> Stage<A> {
 
     /// Pending while there is something that no mail is read before.
     fn poll_waits(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        while !self.context.stops
+        while !self.context.stops()
             && let Some(mut wait) = self.context.waits.pop()
         {
             let place = self.context.waits.len();
             let polled = wait.as_mut().poll(&mut self.actor, &mut self.context, cx);
-            if polled.is_pending() && !self.context.stops {
+            if polled.is_pending() && !self.context.stops() {
                 self.context.waits.insert(place, wait);
                 return Poll::Pending;
             }
@@ -309,7 +321,7 @@ impl<A: Actor<Context = Context<A>>> Stage<A> {
         }
         self.drop_cancelled();
         let mut at = 0;
-        while !self.context.stops
+        while !self.context.stops()
             && let Some((_, item)) = self.items.get_mut(at)
         {
             let polled = item.as_mut().poll(&mut self.actor, &mut self.context, cx);

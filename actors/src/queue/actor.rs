@@ -14,13 +14,13 @@ use super::messages::*;
 use super::notices::tell_stored;
 use super::options::{QueueKind, QueueOptions};
 use super::priorities::Priorities;
-use super::roads::Road;
+use super::roads::{Road, Roads};
 use super::timing::Alarm;
 use super::unsynced::Unsynced;
 use super::{Departing, MemoryBudget, Pass, QueueSettings, QueueState, pace};
 use crate::clock;
 use crate::deduplication::Seen;
-use crate::id::{ChannelId, ConsumerId, QueueId, StoreId};
+use crate::id::{ChannelId, QueueId, StoreId};
 use crate::journal::Journal;
 use crate::lease::Lease;
 use crate::name::Name;
@@ -89,7 +89,7 @@ pub struct Queue {
     pub(super) gone: bool,
     pub(super) turn: Turn,
     /// The consumers.
-    pub(super) supplies: FxHashMap<ConsumerId, Road>,
+    pub(super) supplies: Roads,
     pub(super) state: QueueState,
     /// What was taken since the last act: held until then, so that publishers can't outrun the consumers of a busy queue.
     pub(super) taken: Vec<Part>,
@@ -154,7 +154,7 @@ impl Queue {
             reading: None,
             gets: VecDeque::new(),
             peers: FxHashMap::default(),
-            supplies: FxHashMap::default(),
+            supplies: Roads::default(),
             owed: Vec::new(),
             unsynced: Unsynced::default(),
             syncing: VecDeque::new(),
@@ -306,7 +306,7 @@ impl Handler<Unsubscribe> for Queue {
 
     fn handle(&mut self, Unsubscribe { consumer }: Unsubscribe, ctx: &mut Context<Self>) {
         self.state.unsubscribe(consumer);
-        if let Some(road) = self.supplies.remove(&consumer) {
+        if let Some(road) = self.supplies.remove(consumer) {
             // The queue may be about to delete itself: the virtual host hears of that before the consumer hears of its end.
             self.check_abandoned(ctx);
             road.bring(consumer, Supply::Unsubscribed);

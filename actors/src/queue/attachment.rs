@@ -58,7 +58,7 @@ impl Handler<Detach> for Queue {
             return;
         }
         let gone = self.state.detach(channel);
-        gone.iter().for_each(|id| drop(self.supplies.remove(id)));
+        gone.iter().for_each(|&id| drop(self.supplies.remove(id)));
         self.gets.retain(|get| get.channel != channel);
         self.check_abandoned(ctx);
         self.absorbed(1, ctx);

@@ -22,6 +22,7 @@ const CHUNK: usize = 256;
 /// closes them, joins its neighbours if it can, and is gone with its last entry: so whatever is done, no more is moved at once
 /// than what a few chunks have.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Fifo {
     /// The first entries. The first that is not taken is never a gap.
     front: Chunk,
@@ -29,10 +30,10 @@ pub(super) struct Fifo {
     taken: usize,
     /// All others, as long as there are any.
     rest: Option<Box<Rest>>,
-    /// Entries, without the gaps.
-    len: usize,
     /// What the entries cost together, in bytes.
     cost: u64,
+    /// Entries, without the gaps.
+    len: usize,
 }
 
 /// What is behind the front.

@@ -21,15 +21,16 @@ use crate::{
     publication::Page,
 };
 
-/// All levels. Positions count in the order of arrival, whatever the level.
+/// All levels. Positions count in the order of arrival, whatever the level. What is asked for each batch comes last.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Levels {
-    usual: Ready,
-    priorities: Priorities,
-    more: Option<Box<More>>,
     next_position: u64,
     /// Messages below this position may have been handed out in an earlier life.
     handed_out_below: u64,
+    usual: Ready,
+    more: Option<Box<More>>,
+    priorities: Priorities,
 }
 
 /// What queues have whose messages are, or may be, of several levels.

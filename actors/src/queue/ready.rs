@@ -24,18 +24,19 @@ use super::settlements::Settlements;
 use crate::journal::Keeper;
 
 /// The order of what waits. A returned message has an earlier position than any that was never handed out, but for those that
-/// have rested through a restart.
+/// have rested through a restart. What is asked for each batch comes last.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Ready {
-    returned: BTreeMap<u64, Entry>,
-    front: Fifo,
     pub(super) absent: Absent,
     leaving: Leaving,
     back: Fifo,
-    /// Whether there is anything behind the front.
-    behind: bool,
     /// Where none waits among those that are absent or leaving.
     gone: Places,
+    front: Fifo,
+    returned: BTreeMap<u64, Entry>,
+    /// Whether there is anything behind the front.
+    behind: bool,
 }
 
 /// Messages that were taken out of the middle.

@@ -1,6 +1,7 @@
 //! The ways to a queue, and from there to its consumers.
 
 use actix::prelude::*;
+use rustc_hash::FxHashMap;
 
 use super::actor::Queue;
 use super::messages::{Supply, ToHall};
@@ -48,6 +49,45 @@ impl<M: Message<Result = ()> + Send> Way<M> {
         if let Some(mail) = untold {
             self.far.do_send(mail);
         }
+    }
+}
+
+/// The ways to the consumers of a queue. Most queues have one consumer, the way to which is at hand.
+#[derive(Default)]
+#[repr(C)]
+pub(super) struct Roads {
+    at_hand: Option<(ConsumerId, Road)>,
+    others: FxHashMap<ConsumerId, Road>,
+}
+
+impl Roads {
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.at_hand.is_some()) + self.others.len()
+    }
+
+    #[inline]
+    pub(super) fn get(&self, consumer: ConsumerId) -> Option<&Road> {
+        match &self.at_hand {
+            Some((at_hand, road)) if *at_hand == consumer => Some(road),
+            _ => self.others.get(&consumer),
+        }
+    }
+
+    pub(super) fn insert(&mut self, consumer: ConsumerId, road: Road) {
+        match &self.at_hand {
+            None => self.at_hand = Some((consumer, road)),
+            Some(_) => drop(self.others.insert(consumer, road)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, consumer: ConsumerId) -> Option<Road> {
+        let found = self.at_hand.take_if(|(at_hand, _)| *at_hand == consumer);
+        found.map_or_else(|| self.others.remove(&consumer), |(_, road)| Some(road))
+    }
+
+    /// Takes them all out.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (ConsumerId, Road)> {
+        self.at_hand.take().into_iter().chain(self.others.drain())
     }
 }
 
@@ -110,7 +150,7 @@ impl Queue {
     }
 
     pub(super) fn supply(&self, consumer: ConsumerId, mail: Supply) {
-        if let Some(road) = self.supplies.get(&consumer) {
+        if let Some(road) = self.supplies.get(consumer) {
             road.bring(consumer, mail);
         }
     }
@@ -118,7 +158,7 @@ impl Queue {
     /// Sends a tray to the hall of those whose portions are on it.
     pub(super) fn serve(&self, tray: Tray) {
         let first = tray.portions.first();
-        if let Some(Road::Hall { hall, .. }) = first.and_then(|first| self.supplies.get(&first.consumer)) {
+        if let Some(Road::Hall { hall, .. }) = first.and_then(|first| self.supplies.get(first.consumer)) {
             hall.bring(ToHall::Tray(tray));
         }
     }

@@ -65,15 +65,16 @@ pub enum Outcome {
 
 /// A queue without its actor, see the [module](super).
 ///
-/// Counts are as the wire carries them: above `u32::MAX` they stay there.
+/// Counts are as the wire carries them: above `u32::MAX` they stay there. In this order, what is asked for each batch is together
+/// in memory: what is last of `ready`, and first of the consumers.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct QueueState {
+    pub(super) ready: Levels,
     pub(super) settings: QueueSettings,
     /// Whether what comes may be passed on without being enqueued.
     pub(super) may_pass_on: bool,
     pub(super) subscribers: Subscribers,
-    pub(super) ready: Levels,
     pub(super) pages: Pages,
     /// Number of the last pass.
     pub(super) passes: u64,

@@ -26,25 +26,26 @@ impl fmt::Display for InExclusiveUse {
 
 impl std::error::Error for InExclusiveUse {}
 
-/// One consumer.
+/// One consumer. What is asked for each batch comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Subscriber {
     pub(super) id: ConsumerId,
-    pub(super) channel: ChannelId,
-    /// Slot of its channel among the [`Holders`](super::holders::Holders).
-    pub(super) holder: u32,
-    pub(super) subscription: Subscription,
     pub(super) credit: Credit,
-    /// Where its handout of the running pass is.
-    pub(super) open: Open,
-    /// Rank by age.
-    order: u64,
-    /// Its place among those of its channel.
-    place: u32,
     /// Whether it is among the [`Turns`]: when it may be served and has credit.
     in_turn: bool,
     /// Whether an offer to it is unanswered.
     offered: bool,
+    /// Slot of its channel among the [`Holders`](super::holders::Holders).
+    pub(super) holder: u32,
+    pub(super) subscription: Subscription,
+    /// Where its handout of the running pass is.
+    pub(super) open: Open,
+    pub(super) channel: ChannelId,
+    /// Rank by age.
+    order: u64,
+    /// Its place among those of its channel.
+    place: u32,
 }
 
 /// The handout a subscriber got last.
@@ -71,10 +72,10 @@ pub(super) struct Subscribers {
     changed: bool,
     /// With a single active consumer: the one.
     active: Option<u32>,
-    turns: Turns,
-    slots: Slab<Subscriber>,
     /// Slots of those on offer.
     on_offer: Vec<u32>,
+    slots: Slab<Subscriber>,
+    turns: Turns,
     /// Credit taken back and not reported yet.
     taken_back: Vec<(ConsumerId, u32)>,
     index: FxHashMap<ConsumerId, u32>,

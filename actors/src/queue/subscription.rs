@@ -9,15 +9,16 @@ use crate::publication::Seat;
 
 /// How a consumer wants to be served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Subscription {
     /// Messages are settled by being handed out.
     pub no_ack: bool,
     /// No other consumer is allowed.
     pub exclusive: bool,
-    /// Consumers of a higher priority are served first while they have credit.
-    pub priority: i64,
     /// It has no standing credit: it is offered messages, and answers with credit for them.
     pub on_offer: bool,
+    /// Consumers of a higher priority are served first while they have credit.
+    pub priority: i64,
     /// How long it may keep a message unsettled, whatever the queue says: zero for as long as it likes.
     pub timeout: Option<Duration>,
     /// Where it sits, if it is served with others of its connection.
