@@ -188,7 +188,7 @@ impl Handler<Inject> for VirtualHost {
                 }
             }
             Fault::Queue(_, name) | Fault::Forwarder(_, name) => {
-                let queue = self.directory.queue(name).map(|queue| queue.addr.clone());
+                let queue = self.directory.queue(name).map(|queue| queue.addr().clone());
                 if let Some(queue) = queue.or_else(|| self.departing_of(name)) {
                     queue.do_send(inject);
                 }

@@ -166,7 +166,7 @@ async fn look(
         most,
         most_bytes,
     };
-    let seen = queue.addr.send(browse).await;
+    let seen = queue.addr().send(browse).await;
     let seen = seen.map_err(|_| BrowseError::Unanswered(queue.name.clone()))?;
     seen.map_err(|_| BrowseError::NoQueue(queue.name.clone()))
 }
@@ -175,7 +175,7 @@ async fn take(queue: &QueueHandle, places: Vec<(u64, u8)>, fate: Fate) -> Result
     if places.is_empty() {
         return Ok(0);
     }
-    let taken = queue.addr.send(TakeAway { places, fate }).await;
+    let taken = queue.addr().send(TakeAway { places, fate }).await;
     let taken = taken.map_err(|_| BrowseError::Unanswered(queue.name.clone()))?;
     taken.map_err(|_| BrowseError::NoQueue(queue.name.clone()))
 }

@@ -160,8 +160,11 @@ impl Broker {
         };
         let concluded = async {
             for vhost in self.node.vhosts() {
-                let queues = vhost.directory.queues();
-                join_all(queues.map(|queue| queue.addr.send(Conclude))).await;
+                let queues = vhost
+                    .directory
+                    .queues()
+                    .filter(|queue| queue.dwelling.is_inhabited());
+                join_all(queues.map(|queue| queue.addr().send(Conclude))).await;
                 let leavers = vhost.addr.send(Leavers).await.unwrap_or_default();
                 join_all(leavers.iter().map(|leaver| leaver.send(Conclude))).await;
             }

@@ -119,7 +119,9 @@ impl Watch {
         self.reclaim_pause = RECLAIM_EVERY;
         for vhost in node.vhosts() {
             for queue in vhost.directory.queues() {
-                queue.addr.do_send(Reclaim);
+                if queue.dwelling.is_inhabited() {
+                    queue.addr().do_send(Reclaim);
+                }
             }
         }
     }

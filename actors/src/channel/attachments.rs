@@ -65,7 +65,7 @@ impl Drop for Attachment {
     fn drop(&mut self) {
         if !self.gone {
             // As mail: nothing of the channel comes behind it that could be told ahead of it, and the queue takes no part in a panic.
-            self.queue.addr.do_send(Detach {
+            self.queue.addr().do_send(Detach {
                 channel: self.channel,
             });
         }
@@ -244,7 +244,7 @@ impl Attachments {
         for mut attachment in self.attached.drain() {
             if !attachment.gone {
                 attachment.gone = true;
-                requests.push(attachment.queue.addr.send(Detach {
+                requests.push(attachment.queue.addr().send(Detach {
                     channel: self.channel,
                 }));
             }
@@ -261,8 +261,8 @@ mod tests {
     use super::*;
     use crate::channel::actor::Channel;
     use crate::name::Name;
-    use crate::node::Workers;
     use crate::queue::options::QueueOptions;
+    use crate::vhost::dwelling::Dwelling;
 
     /// A queue that is gone already, so that mail to it goes nowhere.
     fn queue() -> Arc<QueueHandle> {
@@ -270,9 +270,8 @@ mod tests {
         Arc::new(QueueHandle {
             id: QueueId::next(),
             name: Name::from("q"),
-            addr: Addr::new(channel(0).0),
+            dwelling: Arc::new(Dwelling::deserted()),
             owner: None,
-            worker: System::new().block_on(async { Workers::start(1, 1).unwrap().by_turn() }),
             options: Arc::new(options),
             store_id: None,
             down_until: None,

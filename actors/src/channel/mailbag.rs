@@ -130,7 +130,7 @@ impl Mailbag {
         let key = *contents.by_queue.entry(queue.id).or_insert_with(|| {
             let parcel = Parcel {
                 queue: queue.id,
-                addr: queue.addr.clone(),
+                addr: queue.addr().clone(),
                 near: near(queue.id),
                 users: 0,
                 offsets: Vec::new(),

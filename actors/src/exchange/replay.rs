@@ -24,7 +24,7 @@ pub(super) fn replay(history: &History, to: &Destination, directory: &Directory)
         };
         for queue in queues.iter().filter_map(|name| directory.queue(name)) {
             let part = Part::whole(page.clone(), vec![offset], None);
-            queue.addr.do_send(Enqueue::of(channel, part, None));
+            queue.addr().do_send(Enqueue::of(channel, part, None));
         }
     }
 }

@@ -164,7 +164,7 @@ impl Forwarder {
         let confirm = self.confirm;
         if let Some(attachment) = self.attachments.get(target.key) {
             let mail = Enqueue::of(self.publisher, part.clone(), Some(confirm));
-            attachment.queue.addr.do_send(mail);
+            attachment.queue.addr().do_send(mail);
         }
         let shipment = Shipment {
             confirm,

@@ -11,7 +11,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
-use actix::dev::channel::{AddressReceiver, channel};
+use actix::dev::channel::AddressReceiver;
 use actix::dev::{Envelope, EnvelopeProxy, OneshotSender, ToEnvelope};
 use actix::fut::ActorFuture;
 use actix::prelude::{Actor, ActorContext, ActorState, Addr, AsyncContext, Handler, Message, SpawnHandle};
@@ -19,6 +19,7 @@ use futures_util::Stream;
 
 use super::bell::{self, Line};
 use super::near::{Near, Place};
+use super::worker::mailbox;
 
 /// Something that an actor waits for.
 type Wait<A> = Pin<Box<dyn ActorFuture<A, Output = ()>>>;
@@ -136,12 +137,12 @@ pub(crate) fn start<A: Actor<Context = Context<A>>>(actor: A) -> Addr<A> {
 pub(crate) fn start_near<A: Actor<Context = Context<A>>>(
     make: impl FnOnce(&Near<A>) -> A,
 ) -> (Addr<A>, Near<A>) {
-    let (sender, mailbox) = channel(0);
-    (Addr::new(sender), run(make, mailbox))
+    let (addr, mailbox) = mailbox();
+    (addr, run(make, mailbox))
 }
 
 /// Starts an actor on this thread with this mailbox.
-pub(super) fn run<A: Actor<Context = Context<A>>>(
+pub(crate) fn run<A: Actor<Context = Context<A>>>(
     make: impl FnOnce(&Near<A>) -> A,
     mailbox: AddressReceiver<A>,
 ) -> Near<A> {

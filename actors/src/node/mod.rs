@@ -27,12 +27,13 @@ pub use authority::{Access, Authority, Login, LoginRefused, Resource, User, User
 pub(crate) use bell::polls;
 pub(crate) use here::{Entered, Here};
 pub use life::Context;
-pub(crate) use life::{start, start_near};
+pub(crate) use life::{run, start, start_near};
 pub(crate) use near::{Listener, Listens, Near, untold};
 pub use seats::{Seat, Seats};
 pub use settings::{FreeSpace, Settings};
 pub(crate) use spin::{expect_more, moved};
 pub use worker::Worker;
+pub(crate) use worker::mailbox;
 pub use workers::{WorkerId, Workers};
 
 /// One broker's settings, threads, alarms and virtual hosts.

@@ -29,6 +29,13 @@ impl Seats {
         self.all.load(Ordering::Acquire)
     }
 
+    /// Whether each worker has a connection.
+    pub(crate) fn are_everywhere(&self) -> bool {
+        self.taken
+            .iter()
+            .all(|(_, taken)| taken.load(Ordering::Relaxed) > 0)
+    }
+
     /// Takes a seat for a connection that `home` has accepted: beside those that came just before, until they are as many as
     /// live together, then where there are fewest; at home if that makes no difference.
     pub fn take_near(self: &Arc<Self>, home: WorkerId) -> Seat {

@@ -9,12 +9,13 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use actix::dev::channel::channel;
+use actix::dev::channel::{AddressReceiver, channel};
 use actix::prelude::*;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 
 use super::life::{self, Context};
+use super::near::Near;
 use super::{bell, spin};
 
 /// Something to be done on the thread.
@@ -71,16 +72,33 @@ impl Worker {
         let _ = self.work.send(Box::new(work));
     }
 
-    /// Starts an actor on the thread. Its mailbox has no bound: in a bounded one a question that finds it full steps
-    /// aside, and what is sent later goes past it.
+    /// Starts an actor on the thread.
     pub fn place<A>(&self, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
     where
         A: Actor<Context = Context<A>>,
     {
-        let (road, mailbox) = channel(0);
-        self.run(move || drop(life::run(|_| make(), mailbox)));
-        Addr::new(road)
+        let (addr, mailbox) = mailbox();
+        self.place_at(mailbox, |_| make());
+        addr
     }
+
+    /// Starts an actor on the thread that has a mailbox already.
+    pub(crate) fn place_at<A>(
+        &self,
+        mailbox: AddressReceiver<A>,
+        make: impl FnOnce(&Near<A>) -> A + Send + 'static,
+    ) where
+        A: Actor<Context = Context<A>>,
+    {
+        self.run(move || drop(life::run(make, mailbox)));
+    }
+}
+
+/// A mailbox for an actor that does not live yet, and its address. It has no bound: in a bounded one a question that finds it
+/// full steps aside, and what is sent later goes past it.
+pub(crate) fn mailbox<A: Actor>() -> (Addr<A>, AddressReceiver<A>) {
+    let (road, mailbox) = channel(0);
+    (Addr::new(road), mailbox)
 }
 
 /// Wakes the thread now and then: a timer that is set for later than it would wake anyway costs no system call, and every

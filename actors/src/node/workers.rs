@@ -16,10 +16,10 @@ use super::worker::Worker;
 pub struct WorkerId(usize);
 
 /// The worker threads of one broker.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Workers {
-    workers: Vec<Worker>,
-    next: AtomicUsize,
+    workers: Arc<[Worker]>,
+    next: Arc<AtomicUsize>,
     seats: Arc<Seats>,
 }
 
@@ -33,11 +33,11 @@ impl Workers {
     pub(crate) fn start(count: usize, together: usize) -> std::io::Result<Self> {
         let workers = (0..count.max(1))
             .map(Worker::start)
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Arc<[_]>, _>>()?;
         Ok(Workers {
             seats: Arc::new(Seats::new((0..workers.len()).map(WorkerId), together)),
             workers,
-            next: AtomicUsize::new(0),
+            next: Arc::default(),
         })
     }
 

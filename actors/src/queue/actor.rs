@@ -255,7 +255,9 @@ impl Actor for Queue {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        self.enter(ctx.near());
+        if self.here.is_none() {
+            self.enter(&ctx.near());
+        }
         self.take_back(ctx);
     }
 }

@@ -144,9 +144,15 @@ impl Road {
 }
 
 impl Queue {
+    /// The queue, which those of its thread find from now on.
+    pub(crate) fn entered(mut self, near: &Near<Queue>) -> Self {
+        self.enter(near);
+        self
+    }
+
     /// Lets those of its thread find it.
-    pub(super) fn enter(&mut self, near: Near<Queue>) {
-        self.here = Some(Here::enter(&QUEUES, self.id, near));
+    pub(super) fn enter(&mut self, near: &Near<Queue>) {
+        self.here = Some(Here::enter(&QUEUES, self.id, near.clone()));
     }
 
     pub(super) fn supply(&self, consumer: ConsumerId, mail: Supply) {

@@ -39,7 +39,7 @@ pub struct VirtualHost {
     /// Whether settings are being recorded.
     pub(super) settings_under_way: UnderWay<()>,
     pub(super) names_of: FxHashMap<QueueId, Name>,
-    pub(super) placement: Placement,
+    pub(super) placement: Arc<Placement>,
     pub(super) exclusive: FxHashMap<ConnectionId, Vec<QueueId>>,
     /// The exchanges that may have bindings to a destination.
     pub(super) sources_of: FxHashMap<Destination, Sources>,
@@ -63,7 +63,10 @@ impl VirtualHost {
         lease: Lease<Name>,
     ) -> Self {
         VirtualHost {
-            placement: Placement::new(node.workers.all(), node.settings.connections_together),
+            placement: Arc::new(Placement::new(
+                node.workers.clone(),
+                node.settings.connections_together,
+            )),
             node,
             directory,
             definitions,
@@ -93,6 +96,13 @@ impl Actor for VirtualHost {
     }
 }
 
+impl Drop for VirtualHost {
+    /// Queues that do not live yet know the directory, which knows them.
+    fn drop(&mut self) {
+        self.directory.queues().for_each(|queue| queue.dwelling.abandon());
+    }
+}
+
 impl Handler<ReleaseExclusive> for VirtualHost {
     type Result = ResponseFuture<()>;
 
@@ -104,7 +114,7 @@ impl Handler<ReleaseExclusive> for VirtualHost {
         let mut forgotten = Vec::new();
         for id in self.exclusive.remove(&connection).unwrap_or_default() {
             if let Some(queue) = self.forget_queue(id, None, ctx) {
-                queue.addr.do_send(queue::Delete {
+                queue.addr().do_send(queue::Delete {
                     if_unused: false,
                     if_empty: false,
                 });

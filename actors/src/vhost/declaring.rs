@@ -13,6 +13,7 @@ use super::actor::{Answer, VirtualHost};
 use super::definitions::Change;
 use super::messages::{DeclareExchange, DeclareQueue, Declared, DeleteExchange};
 use super::names;
+use super::supervision::Birth;
 use crate::exchange::bindings::Destination;
 use crate::exchange::messages as exchange;
 use crate::queue::options::{self, QueueKind, QueueOptions};
@@ -70,12 +71,19 @@ impl VirtualHost {
             return Box::pin(fut::ready(Err(refused)));
         }
         if options.exclusive {
-            let queue = self.create_queue(name, options, Some(mail.connection), None, mail.worker, ctx);
+            let queue = self.create_queue(
+                name,
+                options,
+                Some(mail.connection),
+                None,
+                Birth::At(mail.worker),
+                ctx,
+            );
             return Box::pin(fut::ready(Ok(Declared { queue, new: true })));
         }
-        let worker = self.placement.beside(mail.worker, mail.connection);
+        let birth = Birth::WhenNeeded((mail.worker, mail.connection));
         if !options.durable {
-            let queue = self.create_queue(name, options, None, None, worker, ctx);
+            let queue = self.create_queue(name, options, None, None, birth, ctx);
             return Box::pin(fut::ready(Ok(Declared { queue, new: true })));
         }
         let id = self.definitions.new_id();
@@ -85,7 +93,7 @@ impl VirtualHost {
             options: Arc::clone(&options),
         };
         self.record_first(Destination::Queue(name.clone()), change, move |host, ctx| {
-            let queue = host.create_queue(name, options, None, Some(id), worker, ctx);
+            let queue = host.create_queue(name, options, None, Some(id), birth, ctx);
             Declared { queue, new: true }
         })
     }
@@ -95,7 +103,7 @@ impl VirtualHost {
         // What was delayed mostly goes to queues of the same declarer.
         let room = options
             .delayed
-            .then(|| self.placement.beside(mail.worker, mail.connection));
+            .then(|| self.placement.beside_declarer(mail.worker, mail.connection));
         if !options.durable {
             self.create_exchange(name, options, None, room, ctx);
             return Box::pin(fut::ready(Ok(())));

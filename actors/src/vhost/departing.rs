@@ -51,7 +51,7 @@ impl VirtualHost {
         let leaver = Leaver {
             store_id,
             departing: Arc::clone(departing),
-            addr: queue.addr.clone(),
+            addr: queue.addr().clone(),
             crashes: 0,
         };
         self.departing.insert(queue.id, leaver);

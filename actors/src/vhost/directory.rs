@@ -12,6 +12,7 @@ use actix::prelude::*;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::dwelling::Dwelling;
 use super::limits::{Presence, VhostLimits, Visitors};
 use crate::exchange::actor::Exchange;
 use crate::exchange::bindings::{Bindings, Destination};
@@ -32,12 +33,10 @@ pub struct QueueHandle {
     pub id: QueueId,
     /// Its name.
     pub name: Name,
-    /// Its mailbox.
-    pub addr: Addr<Queue>,
+    /// Its mailbox, and where it lives.
+    pub dwelling: Arc<Dwelling>,
     /// The connection an exclusive queue belongs to.
     pub owner: Option<ConnectionId>,
-    /// Where it lives.
-    pub worker: WorkerId,
     /// What it was declared with.
     pub options: Arc<QueueOptions>,
     /// What its definition and its messages are kept under, if it is durable.
@@ -48,6 +47,16 @@ pub struct QueueHandle {
 }
 
 impl QueueHandle {
+    /// Its mailbox. It comes to life if it has not yet.
+    pub fn addr(&self) -> &Addr<Queue> {
+        self.dwelling.addr()
+    }
+
+    /// Where it lives. It comes to life if it has not yet.
+    pub fn worker(&self) -> WorkerId {
+        self.dwelling.worker()
+    }
+
     /// Whether `connection` must be refused with RESOURCE_LOCKED.
     pub fn is_locked_for(&self, connection: ConnectionId) -> bool {
         self.owner.is_some_and(|owner| owner != connection)

@@ -14,6 +14,7 @@ use super::crashes::{MOST, WITHIN};
 use super::directory::QueueHandle;
 use super::messages::{Declared, DropDown, Revive};
 use super::names;
+use super::supervision::Birth;
 use crate::id::QueueId;
 use crate::journal::Journal;
 
@@ -73,7 +74,8 @@ impl VirtualHost {
         let old = self.take_off_the_books(id)?;
         info!(queue = %old.name, vhost = %self.directory.vhost, "the queue that was left down is started again");
         let (name, options) = (old.name.clone(), Arc::clone(&old.options));
-        Some(self.create_queue(name, options, old.owner, old.store_id, old.worker, ctx))
+        let birth = Birth::At(old.worker());
+        Some(self.create_queue(name, options, old.owner, old.store_id, birth, ctx))
     }
 }
 

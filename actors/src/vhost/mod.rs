@@ -1,6 +1,6 @@
 //! A virtual host: the one place where exchanges and queues get and lose their names.
 //!
-//! - declares, deletes and supervises the exchanges and queues of the host
+//! - declares, deletes and supervises the exchanges and queues of the host; a queue [lives](dwelling) where its first consumer does
 //! - checks that a declaration agrees with what exists
 //! - has what is durable recorded, and brings it back after a restart
 //! - applies policies to what they match, also when they change
@@ -18,6 +18,7 @@ pub mod definitions;
 mod departing;
 pub mod directory;
 mod down;
+pub mod dwelling;
 pub mod equivalence;
 mod forgetting;
 pub mod limits;

@@ -1,14 +1,19 @@
-//! Which worker a queue lives on: pure.
+//! Which worker a queue lives on.
 //!
-//! What a queue is told by the channels of its own worker wakes no other thread, and who declares a queue mostly uses it too.
+//! What a queue is told by those of its own worker wakes no other thread. Each of its messages passes the connection of a consumer,
+//! so it lives where that lives; and connections are spread. Only as long as there are so few of them that some worker has none, a
+//! queue keeps away from those that others use, and may be busy with.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::id::ConnectionId;
-use crate::node::WorkerId;
+use crate::node::{WorkerId, Workers};
 
 /// How many queues of a virtual host live on each worker.
 #[derive(Debug)]
 pub(super) struct Placement {
-    homes: Vec<Home>,
+    workers: Workers,
+    homes: Mutex<Vec<Home>>,
     together: usize,
 }
 
@@ -17,12 +22,12 @@ pub(super) struct Placement {
 struct Home {
     worker: WorkerId,
     queues: usize,
-    declarer: Declarer,
+    user: User,
 }
 
-/// Who declared the queues on a worker since it had none.
+/// Who declared or consumes the queues on a worker since it had none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Declarer {
+enum User {
     One(ConnectionId),
     Several,
 }
@@ -30,63 +35,77 @@ enum Declarer {
 impl Placement {
     /// So many queues of one declarer live together as long as there are few, as connections do: see
     /// [`Settings::connections_together`](crate::node::Settings::connections_together).
-    pub(super) fn new(workers: impl Iterator<Item = WorkerId>, together: usize) -> Self {
+    pub(super) fn new(workers: Workers, together: usize) -> Self {
         let home = |worker| Home {
             worker,
             queues: 0,
-            declarer: Declarer::Several,
+            user: User::Several,
         };
         Placement {
-            homes: workers.map(home).collect(),
+            homes: Mutex::new(workers.all().map(home).collect()),
+            workers,
             together: together.max(1),
         }
     }
 
-    /// A place for a queue that a connection which lives on `home` declares: there, unless another worker has fewer queues.
-    /// What one connection declares counts less, since it mostly belongs together; others' queues are none of its business,
-    /// and may be busy.
-    pub(super) fn beside(&mut self, home: WorkerId, declarer: ConnectionId) -> WorkerId {
-        self.place(home, Declarer::One(declarer))
+    /// The threads.
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// A place for a queue that a connection which lives on `home` declared, and that nobody consumes: there, unless another
+    /// worker has fewer queues. What one connection declares counts less, since it mostly belongs together.
+    pub(super) fn beside_declarer(&self, home: WorkerId, declarer: ConnectionId) -> WorkerId {
+        self.place(home, User::One(declarer), self.together)
+    }
+
+    /// A place for a queue of which a connection which lives on `home` is the first consumer.
+    pub(super) fn beside_consumer(&self, home: WorkerId, consumer: ConnectionId) -> WorkerId {
+        if self.workers.seats().are_everywhere() {
+            return home;
+        }
+        self.place(home, User::One(consumer), usize::MAX)
     }
 
     /// A place for a queue that nobody declares now, `home` if it makes no difference.
-    pub(super) fn near(&mut self, home: WorkerId) -> WorkerId {
-        self.place(home, Declarer::Several)
+    pub(super) fn near(&self, home: WorkerId) -> WorkerId {
+        self.place(home, User::Several, 1)
     }
 
     /// A queue comes to life there.
-    pub(super) fn add(&mut self, on: WorkerId) {
-        if let Some(home) = self.home(on) {
+    pub(super) fn add(&self, on: WorkerId) {
+        if let Some(home) = self.homes().iter_mut().find(|home| home.worker == on) {
             home.queues += 1;
         }
     }
 
     /// A queue that lived there is no more.
-    pub(super) fn remove(&mut self, on: WorkerId) {
-        if let Some(home) = self.home(on) {
+    pub(super) fn remove(&self, on: WorkerId) {
+        if let Some(home) = self.homes().iter_mut().find(|home| home.worker == on) {
             home.queues = home.queues.saturating_sub(1);
         }
     }
 
-    fn place(&mut self, near: WorkerId, declarer: Declarer) -> WorkerId {
-        let together = self.together;
-        let burden = |home: &&mut Home| match declarer {
-            Declarer::One(_) if home.declarer == declarer => (home.queues / together, home.worker != near),
+    /// The worker with the fewest queues; so many of the one who uses all that are there count as none.
+    fn place(&self, near: WorkerId, user: User, together: usize) -> WorkerId {
+        let burden = |home: &&mut Home| match user {
+            User::One(_) if home.user == user => (home.queues / together, home.worker != near),
             _ => (home.queues, home.worker != near),
         };
-        let Some(home) = self.homes.iter_mut().min_by_key(burden) else {
+        let mut homes = self.homes();
+        let Some(home) = homes.iter_mut().min_by_key(burden) else {
             return near;
         };
         if home.queues == 0 {
-            home.declarer = declarer;
-        } else if home.declarer != declarer {
-            home.declarer = Declarer::Several;
+            home.user = user;
+        } else if home.user != user {
+            home.user = User::Several;
         }
         home.worker
     }
 
-    fn home(&mut self, worker: WorkerId) -> Option<&mut Home> {
-        self.homes.iter_mut().find(|home| home.worker == worker)
+    fn homes(&self) -> MutexGuard<'_, Vec<Home>> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,31 +114,33 @@ mod tests {
     use actix::prelude::*;
 
     use super::*;
-    use crate::node::Workers;
 
     const DECLARER: ConnectionId = ConnectionId(1);
     const ANOTHER: ConnectionId = ConnectionId(2);
 
-    fn three_workers() -> Vec<WorkerId> {
-        System::new().block_on(async { Workers::start(3, 1).unwrap().all().collect() })
+    fn three_workers(together: usize) -> (Placement, Vec<WorkerId>) {
+        System::new().block_on(async {
+            let workers = Workers::start(3, together).unwrap();
+            let all = workers.all().collect();
+            (Placement::new(workers, together), all)
+        })
     }
 
-    /// Where so many queues live that one declarer has.
-    fn place(placement: &mut Placement, home: WorkerId, queues: usize) -> Vec<WorkerId> {
-        let beside = |_| {
-            let worker = placement.beside(home, DECLARER);
+    /// Where so many queues come to live that are placed one after the other.
+    fn place(placement: &Placement, queues: usize, choose: impl Fn() -> WorkerId) -> Vec<WorkerId> {
+        let next = |_| {
+            let worker = choose();
             placement.add(worker);
             worker
         };
-        (0..queues).map(beside).collect()
+        (0..queues).map(next).collect()
     }
 
     #[test]
     fn a_queue_that_comes_and_goes_lives_with_its_declarer() {
-        let workers = three_workers();
-        let mut placement = Placement::new(workers.iter().copied(), 1);
+        let (placement, workers) = three_workers(1);
         for &home in workers.iter().cycle().take(12) {
-            assert_eq!(placement.beside(home, DECLARER), home);
+            assert_eq!(placement.beside_declarer(home, DECLARER), home);
             placement.add(home);
             placement.remove(home);
         }
@@ -127,9 +148,8 @@ mod tests {
 
     #[test]
     fn many_queues_of_one_declarer_are_spread() {
-        let workers = three_workers();
-        let mut placement = Placement::new(workers.iter().copied(), 1);
-        let placed = place(&mut placement, workers[1], 9);
+        let (placement, workers) = three_workers(1);
+        let placed = place(&placement, 9, || placement.beside_declarer(workers[1], DECLARER));
         for worker in workers {
             assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 3);
         }
@@ -137,9 +157,8 @@ mod tests {
 
     #[test]
     fn few_queues_of_one_declarer_live_together_with_it() {
-        let workers = three_workers();
-        let mut placement = Placement::new(workers.iter().copied(), 4);
-        let placed = place(&mut placement, workers[1], 24);
+        let (placement, workers) = three_workers(4);
+        let placed = place(&placement, 24, || placement.beside_declarer(workers[1], DECLARER));
         assert!(placed[..4].iter().all(|&at| at == workers[1]));
         for worker in workers {
             assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 8);
@@ -148,14 +167,30 @@ mod tests {
 
     #[test]
     fn a_queue_keeps_away_from_those_that_others_declared() {
-        let workers = three_workers();
-        let mut placement = Placement::new(workers.iter().copied(), 4);
-        let first = placement.beside(workers[1], DECLARER);
-        placement.add(first);
-        let second = placement.beside(workers[1], ANOTHER);
-        placement.add(second);
-        assert_eq!(first, workers[1]);
-        assert_ne!(second, workers[1]);
-        assert_eq!(placement.beside(workers[1], DECLARER), workers[1]);
+        let (placement, workers) = three_workers(4);
+        let beside = |who| place(&placement, 1, || placement.beside_declarer(workers[1], who))[0];
+        assert_eq!(beside(DECLARER), workers[1]);
+        assert_ne!(beside(ANOTHER), workers[1]);
+        assert_eq!(beside(DECLARER), workers[1]);
+    }
+
+    #[test]
+    fn all_queues_of_one_consumer_live_with_it_and_keep_away_from_those_of_others() {
+        let (placement, workers) = three_workers(1);
+        let placed = place(&placement, 24, || placement.beside_consumer(workers[1], DECLARER));
+        assert!(placed.iter().all(|&at| at == workers[1]));
+        let apart = place(&placement, 1, || placement.beside_consumer(workers[1], ANOTHER));
+        assert_ne!(apart[0], workers[1]);
+    }
+
+    #[test]
+    fn where_each_worker_has_connections_a_queue_lives_with_its_consumer() {
+        let (placement, workers) = three_workers(1);
+        let seats = placement.workers().seats();
+        let _taken: Vec<_> = (0..3).map(|_| seats.take_near(workers[0])).collect();
+        for consumer in [DECLARER, ANOTHER] {
+            let placed = place(&placement, 5, || placement.beside_consumer(workers[1], consumer));
+            assert!(placed.iter().all(|&at| at == workers[1]));
+        }
     }
 }

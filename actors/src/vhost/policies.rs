@@ -58,7 +58,7 @@ impl VirtualHost {
         for queue in self.directory.queues() {
             let effective = self.effective(&policies, &queue.name, &queue.options);
             if effective != self.effective(&before, &queue.name, &queue.options) {
-                queue.addr.do_send(Amend(Arc::new(effective)));
+                queue.addr().do_send(Amend(Arc::new(effective)));
             }
         }
         let mut rerouted = false;

@@ -13,6 +13,7 @@ use tracing::{error, info};
 use super::actor::VirtualHost;
 use super::definitions::Recovered;
 use super::names;
+use super::supervision::Birth;
 use crate::exchange::bindings::{Binding, Bindings};
 use crate::exchange::kind::ExchangeKind;
 use crate::exchange::options::ExchangeOptions;
@@ -29,7 +30,7 @@ impl VirtualHost {
         self.put_settings(recovered.settings);
         for (id, name, options) in recovered.queues {
             let worker = self.placement.near(self.node.workers.by_name(&name));
-            self.create_queue(name, Arc::new(options), None, Some(id), worker, ctx);
+            self.create_queue(name, Arc::new(options), None, Some(id), Birth::At(worker), ctx);
         }
         #[cfg(feature = "faults")]
         crate::fault::dawdle_over(recovered.exchanges.iter().map(|(_, name, _)| &**name));

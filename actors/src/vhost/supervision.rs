@@ -16,6 +16,7 @@ use tracing::{debug, error};
 use super::actor::VirtualHost;
 use super::definitions::Change;
 use super::directory::{ExchangeHandle, QueueHandle};
+use super::dwelling::Dwelling;
 use super::names;
 use super::successor::{Unanswered, ask};
 use crate::deduplication::Seen;
@@ -31,9 +32,18 @@ use crate::journal::{Journal, Volatile};
 use crate::lease::{Gone, Lease};
 use crate::name::Name;
 use crate::node::WorkerId;
-use crate::queue::actor::{Queue, QueueEnded, QueueSeed};
+use crate::queue::actor::{QueueEnded, QueueSeed};
 use crate::queue::options::QueueOptions;
 use crate::queue::{Departing, MemoryBudget};
+
+/// When a queue comes to life, and where.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Birth {
+    /// Now.
+    At(WorkerId),
+    /// When somebody needs it; mostly beside its first consumer, else beside whoever declared it on that worker.
+    WhenNeeded((WorkerId, ConnectionId)),
+}
 
 impl VirtualHost {
     /// Lets an exchange come to life that was declared, and its waiting room on this worker.
@@ -120,7 +130,7 @@ impl VirtualHost {
         options: Arc<QueueOptions>,
         owner: Option<ConnectionId>,
         store_id: Option<StoreId>,
-        worker: WorkerId,
+        birth: Birth,
         ctx: &mut Context<Self>,
     ) -> Arc<QueueHandle> {
         let id = QueueId::next();
@@ -128,10 +138,12 @@ impl VirtualHost {
             None => Errand::DeadLetters,
             Some(exchange) => Errand::Delayed(exchange.clone()),
         };
+        let effective = self.effective(&self.directory.policies(), &name, &options);
+        let expires = effective.expires.is_some();
         let seed = QueueSeed {
             id,
             name: name.clone(),
-            effective: Arc::new(self.effective(&self.directory.policies(), &name, &options)),
+            effective: Arc::new(effective),
             options: Arc::clone(&options),
             store_id,
             journal: self.journal(options.durable, store_id),
@@ -141,18 +153,24 @@ impl VirtualHost {
             ended: ctx.address().recipient(),
             lease: Lease::new(ctx.address().recipient(), id),
         };
+        let dwelling = match birth {
+            Birth::At(worker) => Dwelling::at(worker, seed, &self.placement),
+            Birth::WhenNeeded(declarer) => Dwelling::beside(declarer, seed, &self.placement),
+        };
+        if expires {
+            // Its time begins, though nobody may ever come.
+            dwelling.worker();
+        }
         let handle = Arc::new(QueueHandle {
             id,
             name: name.clone(),
-            addr: self.node.workers.place(worker, move || Queue::new(seed)),
+            dwelling: Arc::new(dwelling),
             owner,
-            worker,
             options,
             store_id,
             down_until: None,
         });
         self.names_of.insert(id, name);
-        self.placement.add(worker);
         if let Some(owner) = owner {
             self.exclusive.entry(owner).or_default().push(id);
         }
@@ -205,7 +223,7 @@ impl VirtualHost {
         let name = self.names_of.remove(&id)?;
         let handle = self.directory.queue(&name).filter(|queue| queue.id == id)?;
         if handle.down_until.is_none() {
-            self.placement.remove(handle.worker);
+            self.placement.remove(handle.worker());
         }
         if let Some(owner) = handle.owner
             && let Some(owned) = self.exclusive.get_mut(&owner)
@@ -307,7 +325,8 @@ impl Handler<Gone<QueueId>> for VirtualHost {
         }
         error!(queue = %old.name, vhost = %self.directory.vhost, "the queue crashed; it is started anew");
         let (name, options) = (old.name.clone(), Arc::clone(&old.options));
-        self.create_queue(name, options, old.owner, old.store_id, old.worker, ctx);
+        let birth = Birth::At(old.worker());
+        self.create_queue(name, options, old.owner, old.store_id, birth, ctx);
     }
 }
 

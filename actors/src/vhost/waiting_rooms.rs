@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use super::actor::VirtualHost;
+use super::supervision::Birth;
 use crate::exchange::delay::waiting_room;
 use crate::id::{ConnectionId, StoreId};
 use crate::name::Name;
@@ -30,7 +31,7 @@ impl VirtualHost {
             let by_name = self.node.workers.by_name(&room);
             let worker = worker.unwrap_or_else(|| self.placement.near(by_name));
             let nobody = Some(ConnectionId::NOBODY);
-            self.create_queue(room, options, nobody, store_id, worker, ctx);
+            self.create_queue(room, options, nobody, store_id, Birth::At(worker), ctx);
         }
     }
 
@@ -41,7 +42,7 @@ impl VirtualHost {
             if room.down_until.is_some() {
                 return self.journal(room.options.durable, room.store_id).deleted();
             }
-            room.addr.do_send(Delete {
+            room.addr().do_send(Delete {
                 if_unused: false,
                 if_empty: false,
             });

@@ -30,7 +30,7 @@ fn publication(channel: &Channel, routing_key: &str) -> Vec<u8> {
 }
 
 fn inspect(ring: &Ring, queue: &str) -> Inspection {
-    wait(ring.queue(queue).addr.send(Inspect)).unwrap().unwrap()
+    wait(ring.queue(queue).addr().send(Inspect)).unwrap().unwrap()
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_queue_that_stands_still_stops_the_reader_and_nobody_else() {
     let (flooding, _elsewhere) = (ring.connect().channel(), ring.connect());
     let beside = ring.connect().channel();
     beside.call::<queue::DeclareOk<'_>>(exclusive("beside"));
-    let held = ring.hold(ring.queue(q).worker);
+    let held = ring.hold(ring.queue(q).worker());
 
     let part = publication(&flooding, q).repeat(64);
     let mut written = 0;

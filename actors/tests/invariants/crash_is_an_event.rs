@@ -392,7 +392,7 @@ fn what_a_channel_declares_after_its_connection_crashed_does_not_stay() {
     assert!(channel.get("held").is_some());
     other.consume("held");
 
-    let worker = ring.queue(q).worker;
+    let worker = ring.queue(q).worker();
     let standing_still = ring.hold(worker);
     channel.send(passive(q));
     channel.send(exclusive("mine"));

@@ -28,3 +28,4 @@ mod sources;
 mod stage;
 mod stopping_in_order;
 mod support;
+mod where_queues_live;

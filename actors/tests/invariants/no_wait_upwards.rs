@@ -53,6 +53,7 @@ const NO_QUESTIONS: [&str; 12] = [
 /// To whom a file `send`s, as it is written there.
 fn asked(source: &Source) -> Vec<String> {
     let code: String = source.code().split_whitespace().collect();
+    let code = code.replace(".addr()", ".addr");
     let ends = |c: char| !(c.is_alphanumeric() || c == '_' || c == '.');
     let mut parts: Vec<&str> = code.split(".send(").collect();
     parts.pop();

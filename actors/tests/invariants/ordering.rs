@@ -17,25 +17,25 @@ fn a_question_is_not_overtaken_however_full_the_mailbox_is() {
         let ring = Ring::with_workers(workers);
         ring.connect().channel().declare("q");
         let queue = ring.queue("q");
-        let channel = Peer::of(&queue.addr, queue.id, ring.worker(queue.worker));
+        let channel = Peer::of(queue.addr(), queue.id, ring.worker(queue.worker()));
         let publish = || (0..MANY).for_each(|_| channel.publish(&["m"], false, None));
         let get = || {
-            queue.addr.send(Get {
+            queue.addr().send(Get {
                 channel: channel.id,
                 no_ack: false,
             })
         };
 
-        let held = ring.hold(queue.worker);
+        let held = ring.hold(queue.worker());
         publish();
-        let counted = queue.addr.send(Inspect);
+        let counted = queue.addr().send(Inspect);
         publish();
         let (first, second) = (get(), get());
-        let purged = queue.addr.send(Purge);
+        let purged = queue.addr().send(Purge);
         publish();
-        let counted_again = queue.addr.send(Inspect);
-        queue.addr.do_send(Detach { channel: channel.id });
-        let counted_at_last = queue.addr.send(Inspect);
+        let counted_again = queue.addr().send(Inspect);
+        queue.addr().do_send(Detach { channel: channel.id });
+        let counted_at_last = queue.addr().send(Inspect);
         drop(held);
 
         let answers = wait(async move {
@@ -58,10 +58,10 @@ fn settlements_and_questions_take_one_road() {
     let ring = Ring::with_workers(1);
     ring.connect().channel().declare("q");
     let queue = ring.queue("q");
-    let channel = Peer::of(&queue.addr, queue.id, ring.worker(queue.worker));
+    let channel = Peer::of(queue.addr(), queue.id, ring.worker(queue.worker()));
     channel.publish(&["a", "b", "c"], false, None);
     let take = || {
-        let got = wait(queue.addr.send(Get {
+        let got = wait(queue.addr().send(Get {
             channel: channel.id,
             no_ack: false,
         }));
@@ -71,12 +71,12 @@ fn settlements_and_questions_take_one_road() {
         (body, delivery.key, delivery.redelivered)
     };
     let (a, b) = (take(), take());
-    let held = ring.hold(queue.worker);
-    queue.addr.do_send(Settle {
+    let held = ring.hold(queue.worker());
+    queue.addr().do_send(Settle {
         channel: channel.id,
         runs: vec![(Outcome::Ack, vec![a.1]), (Outcome::Requeue, vec![b.1])],
     });
-    let counted = queue.addr.send(Inspect);
+    let counted = queue.addr().send(Inspect);
     drop(held);
     let counts = wait(counted).unwrap().unwrap();
     assert_eq!((counts.ready, counts.unacked), (2, 0));
@@ -89,7 +89,7 @@ fn commands_of_a_channel_to_a_queue_that_stands_still_act_in_their_order() {
     let ring = Ring::with_workers(2);
     let q = ring.queue_on_another_worker();
     let channel = ring.connect().channel();
-    let held = ring.hold(ring.queue(q).worker);
+    let held = ring.hold(ring.queue(q).worker());
     for round in 0..MANY as u32 {
         for _ in 0..round % 3 {
             channel.publish("", q, "m");

@@ -12,7 +12,7 @@ use leveret_actors::fault::{Fault, Gate};
 use leveret_actors::journal::log::LogSettings;
 use leveret_actors::journal::store::JournalStore;
 use leveret_actors::node::{Seat, Settings, Worker, WorkerId};
-use leveret_actors::vhost::directory::QueueHandle;
+use leveret_actors::vhost::directory::{Directory, QueueHandle};
 use tokio::sync::oneshot;
 
 use super::stage::{Hold, hold, wait};
@@ -113,8 +113,19 @@ impl Ring {
     /// A queue, to be sent mail like a channel would.
     #[track_caller]
     pub(crate) fn queue(&self, name: &str) -> Arc<QueueHandle> {
+        self.directory().queue(name).expect("the queue")
+    }
+
+    /// The names of the virtual host.
+    #[track_caller]
+    pub(crate) fn directory(&self) -> Arc<Directory> {
         let vhost = self.broker.node().vhost("/").expect("the virtual host");
-        vhost.directory.queue(name).expect("the queue")
+        Arc::clone(&vhost.directory)
+    }
+
+    /// Its workers.
+    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> + use<> {
+        self.broker.node().workers.all()
     }
 
     /// The thread of a worker.
@@ -132,9 +143,10 @@ impl Ring {
     /// stands still.
     #[track_caller]
     pub(crate) fn queue_on_another_worker(&self) -> &'static str {
-        // Connections live where there are fewest, and a queue lives with who declares it.
+        // Connections live where there are fewest, and a queue lives with who declares it, if nobody consumes it.
         let first = self.seat_of_the_first();
         self.connect().channel().declare("apart");
+        self.queue("apart").worker();
         let seats = self.broker.node().workers.seats();
         eventually("its declarer is gone", || seats.taken() == 1);
         drop(first);

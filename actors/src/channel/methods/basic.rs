@@ -83,7 +83,7 @@ impl Channel {
         self.attachments.hold(queue);
         let (channel, no_ack) = (self.id, get.no_ack);
         self.ask(
-            |_| async move { handle.addr.send(Get { channel, no_ack }).await },
+            |_| async move { handle.addr().send(Get { channel, no_ack }).await },
             ctx,
             move |channel, answer, _| {
                 let got = match answer {

@@ -54,6 +54,8 @@ impl Channel {
             self.session.will_end_queues();
         }
         let on_offer = self.budget.is_some() && !consume.no_ack;
+        let (worker, connection) = (self.session.worker, self.session.connection);
+        handle.dwelling.expect_consumer(worker, connection);
         let queue = self
             .attachments
             .attach(handle.clone(), || ctx.address().recipient());
@@ -62,7 +64,7 @@ impl Channel {
             id,
             key: number,
             channel: ctx.address().recipient(),
-            queue: handle.addr.clone(),
+            queue: handle.addr().clone(),
             prefetch: self.prefetch,
             no_ack: consume.no_ack,
             on_offer,
@@ -90,7 +92,7 @@ impl Channel {
         self.subscriptions.insert(subscriber.sitting(taken));
         self.pause();
         self.pending = Some(Pending::Subscription(number));
-        handle.addr.do_send(Subscribe {
+        handle.addr().do_send(Subscribe {
             channel: self.id,
             consumer: id,
             supply,

@@ -148,9 +148,9 @@ impl Channel {
             let asked = channel.session.vhost.addr.send(declare);
             async move {
                 let Declared { queue: handle, new } = asked.await.map_err(|_| lost("virtual host"))??;
-                let counted = match new {
+                let counted = match new || !handle.dwelling.is_inhabited() {
                     true => Ok(Ok(Inspection::default())),
-                    false => handle.addr.send(mail::Inspect).await,
+                    false => handle.addr().send(mail::Inspect).await,
                 };
                 Ok::<_, Exception>((handle, counted))
             }
@@ -195,7 +195,10 @@ impl Channel {
     fn count_queue(&mut self, handle: Arc<QueueHandle>, nowait: bool, ctx: &mut Context<Self>) {
         let queue = Arc::clone(&handle);
         self.ask(
-            move |channel| ask_queue(channel.session.vhost.clone(), &queue, mail::Inspect),
+            move |channel| {
+                let vhost = channel.session.vhost.clone();
+                ask_queue(vhost, &queue, mail::Inspect, Some(Ok(Inspection::default())))
+            },
             ctx,
             move |channel, counted, _| {
                 let vhost = &channel.session.vhost.name;
@@ -244,7 +247,7 @@ impl Channel {
         self.session.check(Access::Read, Resource::Queue(&name))?;
         let nowait = purge.nowait;
         self.ask(
-            move |channel| ask_queue(channel.session.vhost.clone(), &handle, mail::Purge),
+            move |channel| ask_queue(channel.session.vhost.clone(), &handle, mail::Purge, Some(Ok(0))),
             ctx,
             move |channel, purged, _| {
                 let vhost = &channel.session.vhost.name;
@@ -283,7 +286,7 @@ impl Channel {
         };
         let deleted = move |channel: &Self| {
             let vhost = channel.session.vhost.clone();
-            let asked = ask_queue(vhost.clone(), &handle, question);
+            let asked = ask_queue(vhost.clone(), &handle, question, None);
             let gone = vhost::Forgotten {
                 queue: handle.name.clone(),
                 durable: handle.store_id.is_some(),

@@ -1,0 +1,62 @@
+//! A queue lives on the thread of its first consumer, and on none before it is needed.
+
+use leveret_actors::node::Settings;
+
+use super::ring::Ring;
+use super::support::eventually;
+
+#[test]
+fn a_queue_comes_to_life_beside_its_first_consumer() {
+    let ring = Ring::with_workers(2);
+    let (declarer, consumer) = (ring.connect().channel(), ring.connect().channel());
+    for q in ["a", "b", "c", "d"] {
+        declarer.declare(q);
+        consumer.declare(q);
+        assert_eq!(declarer.ready(q), 0);
+        assert!(!ring.queue(q).dwelling.is_inhabited(), "nobody needs it");
+    }
+    let workers: Vec<_> = ring.workers().collect();
+    consumer.consume("a");
+    consumer.consume("b");
+    declarer.consume("c");
+    declarer.publish("", "d", "m");
+    eventually("it was taken", || declarer.ready("d") == 1);
+    let lives_on = |q| ring.queue(q).worker();
+    assert_eq!(["a", "b"].map(lives_on), [workers[1]; 2]);
+    assert_eq!(["c", "d"].map(lives_on), [workers[0]; 2]);
+    consumer.consume("d");
+    assert_eq!(lives_on("d"), workers[0], "it stays where it is");
+}
+
+#[test]
+fn while_a_worker_has_no_connection_it_gets_the_queues_of_a_second_consumer() {
+    let ring = Ring::with(Settings {
+        workers: 2,
+        connections_together: 4,
+        ..Settings::default()
+    });
+    let (one, other) = (ring.connect().channel(), ring.connect().channel());
+    for q in ["a", "b", "c", "d"] {
+        one.declare(q);
+    }
+    for q in ["a", "b", "c"] {
+        one.consume(q);
+    }
+    other.consume("d");
+    let lives_on = |q| ring.queue(q).worker();
+    let workers: Vec<_> = ring.workers().collect();
+    assert_eq!(
+        ["a", "b", "c", "d"].map(lives_on),
+        [workers[0], workers[0], workers[0], workers[1]]
+    );
+}
+
+#[test]
+fn a_queue_that_nobody_needed_ends_with_its_broker() {
+    let ring = Ring::with_workers(1);
+    ring.connect().channel().declare("q");
+    let queue = ring.queue("q");
+    drop(ring);
+    assert!(!queue.dwelling.is_inhabited());
+    assert!(!queue.addr().connected(), "nobody will ever read what it is sent");
+}
