@@ -55,7 +55,8 @@ impl QueueState {
         let others = held.chain(returned).chain(self.dying.iter_mut());
         let done = self.pages.compact(others.skip(self.compaction.others));
         self.compaction.others += done.looked;
-        if done.cost_after != done.cost_before {
+        // Together they may cost what they did, and the dead among them not.
+        if done.cost_before > 0 {
             self.dying.recount();
         }
         done.whole
