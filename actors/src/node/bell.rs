@@ -17,6 +17,8 @@ thread_local! {
     static HERE: RefCell<Option<Arc<Bell>>> = const { RefCell::new(None) };
     /// How often actors of this thread were polled, or told something.
     static POLLS: Cell<u64> = const { Cell::new(0) };
+    /// The row of flags that was begun, and how many of it are taken.
+    static ROW: RefCell<(Arc<Row>, u8)> = RefCell::default();
 }
 
 /// How often actors of this thread were polled, or told something.
@@ -85,14 +87,60 @@ impl Bell {
     }
 }
 
+/// Whether somebody has woken a task, which has not been polled since. It is looked at whenever the actor is told something, so
+/// those of many actors stand side by side: one by one they would be fetched from memory each time.
+#[derive(Debug, Clone)]
+pub(super) struct Flag {
+    row: Arc<Row>,
+    place: u8,
+}
+
+/// As many flags as a line of memory has room for.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Row([AtomicBool; FLAGS]);
+
+const FLAGS: usize = 64;
+
+impl Default for Row {
+    fn default() -> Self {
+        Row([const { AtomicBool::new(false) }; FLAGS])
+    }
+}
+
+impl Flag {
+    /// A new one beside those before it of this thread, not raised.
+    fn next() -> Self {
+        ROW.with_borrow_mut(|(row, taken)| {
+            if usize::from(*taken) == FLAGS {
+                (*row, *taken) = Default::default();
+            }
+            let (row, place) = (Arc::clone(row), *taken);
+            *taken += 1;
+            Flag { row, place }
+        })
+    }
+
+    /// Whether it is raised.
+    pub(super) fn is_raised(&self) -> bool {
+        let flag = self.row.0.get(usize::from(self.place));
+        flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, raised: bool) {
+        if let Some(flag) = self.row.0.get(usize::from(self.place)) {
+            flag.store(raised, Ordering::Relaxed);
+        }
+    }
+}
+
 /// From whoever wakes a task to the bell of its thread.
 #[derive(Debug)]
 pub(super) struct Line {
     /// None if the thread has none: the task is woken at once then.
     bell: Option<Arc<Bell>>,
     task: Waker,
-    /// Somebody has woken the task, which has not been polled since.
-    rang: AtomicBool,
+    rang: Flag,
 }
 
 impl Line {
@@ -101,19 +149,19 @@ impl Line {
         Arc::new(Line {
             bell: HERE.with_borrow(Clone::clone),
             task: task.clone(),
-            rang: AtomicBool::new(false),
+            rang: Flag::next(),
         })
     }
 
-    /// Whether somebody has woken the task, which has not been polled since.
-    pub(super) fn has_rung(&self) -> bool {
-        self.rang.load(Ordering::Relaxed)
+    /// Raised from when somebody wakes the task until that is polled.
+    pub(super) fn flag(&self) -> Flag {
+        self.rang.clone()
     }
 
     /// The task is polled.
     pub(super) fn answered(&self) {
         count();
-        self.rang.store(false, Ordering::Relaxed);
+        self.rang.set(false);
     }
 
     /// Wakes the task from its own thread, though nobody rang.
@@ -137,7 +185,7 @@ impl Wake for Line {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.rang.store(true, Ordering::Relaxed);
+        self.rang.set(true);
         match self.other_thread() {
             Some(bell) => bell.ring(Arc::clone(self)),
             None => self.task.wake_by_ref(),
@@ -186,7 +234,7 @@ mod tests {
             let line = Line {
                 bell: Some(Arc::clone(&self.bell)),
                 task: Waker::noop().clone(),
-                rang: AtomicBool::new(false),
+                rang: Flag::next(),
             };
             Waker::from(Arc::new(line)).wake();
         }
@@ -211,6 +259,19 @@ mod tests {
         }
         assert_eq!(thread.calls(), 1);
         assert_eq!(thread.answer(false), (3, true));
+    }
+
+    #[test]
+    fn each_of_any_number_of_flags_is_its_own() {
+        let flags: Vec<Flag> = (0..3 * FLAGS).map(|_| Flag::next()).collect();
+        let raised = |flags: &[Flag]| flags.iter().filter(|flag| flag.is_raised()).count();
+        for (count, flag) in flags.iter().enumerate() {
+            assert!(!flag.is_raised());
+            flag.set(true);
+            assert_eq!(raised(&flags), count + 1);
+        }
+        flags.iter().for_each(|flag| flag.set(false));
+        assert_eq!(raised(&flags), 0);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use actix::fut::ActorFuture;
 use actix::prelude::{Actor, ActorContext, ActorState, Addr, AsyncContext, Handler, Message, SpawnHandle};
 use futures_util::Stream;
 
-use super::bell::{self, Line};
+use super::bell::{self, Flag, Line};
 use super::near::{Near, Place};
 use super::worker::mailbox;
 
@@ -177,9 +177,11 @@ impl<A: Actor<Context = Context<A>>> Future for Task<A> {
 /// An actor and what belongs to it. What is looked at whenever it is told something comes first.
 #[repr(C)]
 pub(super) struct Life<A: Actor<Context = Context<A>>> {
+    /// Whether it was woken, once it has been polled.
+    rang: Option<Flag>,
+    stage: Stage<A>,
     /// How it is woken, once it has been polled.
     line: Option<Arc<Line>>,
-    stage: Stage<A>,
 }
 
 impl<A: Actor<Context = Context<A>>> Life<A> {
@@ -200,12 +202,16 @@ impl<A: Actor<Context = Context<A>>> Life<A> {
             items: Vec::new(),
             unread: None,
         };
-        Life { line: None, stage }
+        Life {
+            rang: None,
+            stage,
+            line: None,
+        }
     }
 
     /// Whether it has been started, has no mail and waits for nothing. Mail that is there has rung.
     pub(super) fn is_free(&self) -> bool {
-        let is_quiet = self.line.as_ref().is_some_and(|line| !line.has_rung());
+        let is_quiet = self.rang.as_ref().is_some_and(|rang| !rang.is_raised());
         is_quiet && !self.stage.context.waiting()
     }
 
@@ -231,9 +237,10 @@ impl<A: Actor<Context = Context<A>>> Life<A> {
     }
 
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
-        let Life { line, stage } = self;
+        let Life { rang, stage, line } = self;
         let starts = line.is_none();
         let line = line.get_or_insert_with(|| Line::to(cx.waker()));
+        rang.get_or_insert_with(|| line.flag());
         line.answered();
         let waker = Waker::from(Arc::clone(line));
         if starts {
