@@ -103,7 +103,7 @@ impl VirtualHost {
         // What was delayed mostly goes to queues of the same declarer.
         let room = options
             .delayed
-            .then(|| self.placement.beside_declarer(mail.worker, mail.connection));
+            .then(|| self.placement.beside_user(mail.worker, mail.connection));
         if !options.durable {
             self.create_exchange(name, options, None, room, ctx);
             return Box::pin(fut::ready(Ok(())));

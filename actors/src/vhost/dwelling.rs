@@ -1,8 +1,7 @@
 //! Where a queue lives, and from when on.
 //!
-//! The worker that suits a queue is known when somebody consumes from it, which is after it was declared. So it has a mailbox at
-//! once, and a worker when it gets its first consumer, or when anybody has something for it: what its mailbox has got until then
-//! is read in order.
+//! The worker that suits a queue is known when somebody uses it, which is after it was declared. So it has a mailbox at once, and a
+//! worker when it gets its first consumer, or when anybody has something for it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -69,12 +68,20 @@ impl Dwelling {
     /// Where the queue lives. It does from now on.
     pub fn worker(&self) -> WorkerId {
         let (home, declarer) = self.declarer;
-        self.settle(|| self.placement.beside_declarer(home, declarer), None)
+        self.settle(|| self.placement.beside_user(home, declarer), None)
     }
 
-    /// A consumer is about to come whose connection lives on `here`, which is this thread.
-    pub(crate) fn expect_consumer(&self, here: WorkerId, connection: ConnectionId) {
-        self.settle(|| self.placement.beside_consumer(here, connection), Some(here));
+    /// A consumer is about to come from `here`, which is this thread.
+    pub(crate) fn expect_consumer(&self, here: WorkerId) {
+        self.settle(
+            || self.placement.beside_consumer(here, self.declarer.1),
+            Some(here),
+        );
+    }
+
+    /// Messages are about to come from `here`, which is this thread.
+    pub(crate) fn expect_messages(&self, here: WorkerId) {
+        self.settle(|| self.placement.beside_user(here, self.declarer.1), Some(here));
     }
 
     /// The virtual host is no more: whoever does not live yet never will.

@@ -1,8 +1,8 @@
 //! Which worker a queue lives on.
 //!
 //! What a queue is told by those of its own worker wakes no other thread. Each of its messages passes the connection of a consumer,
-//! so it lives where that lives; and connections are spread. Only as long as there are so few of them that some worker has none, a
-//! queue keeps away from those that others use, and may be busy with.
+//! so it lives where that lives; and connections are spread. As long as there are so few of them that some worker has none, the
+//! queues that one connection declared stay together, and keep away from those of others, who may be busy with them.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,12 +22,12 @@ pub(super) struct Placement {
 struct Home {
     worker: WorkerId,
     queues: usize,
-    user: User,
+    declarer: Declarer,
 }
 
-/// Who declared or consumes the queues on a worker since it had none.
+/// Who declared the queues on a worker since it had none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum User {
+enum Declarer {
     One(ConnectionId),
     Several,
 }
@@ -39,7 +39,7 @@ impl Placement {
         let home = |worker| Home {
             worker,
             queues: 0,
-            user: User::Several,
+            declarer: Declarer::Several,
         };
         Placement {
             homes: Mutex::new(workers.all().map(home).collect()),
@@ -53,23 +53,25 @@ impl Placement {
         &self.workers
     }
 
-    /// A place for a queue that a connection which lives on `home` declared, and that nobody consumes: there, unless another
-    /// worker has fewer queues. What one connection declares counts less, since it mostly belongs together.
-    pub(super) fn beside_declarer(&self, home: WorkerId, declarer: ConnectionId) -> WorkerId {
-        self.place(home, User::One(declarer), self.together)
+    /// A place for a queue that somebody on `home` needs, but does not consume: there, unless another worker has fewer queues.
+    /// Those of the same declarer count less, since they mostly belong together.
+    pub(super) fn beside_user(&self, home: WorkerId, declarer: ConnectionId) -> WorkerId {
+        let few = self.together > 1 && !self.workers.seats().are_everywhere();
+        let together = if few { usize::MAX } else { self.together };
+        self.place(home, Declarer::One(declarer), together)
     }
 
-    /// A place for a queue of which a connection which lives on `home` is the first consumer.
-    pub(super) fn beside_consumer(&self, home: WorkerId, consumer: ConnectionId) -> WorkerId {
-        if self.workers.seats().are_everywhere() {
-            return home;
+    /// A place for a queue the first consumer of which is on `home`.
+    pub(super) fn beside_consumer(&self, home: WorkerId, declarer: ConnectionId) -> WorkerId {
+        match self.workers.seats().are_everywhere() {
+            true => home,
+            false => self.place(home, Declarer::One(declarer), usize::MAX),
         }
-        self.place(home, User::One(consumer), usize::MAX)
     }
 
     /// A place for a queue that nobody declares now, `home` if it makes no difference.
     pub(super) fn near(&self, home: WorkerId) -> WorkerId {
-        self.place(home, User::Several, 1)
+        self.place(home, Declarer::Several, 1)
     }
 
     /// A queue comes to life there.
@@ -86,10 +88,10 @@ impl Placement {
         }
     }
 
-    /// The worker with the fewest queues; so many of the one who uses all that are there count as none.
-    fn place(&self, near: WorkerId, user: User, together: usize) -> WorkerId {
-        let burden = |home: &&mut Home| match user {
-            User::One(_) if home.user == user => (home.queues / together, home.worker != near),
+    /// The worker with the fewest queues; so many of the same declarer count as none.
+    fn place(&self, near: WorkerId, declarer: Declarer, together: usize) -> WorkerId {
+        let burden = |home: &&mut Home| match declarer {
+            Declarer::One(_) if home.declarer == declarer => (home.queues / together, home.worker != near),
             _ => (home.queues, home.worker != near),
         };
         let mut homes = self.homes();
@@ -97,9 +99,9 @@ impl Placement {
             return near;
         };
         if home.queues == 0 {
-            home.user = user;
-        } else if home.user != user {
-            home.user = User::Several;
+            home.declarer = declarer;
+        } else if home.declarer != declarer {
+            home.declarer = Declarer::Several;
         }
         home.worker
     }
@@ -114,6 +116,7 @@ mod tests {
     use actix::prelude::*;
 
     use super::*;
+    use crate::node::Seat;
 
     const DECLARER: ConnectionId = ConnectionId(1);
     const ANOTHER: ConnectionId = ConnectionId(2);
@@ -136,11 +139,17 @@ mod tests {
         (0..queues).map(next).collect()
     }
 
+    /// Has a connection live on each of three workers.
+    fn everywhere(placement: &Placement, home: WorkerId) -> Vec<Seat> {
+        let seats = placement.workers().seats();
+        (0..12).map(|_| seats.take_near(home)).collect()
+    }
+
     #[test]
-    fn a_queue_that_comes_and_goes_lives_with_its_declarer() {
+    fn a_queue_that_comes_and_goes_lives_with_who_uses_it() {
         let (placement, workers) = three_workers(1);
         for &home in workers.iter().cycle().take(12) {
-            assert_eq!(placement.beside_declarer(home, DECLARER), home);
+            assert_eq!(placement.beside_user(home, DECLARER), home);
             placement.add(home);
             placement.remove(home);
         }
@@ -149,16 +158,17 @@ mod tests {
     #[test]
     fn many_queues_of_one_declarer_are_spread() {
         let (placement, workers) = three_workers(1);
-        let placed = place(&placement, 9, || placement.beside_declarer(workers[1], DECLARER));
+        let placed = place(&placement, 9, || placement.beside_user(workers[1], DECLARER));
         for worker in workers {
             assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 3);
         }
     }
 
     #[test]
-    fn few_queues_of_one_declarer_live_together_with_it() {
+    fn where_each_worker_has_connections_few_queues_of_a_declarer_live_together() {
         let (placement, workers) = three_workers(4);
-        let placed = place(&placement, 24, || placement.beside_declarer(workers[1], DECLARER));
+        let _taken = everywhere(&placement, workers[0]);
+        let placed = place(&placement, 24, || placement.beside_user(workers[1], DECLARER));
         assert!(placed[..4].iter().all(|&at| at == workers[1]));
         for worker in workers {
             assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 8);
@@ -168,17 +178,18 @@ mod tests {
     #[test]
     fn a_queue_keeps_away_from_those_that_others_declared() {
         let (placement, workers) = three_workers(4);
-        let beside = |who| place(&placement, 1, || placement.beside_declarer(workers[1], who))[0];
+        let beside = |who| place(&placement, 1, || placement.beside_user(workers[1], who))[0];
         assert_eq!(beside(DECLARER), workers[1]);
         assert_ne!(beside(ANOTHER), workers[1]);
         assert_eq!(beside(DECLARER), workers[1]);
     }
 
     #[test]
-    fn all_queues_of_one_consumer_live_with_it_and_keep_away_from_those_of_others() {
-        let (placement, workers) = three_workers(1);
-        let placed = place(&placement, 24, || placement.beside_consumer(workers[1], DECLARER));
-        assert!(placed.iter().all(|&at| at == workers[1]));
+    fn while_a_worker_has_no_connection_all_queues_of_a_declarer_live_together_away_from_those_of_others() {
+        let (placement, workers) = three_workers(4);
+        let consumed = place(&placement, 24, || placement.beside_consumer(workers[1], DECLARER));
+        let used = place(&placement, 24, || placement.beside_user(workers[1], DECLARER));
+        assert!(consumed.iter().chain(&used).all(|&at| at == workers[1]));
         let apart = place(&placement, 1, || placement.beside_consumer(workers[1], ANOTHER));
         assert_ne!(apart[0], workers[1]);
     }
@@ -186,10 +197,9 @@ mod tests {
     #[test]
     fn where_each_worker_has_connections_a_queue_lives_with_its_consumer() {
         let (placement, workers) = three_workers(1);
-        let seats = placement.workers().seats();
-        let _taken: Vec<_> = (0..3).map(|_| seats.take_near(workers[0])).collect();
-        for consumer in [DECLARER, ANOTHER] {
-            let placed = place(&placement, 5, || placement.beside_consumer(workers[1], consumer));
+        let _taken = everywhere(&placement, workers[0]);
+        for declarer in [DECLARER, ANOTHER] {
+            let placed = place(&placement, 5, || placement.beside_consumer(workers[1], declarer));
             assert!(placed.iter().all(|&at| at == workers[1]));
         }
     }

@@ -29,26 +29,26 @@ fn a_queue_comes_to_life_beside_its_first_consumer() {
 }
 
 #[test]
-fn while_a_worker_has_no_connection_it_gets_the_queues_of_a_second_consumer() {
+fn while_a_worker_has_no_connection_the_queues_of_a_declarer_live_together_and_away_from_others() {
     let ring = Ring::with(Settings {
         workers: 2,
         connections_together: 4,
         ..Settings::default()
     });
     let (one, other) = (ring.connect().channel(), ring.connect().channel());
-    for q in ["a", "b", "c", "d"] {
+    for q in ["a", "b", "c"] {
         one.declare(q);
     }
-    for q in ["a", "b", "c"] {
-        one.consume(q);
-    }
+    other.declare("d");
+    one.consume("a");
+    other.consume("b");
+    other.publish("", "c", "m");
     other.consume("d");
+    eventually("it was taken", || one.ready("c") == 1);
     let lives_on = |q| ring.queue(q).worker();
     let workers: Vec<_> = ring.workers().collect();
-    assert_eq!(
-        ["a", "b", "c", "d"].map(lives_on),
-        [workers[0], workers[0], workers[0], workers[1]]
-    );
+    assert_eq!(["a", "b", "c"].map(lives_on), [workers[0]; 3]);
+    assert_eq!(lives_on("d"), workers[1]);
 }
 
 #[test]

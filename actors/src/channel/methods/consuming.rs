@@ -54,8 +54,7 @@ impl Channel {
             self.session.will_end_queues();
         }
         let on_offer = self.budget.is_some() && !consume.no_ack;
-        let (worker, connection) = (self.session.worker, self.session.connection);
-        handle.dwelling.expect_consumer(worker, connection);
+        handle.dwelling.expect_consumer(self.session.worker);
         let queue = self
             .attachments
             .attach(handle.clone(), || ctx.address().recipient());
