@@ -1,9 +1,12 @@
 //! `basic.qos`: how much may be delivered and not yet settled.
 
-use leveret_protocol::method::basic::Consume;
+use leveret_protocol::EncodeMethod;
+use leveret_protocol::method::basic::{Ack, Consume, Qos, QosOk};
 
+use crate::support::channel::encoded;
 use crate::support::connection::capable;
 use crate::support::methods::consume;
+use crate::support::wire::{Frame, METHOD};
 use crate::support::{Broker, Channel};
 
 #[test]
@@ -198,6 +201,26 @@ fn of_both_limits_the_stricter_wins() {
 }
 
 #[test]
+fn what_is_settled_right_before_the_first_global_limit_makes_room() {
+    let broker = Broker::start();
+    let channel = filled(&broker, 2);
+    channel.prefetch(1);
+    channel.consume("q");
+    let ack = Ack {
+        delivery_tag: channel.delivery().tag,
+        multiple: false,
+    };
+    let limit = Qos {
+        prefetch_count: 5,
+        global: true,
+        ..Default::default()
+    };
+    channel.write(&[frame(&channel, &ack), frame(&channel, &limit)].concat());
+    channel.expect::<QosOk>();
+    assert_eq!(channel.delivered(1), ["1"]);
+}
+
+#[test]
 fn consumers_without_acknowledgement_have_no_limit() {
     let broker = Broker::start();
     let channel = filled(&broker, 20);
@@ -236,6 +259,11 @@ fn a_full_consumer_leaves_the_messages_to_the_others() {
     }
     assert_eq!(free.deliveries(20).len(), 20);
     full.expect_nothing();
+}
+
+/// The frame of a method, to be written together with others.
+fn frame(channel: &Channel, method: &impl EncodeMethod) -> Vec<u8> {
+    Frame::new(METHOD, channel.number(), encoded(method)).bytes()
 }
 
 /// A channel and a queue `q` with the messages `0` to `count - 1`.

@@ -181,13 +181,13 @@ impl Channel {
             }
             (Some(budget), _) => budget.set_limit(limit),
             (None, _) => {
+                // What was settled before is not adopted, and must not be given back.
+                self.post_settlements();
                 let mut budget = Budget::new(limit);
                 let unsettled = self
                     .unacked
                     .iter()
                     .filter(|delivery| delivery.consumer != NO_CONSUMER);
-                // What was settled before is not adopted, and must not be given back.
-                self.settled_deliveries = 0;
                 budget.adopt(u32::try_from(unsettled.count()).unwrap_or(u32::MAX));
                 self.budget = Some(Box::new(budget));
                 return self.tell_limit(true);
