@@ -66,13 +66,13 @@ impl Repeated {
 
     /// Keeps what was read from a payload, if it is worth it: where all differ, few are.
     pub(crate) fn keep(&mut self, payload: &[u8], publish: &basic::Publish<'_>) {
-        let Ok(payload) = str::from_utf8(payload) else {
-            return;
-        };
         self.others = self.others.saturating_add(1);
         if self.others > OTHERS && !self.others.is_multiple_of(FEW) {
             return;
         }
+        let Ok(payload) = str::from_utf8(payload) else {
+            return;
+        };
         let known = self.known.iter().position(|known| known.payload == payload);
         let place = known.unwrap_or_else(|| self.remember(payload, publish));
         if let Some(last) = self.known.get_mut(self.last) {

@@ -277,7 +277,7 @@ impl Channel {
         let directory = &self.session.vhost.directory;
         let handles = queues.iter().filter_map(|name| directory.queue(name));
         handles
-            .inspect(|handle| handle.dwelling.expect_messages(self.session.worker))
+            .inspect(|handle| handle.dwelling.expect_use(self.session.worker))
             .map(|handle| self.attachments.attach(handle, || ctx.address().recipient()))
             .collect()
     }

@@ -55,8 +55,9 @@ pub struct Settings {
     pub workers: usize,
     /// Connections that live on one worker before the next one gets any. A program mostly has one to publish, one to consume
     /// and perhaps one to look after things: what they tell each other wakes no other thread then, and who floods does so
-    /// away from others. With 1 each goes where there are fewest, and a few that flood get more done. Queues are few in the
-    /// same sense: so many live with their declarer before the next one lives elsewhere. See [`together`](Settings::together).
+    /// away from others. With 1 each goes where there are fewest, and a few that flood get more done. As long as
+    /// some worker has none, all queues of one declarer live together, else so many that nobody consumes yet. See
+    /// [`together`](Settings::together).
     pub connections_together: usize,
     /// Bytes of memory the process is to get by with: messages take half of it, the rest of a backlog is on the disk.
     /// Publishers are held back while it uses more.

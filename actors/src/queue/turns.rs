@@ -15,7 +15,7 @@ pub(super) struct Turns {
 }
 
 /// Consumers of one priority that can take a message. Most often there is one, who is at hand here.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ring {
     priority: i64,
     /// Who is next.

@@ -79,8 +79,8 @@ impl Dwelling {
         );
     }
 
-    /// Messages are about to come from `here`, which is this thread.
-    pub(crate) fn expect_messages(&self, here: WorkerId) {
+    /// A channel on `here`, which is this thread, is about to publish to it or to get from it.
+    pub(crate) fn expect_use(&self, here: WorkerId) {
         self.settle(|| self.placement.beside_user(here, self.declarer.1), Some(here));
     }
 

@@ -1,6 +1,6 @@
 //! A virtual host: the one place where exchanges and queues get and lose their names.
 //!
-//! - declares, deletes and supervises the exchanges and queues of the host; a queue [lives](dwelling) where its first consumer does
+//! - declares, deletes and supervises the exchanges and queues of the host; a queue [lives](dwelling) where it is used first
 //! - checks that a declaration agrees with what exists
 //! - has what is durable recorded, and brings it back after a restart
 //! - applies policies to what they match, also when they change

@@ -41,7 +41,7 @@ use crate::queue::{Departing, MemoryBudget};
 pub(super) enum Birth {
     /// Now.
     At(WorkerId),
-    /// When somebody needs it; mostly beside its first consumer, else beside whoever declared it on that worker.
+    /// When somebody needs it, mostly beside that one. Who declared it, and lived there, tells with which others it belongs together.
     WhenNeeded((WorkerId, ConnectionId)),
 }
 

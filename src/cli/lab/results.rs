@@ -246,6 +246,7 @@ mod tests {
         assert_eq!(measured.resident_each, Some(50.0));
         assert_eq!(measured.errors, ["late"]);
     }
+
     #[test]
     fn a_round_of_an_older_file_says_nothing_of_the_machine() {
         let mut kept = serde_json::to_value(Measurement::failed("late".to_owned())).unwrap();

@@ -214,6 +214,7 @@ mod tests {
         assert!(lines[0].ends_with("a   b |"), "{text}");
         assert!(lines[1].starts_with("| a | RabbitMQ |"), "{text}");
     }
+
     fn results(conditions: &[Option<Conditions>]) -> Results {
         let rounds = conditions.iter().map(|&conditions| Measurement {
             conditions,

@@ -77,6 +77,7 @@ impl Channel {
             );
             return Err(Exception::new(ReplyCode::ResourceLocked, text));
         }
+        handle.dwelling.expect_use(self.session.worker);
         let queue = self
             .attachments
             .attach(handle.clone(), || ctx.address().recipient());
