@@ -35,6 +35,11 @@ impl Homes {
         }
     }
 
+    /// Whether a log has messages of a queue, or had some at the start.
+    pub(super) fn found_messages(&self, store: StoreId) -> bool {
+        self.with_messages.contains_key(&store)
+    }
+
     /// The log of a queue that begins or crashed, and what it begins with.
     pub(super) fn take(&mut self, store: StoreId) -> (usize, RecoveredQueue) {
         let start = self.found.remove(&store).unwrap_or_else(|| {
@@ -62,6 +67,7 @@ mod tests {
         };
         homes.found(StoreId(1), 4, start, true);
         homes.found(StoreId(2), 4, start, false);
+        assert!(homes.found_messages(StoreId(1)) && !homes.found_messages(StoreId(2)));
         assert_eq!(homes.take(StoreId(1)), (4, start));
         assert_eq!(homes.take(StoreId(1)).0, 4, "also when it crashed");
         assert_eq!(homes.take(StoreId(2)), (0, start));

@@ -215,6 +215,12 @@ impl Journals {
         }
     }
 
+    /// Whether messages of a queue were found at the start.
+    pub(crate) fn found_messages(&self, store: StoreId) -> bool {
+        let homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+        homes.found_messages(store)
+    }
+
     /// A place for what a queue has no room for in memory, until the queue ends.
     pub fn scratch(&self) -> Box<dyn Journal> {
         let store = StoreId(self.scratch_ids.fetch_add(1, Ordering::Relaxed));

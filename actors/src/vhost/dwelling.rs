@@ -20,7 +20,8 @@ pub struct Dwelling {
     worker: OnceLock<WorkerId>,
     /// Who declared it, and where that one lived.
     declarer: (WorkerId, ConnectionId),
-    unborn: Mutex<Option<Unborn>>,
+    /// Apart, since most queues live.
+    unborn: Mutex<Option<Box<Unborn>>>,
     placement: Arc<Placement>,
 }
 
@@ -42,7 +43,7 @@ impl Dwelling {
             addr,
             worker: OnceLock::new(),
             declarer,
-            unborn: Mutex::new(Some(Unborn { seed, mailbox })),
+            unborn: Mutex::new(Some(Box::new(Unborn { seed, mailbox }))),
             placement: Arc::clone(placement),
         }
     }
@@ -106,7 +107,8 @@ impl Dwelling {
     fn settle(&self, choose: impl FnOnce() -> WorkerId, here: Option<WorkerId>) -> WorkerId {
         *self.worker.get_or_init(|| {
             let worker = choose();
-            if let Some(Unborn { seed, mailbox }) = self.take_unborn() {
+            if let Some(unborn) = self.take_unborn() {
+                let Unborn { seed, mailbox } = *unborn;
                 self.placement.add(worker);
                 let make = |near: &_| Queue::new(seed).entered(near);
                 match here == Some(worker) {
@@ -119,7 +121,7 @@ impl Dwelling {
         })
     }
 
-    fn take_unborn(&self) -> Option<Unborn> {
+    fn take_unborn(&self) -> Option<Box<Unborn>> {
         self.unborn.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -32,6 +32,16 @@ enum Declarer {
     Several,
 }
 
+impl Declarer {
+    /// Nobody knows who declared what a restart brought back.
+    fn of(declarer: ConnectionId) -> Self {
+        match declarer {
+            ConnectionId::NOBODY => Declarer::Several,
+            known => Declarer::One(known),
+        }
+    }
+}
+
 impl Placement {
     /// So many queues of one declarer live together as long as there are few, as connections do: see
     /// [`Settings::connections_together`](crate::node::Settings::connections_together).
@@ -58,14 +68,14 @@ impl Placement {
     pub(super) fn beside_user(&self, home: WorkerId, declarer: ConnectionId) -> WorkerId {
         let few = self.together > 1 && !self.workers.seats().are_everywhere();
         let together = if few { usize::MAX } else { self.together };
-        self.place(home, Declarer::One(declarer), together)
+        self.place(home, Declarer::of(declarer), together)
     }
 
     /// A place for a queue the first consumer of which is on `home`.
     pub(super) fn beside_consumer(&self, home: WorkerId, declarer: ConnectionId) -> WorkerId {
         match self.workers.seats().are_everywhere() {
             true => home,
-            false => self.place(home, Declarer::One(declarer), usize::MAX),
+            false => self.place(home, Declarer::of(declarer), usize::MAX),
         }
     }
 
@@ -195,10 +205,21 @@ mod tests {
     }
 
     #[test]
+    fn queues_of_which_nobody_knows_the_declarer_are_spread_while_connections_are_few() {
+        let (placement, workers) = three_workers(4);
+        let placed = place(&placement, 9, || {
+            placement.beside_consumer(workers[1], ConnectionId::NOBODY)
+        });
+        for worker in workers {
+            assert_eq!(placed.iter().filter(|&&at| at == worker).count(), 3);
+        }
+    }
+
+    #[test]
     fn where_each_worker_has_connections_a_queue_lives_with_its_consumer() {
         let (placement, workers) = three_workers(1);
         let _taken = everywhere(&placement, workers[0]);
-        for declarer in [DECLARER, ANOTHER] {
+        for declarer in [DECLARER, ANOTHER, ConnectionId::NOBODY] {
             let placed = place(&placement, 5, || placement.beside_consumer(workers[1], declarer));
             assert!(placed.iter().all(|&at| at == workers[1]));
         }

@@ -17,7 +17,7 @@ use super::supervision::Birth;
 use crate::exchange::bindings::{Binding, Bindings};
 use crate::exchange::kind::ExchangeKind;
 use crate::exchange::options::ExchangeOptions;
-use crate::id::StoreId;
+use crate::id::{ConnectionId, StoreId};
 use crate::name::Name;
 
 impl VirtualHost {
@@ -29,8 +29,8 @@ impl VirtualHost {
         self.directory.put_policies(recovered.policies);
         self.put_settings(recovered.settings);
         for (id, name, options) in recovered.queues {
-            let worker = self.placement.near(self.node.workers.by_name(&name));
-            self.create_queue(name, Arc::new(options), None, Some(id), Birth::At(worker), ctx);
+            let birth = self.rebirth(&name, id);
+            self.create_queue(name, Arc::new(options), None, Some(id), birth, ctx);
         }
         #[cfg(feature = "faults")]
         crate::fault::dawdle_over(recovered.exchanges.iter().map(|(_, name, _)| &**name));
@@ -50,6 +50,16 @@ impl VirtualHost {
             let vhost = &self.directory.vhost;
             let ms = begun.elapsed().as_millis();
             info!(%vhost, exchanges, queues, bindings, ms, "recovered what was declared");
+        }
+    }
+
+    /// A queue with messages lives at once: their time may be over, or they may be dead.
+    fn rebirth(&self, name: &Name, id: StoreId) -> Birth {
+        let worker = self.node.workers.by_name(name);
+        let journals = self.node.journals.as_ref();
+        match journals.is_some_and(|journals| journals.found_messages(id)) {
+            true => Birth::At(self.placement.near(worker)),
+            false => Birth::WhenNeeded((worker, ConnectionId::NOBODY)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use leveret_actors::node::Settings;
+use leveret_protocol::method::queue;
 
 use super::ring::Ring;
 use super::support::eventually;
@@ -63,4 +64,30 @@ fn a_queue_that_nobody_needed_ends_with_its_broker() {
     assert!(!queue.dwelling.is_inhabited());
     drop(queue);
     eventually("nothing keeps its name", || directory.strong_count() == 0);
+}
+
+#[test]
+fn of_what_a_restart_brings_back_only_queues_with_messages_live_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let ring = Ring::in_directory(directory.path());
+    let channel = ring.connect().channel();
+    for q in ["used", "unused"] {
+        channel.call::<queue::DeclareOk<'_>>(queue::Declare {
+            queue: q,
+            durable: true,
+            ..queue::Declare::default()
+        });
+    }
+    channel.confirm_select();
+    let persistent = [0x10, 0, 2];
+    channel.publish_with("used", &persistent, "m");
+    channel.acked(1, 1);
+    drop((channel, ring));
+
+    let ring = Ring::in_directory(directory.path());
+    let lives = |q| ring.queue(q).dwelling.is_inhabited();
+    assert_eq!(["used", "unused"].map(lives), [true, false]);
+    let channel = ring.connect().channel();
+    assert_eq!(["used", "unused"].map(|q| channel.ready(q)), [1, 0]);
+    assert!(!lives("unused"));
 }
