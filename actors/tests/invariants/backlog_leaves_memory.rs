@@ -3,11 +3,8 @@
 use leveret_actors::id::ConsumerId;
 use leveret_actors::journal::Volatile;
 use leveret_actors::publication::Handout;
-use leveret_actors::queue::messages::{
-    Credit, Delete, Deleted, Get, Got, Inspect, Inspection, Purge, Subscribe, Supply,
-};
-use leveret_actors::queue::{Grant, MemoryBudget, Subscription};
-use leveret_actors::return_address::ReturnAddress;
+use leveret_actors::queue::MemoryBudget;
+use leveret_actors::queue::messages::{Delete, Deleted, Get, Got, Inspect, Inspection, Purge, Supply};
 
 use super::shelf::Shelf;
 use super::stage::{Peer, Probe, Stage, Subject, wait};
@@ -55,22 +52,9 @@ fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
 fn subscribe(queue: &Subject, channel: &Peer, stage: &Stage, messages: u32) -> Probe<Supply> {
     let supply = Probe::new(&stage.worker);
     let consumer = ConsumerId::next();
-    queue.addr.do_send(Subscribe {
-        channel: channel.id,
-        consumer,
-        supply: ReturnAddress::new(supply.recipient(), Supply::QueueGone { crashed: true }),
-        hall: None,
-        subscription: Subscription {
-            no_ack: true,
-            ..Subscription::default()
-        },
-    });
+    queue.subscribe(channel, consumer, supply.recipient(), true);
     assert!(matches!(supply.next(), Supply::Subscribed(Ok(()))));
-    let bytes = 1_000_000;
-    queue.addr.do_send(Credit {
-        consumer,
-        grant: Grant { messages, bytes },
-    });
+    queue.grant(consumer, messages, 1_000_000);
     supply
 }
 

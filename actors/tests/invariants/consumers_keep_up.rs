@@ -3,9 +3,7 @@
 use leveret_actors::id::ConsumerId;
 use leveret_actors::journal::Volatile;
 use leveret_actors::publication::Part;
-use leveret_actors::queue::messages::{Credit, Enqueue, Inspect, Inspection, Subscribe, Supply};
-use leveret_actors::queue::{Grant, Subscription};
-use leveret_actors::return_address::ReturnAddress;
+use leveret_actors::queue::messages::{Enqueue, Inspect, Inspection, Supply};
 
 use super::stage::{Peer, Probe, Stage, Subject, page, wait};
 
@@ -18,24 +16,12 @@ const READS: usize = 200;
 /// Messages in all of them.
 const FLOOD: u32 = (READ * READS) as u32;
 
-/// A consumer that may be handed so many messages.
-fn subscribe(queue: &Subject, channel: &Peer, supply: &Probe<Supply>, messages: u32) {
-    let consumer = ConsumerId::next();
-    queue.addr.do_send(Subscribe {
-        channel: channel.id,
-        consumer,
-        supply: ReturnAddress::new(supply.recipient(), Supply::QueueGone { crashed: true }),
-        hall: None,
-        subscription: Subscription {
-            no_ack: true,
-            ..Subscription::default()
-        },
-    });
-    let bytes = u32::MAX;
-    queue.addr.do_send(Credit {
-        consumer,
-        grant: Grant { messages, bytes },
-    });
+/// Two equal consumers, each of which may be handed so many messages: everything is queued for whose turn it is.
+fn subscribe_two(queue: &Subject, channel: &Peer, supply: &Probe<Supply>, messages: u32) {
+    for consumer in [ConsumerId::next(), ConsumerId::next()] {
+        queue.subscribe(channel, consumer, supply.recipient(), true);
+        queue.grant(consumer, messages, u32::MAX);
+    }
 }
 
 /// Everything lines up in the queue's mailbox. The last read is to be confirmed with this number.
@@ -60,10 +46,7 @@ fn nothing_gathers_before_consumers_who_take_all_while_publishers_send_all_they_
     let channel = Peer::of(&queue.addr, queue.id, &stage.worker);
     let supply = Probe::new(&stage.worker);
     let held = stage.hold();
-    // Two equals, so that everything is queued for whose turn it is.
-    for _ in 0..2 {
-        subscribe(&queue, &channel, &supply, u32::MAX);
-    }
+    subscribe_two(&queue, &channel, &supply, u32::MAX);
     flood(&queue, &channel, None);
     let inspected = inspect(&queue);
     drop(held);
@@ -80,9 +63,7 @@ fn a_backlog_shrinks_under_a_flood_once_consumers_take_all() {
     assert_eq!(before, FLOOD);
     let supply = Probe::new(&stage.worker);
     let held = stage.hold();
-    for _ in 0..2 {
-        subscribe(&queue, &channel, &supply, u32::MAX);
-    }
+    subscribe_two(&queue, &channel, &supply, u32::MAX);
     flood(&queue, &channel, None);
     let inspected = inspect(&queue);
     drop(held);
@@ -96,9 +77,7 @@ fn consumers_that_take_nothing_more_hold_no_publisher_up() {
     let queue = stage.queue(Volatile);
     let channel = Peer::of(&queue.addr, queue.id, &stage.worker);
     let supply = Probe::new(&stage.worker);
-    for _ in 0..2 {
-        subscribe(&queue, &channel, &supply, 10);
-    }
+    subscribe_two(&queue, &channel, &supply, 10);
     flood(&queue, &channel, Some(7));
     assert_eq!(channel.stored(), 7);
     assert_eq!(wait(inspect(&queue)).ready, FLOOD - 20);

@@ -12,27 +12,13 @@ use leveret_actors::id::ConsumerId;
 use leveret_actors::journal::Volatile;
 use leveret_actors::lease::{Gone, Lease};
 use leveret_actors::publication::Handout;
-use leveret_actors::queue::messages::{Credit, Inspect, Settle, Subscribe, Supply};
-use leveret_actors::queue::{Grant, Outcome, Subscription};
-use leveret_actors::return_address::ReturnAddress;
+use leveret_actors::queue::Outcome;
+use leveret_actors::queue::messages::{Inspect, Settle, Supply};
 
 use super::ring::Ring;
 use super::stage::{Peer, Probe, Stage, Subject, wait};
 use super::support::Channel;
 use super::support::chance::Chance;
-
-fn subscribe(queue: &Subject, channel: &Peer, consumer: ConsumerId, supply: Recipient<Supply>, no_ack: bool) {
-    queue.addr.do_send(Subscribe {
-        channel: channel.id,
-        consumer,
-        supply: ReturnAddress::new(supply, Supply::QueueGone { crashed: true }),
-        hall: None,
-        subscription: Subscription {
-            no_ack,
-            ..Subscription::default()
-        },
-    });
-}
 
 /// Whatever the queue does for mail sent so far is done.
 fn settle(queue: &Subject) {
@@ -47,7 +33,7 @@ fn a_queue_hands_out_no_more_than_it_was_granted() {
     let queue = stage.queue(Volatile);
     let channel = Peer::of(&queue.addr, queue.id, &stage.worker);
     let (consumer, supply) = (ConsumerId::next(), Probe::new(&stage.worker));
-    subscribe(&queue, &channel, consumer, supply.recipient(), true);
+    queue.subscribe(&channel, consumer, supply.recipient(), true);
     assert!(matches!(supply.next(), Supply::Subscribed(Ok(()))));
     let mut chance = Chance::new(3);
     let (mut granted, mut delivered) = (0, 0);
@@ -55,13 +41,7 @@ fn a_queue_hands_out_no_more_than_it_was_granted() {
         channel.publish(&["m"; 5], false, None);
         let messages = chance.below(10) as u32;
         granted += messages;
-        queue.addr.do_send(Credit {
-            consumer,
-            grant: Grant {
-                messages,
-                bytes: 100_000,
-            },
-        });
+        queue.grant(consumer, messages, 100_000);
         if chance.one_in(4) {
             settle(&queue);
         }
@@ -105,7 +85,7 @@ impl Subscribed {
             lease: Lease::new(gone.recipient(), 0),
         };
         let addr = stage.worker.place(move || Consumer::new(seed));
-        subscribe(queue, channel, id, addr.clone().recipient(), no_ack);
+        queue.subscribe(channel, id, addr.clone().recipient(), no_ack);
         Subscribed {
             addr,
             reports,

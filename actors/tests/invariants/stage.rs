@@ -4,18 +4,18 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use actix::prelude::*;
-use leveret_actors::id::{ChannelId, QueueId};
+use leveret_actors::id::{ChannelId, ConsumerId, QueueId};
 use leveret_actors::journal::{Journal, Volatile};
 use leveret_actors::lease::{Gone, Lease};
 use leveret_actors::node::Context;
 use leveret_actors::node::Worker;
 use leveret_actors::publication::{Page, PageBuilder, Part};
-use leveret_actors::queue::MemoryBudget;
 use leveret_actors::queue::actor::{Queue, QueueEnded, QueueSeed};
 use leveret_actors::queue::effective::Effective;
 use leveret_actors::queue::forwarding::StartForwarder;
-use leveret_actors::queue::messages::{Attach, Enqueue, QueueNotice};
+use leveret_actors::queue::messages::{Attach, Credit, Enqueue, QueueNotice, Subscribe, Supply};
 use leveret_actors::queue::options::QueueOptions;
+use leveret_actors::queue::{Grant, MemoryBudget, Subscription};
 use leveret_actors::return_address::ReturnAddress;
 use leveret_protocol::Body;
 use leveret_protocol::method::queue::Declare;
@@ -121,6 +121,34 @@ pub(crate) struct Subject {
     pub(crate) addr: Addr<Queue>,
     _ended: Probe<QueueEnded>,
     pub(crate) gone: Probe<Gone<QueueId>>,
+}
+
+impl Subject {
+    /// A consumer of a channel joins. It has no credit yet.
+    pub(crate) fn subscribe(
+        &self,
+        channel: &Peer,
+        consumer: ConsumerId,
+        supply: Recipient<Supply>,
+        no_ack: bool,
+    ) {
+        self.addr.do_send(Subscribe {
+            channel: channel.id,
+            consumer,
+            supply: ReturnAddress::new(supply, Supply::QueueGone { crashed: true }),
+            hall: None,
+            subscription: Subscription {
+                no_ack,
+                ..Subscription::default()
+            },
+        });
+    }
+
+    /// A consumer can take so much more.
+    pub(crate) fn grant(&self, consumer: ConsumerId, messages: u32, bytes: u32) {
+        let grant = Grant { messages, bytes };
+        self.addr.do_send(Credit { consumer, grant });
+    }
 }
 
 /// Stands for a channel: what it would hear is kept for the test to see.
