@@ -39,18 +39,23 @@ fn inspect(queue: &Subject) -> impl Future<Output = Inspection> + use<> {
     async move { answer.await.unwrap().unwrap() }
 }
 
+/// How many wait when consumers who take all come with a flood, and it is over.
+fn ready_after_a_flood(stage: &Stage, queue: &Subject, channel: &Peer) -> u32 {
+    let supply = Probe::new(&stage.worker);
+    let held = stage.hold();
+    subscribe_two(queue, channel, &supply, u32::MAX);
+    flood(queue, channel, None);
+    let inspected = inspect(queue);
+    drop(held);
+    wait(inspected).ready
+}
+
 #[test]
 fn nothing_gathers_before_consumers_who_take_all_while_publishers_send_all_they_can() {
     let stage = Stage::new();
     let queue = stage.queue(Volatile);
     let channel = Peer::of(&queue.addr, queue.id, &stage.worker);
-    let supply = Probe::new(&stage.worker);
-    let held = stage.hold();
-    subscribe_two(&queue, &channel, &supply, u32::MAX);
-    flood(&queue, &channel, None);
-    let inspected = inspect(&queue);
-    drop(held);
-    assert_eq!(wait(inspected).ready, 0);
+    assert_eq!(ready_after_a_flood(&stage, &queue, &channel), 0);
 }
 
 #[test]
@@ -61,13 +66,7 @@ fn a_backlog_shrinks_under_a_flood_once_consumers_take_all() {
     flood(&queue, &channel, None);
     let before = wait(inspect(&queue)).ready;
     assert_eq!(before, FLOOD);
-    let supply = Probe::new(&stage.worker);
-    let held = stage.hold();
-    subscribe_two(&queue, &channel, &supply, u32::MAX);
-    flood(&queue, &channel, None);
-    let inspected = inspect(&queue);
-    drop(held);
-    let after = wait(inspected).ready;
+    let after = ready_after_a_flood(&stage, &queue, &channel);
     assert!(after < before - before / 8, "{after} of {before}");
 }
 
